@@ -1,0 +1,86 @@
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/buffer.h"
+
+/* Makes room for size more bytes and a NUL. */
+static int buffer_reserve(Buffer *buffer, size_t size)
+{
+        size_t need, capacity;
+        char *data;
+
+        if (size > buffer->max || buffer->size > buffer->max - size)
+                return -EFBIG;
+        if (!add_size(buffer->size + size, 1, &need))
+                return -EFBIG;
+        if (need <= buffer->capacity)
+                return 0;
+
+        capacity = MAX_OF(need, buffer->capacity + buffer->capacity / 2);
+        capacity = MAX_OF(capacity, (size_t)256);
+        data = realloc(buffer->data, capacity);
+        if (!data)
+                return -ENOMEM;
+
+        buffer->data = data;
+        buffer->capacity = capacity;
+        return 0;
+}
+
+int buffer_append(Buffer *buffer, const void *data, size_t size)
+{
+        int r;
+
+        r = buffer_reserve(buffer, size);
+        if (r < 0)
+                return r;
+
+        if (size > 0)
+                memcpy(buffer->data + buffer->size, data, size);
+        buffer->size += size;
+        return 0;
+}
+
+int buffer_append_text(Buffer *buffer, const char *text)
+{
+        return buffer_append(buffer, text, strlen(text));
+}
+
+int buffer_appendf(Buffer *buffer, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL;
+        va_list arguments;
+        int n;
+
+        va_start(arguments, format);
+        n = vasprintf(&text, format, arguments);
+        va_end(arguments);
+        if (n < 0) {
+                text = NULL; /* undefined after a failure */
+                return -ENOMEM;
+        }
+
+        return buffer_append(buffer, text, (size_t)n);
+}
+
+int buffer_take_text(Buffer *buffer, char **ret, size_t *ret_size)
+{
+        int r;
+
+        r = buffer_reserve(buffer, 0);
+        if (r < 0)
+                return r;
+
+        buffer->data[buffer->size] = 0;
+        if (ret_size)
+                *ret_size = buffer->size;
+        *ret = TAKE_PTR(buffer->data);
+        buffer_done(buffer);
+        return 0;
+}
+
+void buffer_done(Buffer *buffer)
+{
+        free(buffer->data);
+        *buffer = BUFFER_MAX(buffer->max);
+}

@@ -1,0 +1,87 @@
+#include <langinfo.h>
+
+#include "base/progress.h"
+
+#define DRAW_INTERVAL (100 * USEC_PER_MSEC)
+#define BAR_WIDTH     24
+
+bool terminal_has_colours(FILE *stream)
+{
+        const char *term = getenv("TERM");
+
+        return isatty(fileno(stream)) && is_empty(getenv("NO_COLOR")) && term
+               && !streq(term, "dumb");
+}
+
+const char *progress_bar(double fraction, unsigned width, bool ascii,
+                         char buffer[static PROGRESS_BAR_MAX])
+{
+        const char *full = ascii ? "#" : "█";
+        unsigned filled;
+        size_t n = 0;
+
+        if (!(fraction > 0))
+                fraction = 0;
+        if (fraction > 1)
+                fraction = 1;
+        width = MIN_OF(width, (unsigned)(PROGRESS_BAR_MAX / 4));
+        filled = (unsigned)(fraction * width);
+
+        for (unsigned i = 0; i < width; i++)
+                n += (size_t)snprintf(buffer + n, PROGRESS_BAR_MAX - n, "%s",
+                                      i < filled ? full : " ");
+
+        return buffer;
+}
+
+static bool terminal_is_ascii(void)
+{
+        return !streq(nl_langinfo(CODESET), "UTF-8");
+}
+
+static void progress_draw(Progress *progress, uint64_t done, usec_t now)
+{
+        char bar[PROGRESS_BAR_MAX], size[BYTES_MAX], speed[BYTES_MAX], left[TIMESPAN_MAX];
+        usec_t elapsed = MAX_OF(now - progress->started, (usec_t)1);
+        double fraction = progress->total ? (double)done / (double)progress->total : 0;
+        double rate = (double)done * (double)USEC_PER_SEC / (double)elapsed;
+        double remaining =
+                rate > 0 && progress->total > done ? (double)(progress->total - done) / rate : 0;
+
+        fprintf(progress->stream, "\r%s %3.0f%% [%s] %s  %s/s  %s left\033[K", progress->label,
+                fraction * 100, progress_bar(fraction, BAR_WIDTH, terminal_is_ascii(), bar),
+                bytes_format(done, size), bytes_format((uint64_t)rate, speed),
+                timespan_format((usec_t)(remaining * (double)USEC_PER_SEC), left));
+        fflush(progress->stream);
+        progress->drawn = now;
+}
+
+void progress_start(Progress *progress, FILE *stream, const char *label, uint64_t total)
+{
+        *progress = (Progress) {
+                .stream = stream,
+                .label = label,
+                .total = total,
+                .started = now_boottime(),
+                .terminal = isatty(fileno(stream)),
+        };
+}
+
+void progress_update(Progress *progress, uint64_t done)
+{
+        usec_t now;
+
+        if (!progress->terminal)
+                return;
+        now = now_boottime();
+        if (now - progress->drawn >= DRAW_INTERVAL)
+                progress_draw(progress, done, now);
+}
+
+void progress_finish(Progress *progress, uint64_t done)
+{
+        if (!progress->terminal)
+                return;
+        progress_draw(progress, done, now_boottime());
+        fputc('\n', progress->stream);
+}

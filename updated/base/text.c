@@ -1,0 +1,272 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/text.h"
+
+#define BLANKS " \t\r\n\v\f"
+
+char *text_strip(char *text)
+{
+        size_t n;
+
+        text += strspn(text, BLANKS);
+        n = strlen(text);
+        while (n > 0 && strchr(BLANKS, text[n - 1]))
+                text[--n] = 0;
+
+        return text;
+}
+
+int text_to_u64(const char *text, uint64_t max, uint64_t *ret)
+{
+        uint64_t value = 0;
+
+        if (is_empty(text))
+                return -EINVAL;
+
+        for (const char *p = text; *p; p++) {
+                if (*p < '0' || *p > '9')
+                        return -EINVAL;
+                if (!mul_u64(value, 10, &value) || !add_u64(value, (uint64_t)(*p - '0'), &value))
+                        return -ERANGE;
+        }
+
+        if (value > max)
+                return -ERANGE;
+
+        *ret = value;
+        return 0;
+}
+
+int text_to_bool(const char *text, bool *ret)
+{
+        static const char *const yes[] = { "yes", "true", "on", "1" };
+        static const char *const no[] = { "no", "false", "off", "0" };
+
+        for (size_t i = 0; i < ELEMENTSOF(yes); i++)
+                if (strcasecmp(text, yes[i]) == 0) {
+                        *ret = true;
+                        return 0;
+                }
+        for (size_t i = 0; i < ELEMENTSOF(no); i++)
+                if (strcasecmp(text, no[i]) == 0) {
+                        *ret = false;
+                        return 0;
+                }
+
+        return -EINVAL;
+}
+
+int text_list_add(TextList *list, const char *text)
+{
+        _cleanup_free_ char *copy = strdup(text);
+        char **items;
+
+        if (!copy)
+                return -ENOMEM;
+
+        items = reallocarray(list->items, list->n_items + 2, sizeof(char *));
+        if (!items)
+                return -ENOMEM;
+
+        list->items = items;
+        items[list->n_items++] = TAKE_PTR(copy);
+        items[list->n_items] = NULL;
+        return 0;
+}
+
+void text_list_done(TextList *list)
+{
+        for (size_t i = 0; i < list->n_items; i++)
+                free(list->items[i]);
+        free(list->items);
+        *list = (TextList) {};
+}
+
+int text_list_split(TextList *list, const char *text, const char *separators)
+{
+        _cleanup_free_ char *copy = strdup(text);
+        char *rest = copy, *item;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+
+        while ((item = strsep(&rest, separators))) {
+                item = text_strip(item);
+                if (!*item)
+                        continue;
+                r = text_list_add(list, item);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+int text_set(char **target, const char *value)
+{
+        char *copy = NULL;
+
+        if (value) {
+                copy = strdup(value);
+                if (!copy)
+                        return -ENOMEM;
+        }
+
+        free(*target);
+        *target = copy;
+        return 0;
+}
+
+int hex_encode(const uint8_t *data, size_t size, char **ret)
+{
+        static const char digits[] = "0123456789abcdef";
+        char *text;
+        size_t n;
+
+        if (!mul_size(size, 2, &n) || !add_size(n, 1, &n))
+                return -EFBIG;
+
+        text = malloc(n);
+        if (!text)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < size; i++) {
+                text[2 * i] = digits[data[i] >> 4];
+                text[2 * i + 1] = digits[data[i] & 15];
+        }
+        text[2 * size] = 0;
+
+        *ret = text;
+        return 0;
+}
+
+/* Bytes of the UTF-8 sequence at p (at most n are there), 0 when it is not one. */
+static size_t utf8_length(const uint8_t *p, size_t n)
+{
+        static const struct {
+                uint8_t mask, lead;
+                uint32_t min;
+        } forms[] = { { 0x80, 0x00, 0 },
+                      { 0xe0, 0xc0, 0x80 },
+                      { 0xf0, 0xe0, 0x800 },
+                      { 0xf8, 0xf0, 0x10000 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+                uint32_t code = p[0] & (uint8_t)~forms[i].mask;
+
+                if ((p[0] & forms[i].mask) != forms[i].lead)
+                        continue;
+                if (i + 1 > n)
+                        return 0;
+                for (size_t k = 1; k <= i; k++) {
+                        if ((p[k] & 0xc0) != 0x80)
+                                return 0;
+                        code = code << 6 | (p[k] & 0x3f);
+                }
+                if (code < forms[i].min || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+                        return 0;
+                return i + 1;
+        }
+
+        return 0;
+}
+
+bool text_is_utf8(const char *text, size_t size)
+{
+        const uint8_t *p = (const uint8_t *)text;
+
+        while (size > 0) {
+                size_t n = utf8_length(p, size);
+                if (n == 0)
+                        return false;
+                p += n;
+                size -= n;
+        }
+
+        return true;
+}
+
+#define NEAREST_WORD_MAX     32
+#define NEAREST_DISTANCE_MAX 2
+
+/* Damerau-Levenshtein distance (restricted), letter case ignored; both at most NEAREST_WORD_MAX long. */
+static size_t text_distance(const char *a, const char *b)
+{
+        size_t d[NEAREST_WORD_MAX + 1][NEAREST_WORD_MAX + 1];
+        size_t n = strlen(a), m = strlen(b);
+
+        for (size_t i = 0; i <= n; i++)
+                d[i][0] = i;
+        for (size_t k = 0; k <= m; k++)
+                d[0][k] = k;
+
+        for (size_t i = 1; i <= n; i++)
+                for (size_t k = 1; k <= m; k++) {
+                        int x = tolower((unsigned char)a[i - 1]),
+                            y = tolower((unsigned char)b[k - 1]);
+                        size_t best = d[i - 1][k - 1] + (x != y);
+
+                        best = MIN_OF(best, MIN_OF(d[i - 1][k], d[i][k - 1]) + 1);
+                        if (i > 1 && k > 1 && x == tolower((unsigned char)b[k - 2])
+                            && y == tolower((unsigned char)a[i - 2]))
+                                best = MIN_OF(best, d[i - 2][k - 2] + 1);
+                        d[i][k] = best;
+                }
+
+        return d[n][m];
+}
+
+const char *text_nearest(const char *word, const char *const *candidates, size_t n)
+{
+        size_t best = NEAREST_DISTANCE_MAX + 1;
+        const char *nearest = NULL;
+
+        if (strlen(word) > NEAREST_WORD_MAX)
+                return NULL;
+
+        for (size_t i = 0; i < n; i++) {
+                size_t distance;
+
+                if (strlen(candidates[i]) > NEAREST_WORD_MAX)
+                        continue;
+                distance = text_distance(word, candidates[i]);
+                if (distance < best && distance < strlen(word)) {
+                        best = distance;
+                        nearest = candidates[i];
+                }
+        }
+
+        return nearest;
+}
+
+int version_compare(const char *a, const char *b)
+{
+        while (*a || *b) {
+                size_t n, m;
+                int order;
+
+                if (!isdigit((unsigned char)*a) || !isdigit((unsigned char)*b)) {
+                        if (*a != *b)
+                                return (unsigned char)*a - (unsigned char)*b;
+                        a++, b++;
+                        continue;
+                }
+
+                a += strspn(a, "0");
+                b += strspn(b, "0");
+                n = strspn(a, "0123456789");
+                m = strspn(b, "0123456789");
+                if (n != m)
+                        return n < m ? -1 : 1;
+                order = strncmp(a, b, n);
+                if (order != 0)
+                        return order;
+                a += n;
+                b += m;
+        }
+
+        return 0;
+}

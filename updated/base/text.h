@@ -1,0 +1,52 @@
+/*
+ * Text in, numbers and lists out: strict parsing and the few string helpers of the house.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/macros.h"
+
+/* Cuts ASCII white space off both ends, in place. Returns the first byte that stays. */
+char *text_strip(char *text);
+
+/* Decimal digits only, no sign, no blanks, the whole text. -EINVAL, or -ERANGE above max. */
+int text_to_u64(const char *text, uint64_t max, uint64_t *ret) _must_check_;
+
+/* yes/no, true/false, on/off, 1/0, in any case. -EINVAL for anything else. */
+int text_to_bool(const char *text, bool *ret) _must_check_;
+
+/* A list of texts, ended by NULL. */
+typedef struct TextList {
+        char **items; /* owned, with a NULL behind the last; NULL while empty */
+        size_t n_items;
+} TextList;
+
+int text_list_add(TextList *list, const char *text) _must_check_;
+void text_list_done(TextList *list);
+
+/* Splits at any of the separators; items are stripped, empty ones skipped. */
+int text_list_split(TextList *list, const char *text, const char *separators) _must_check_;
+
+/* Replaces an owned text by a copy of value (NULL frees it). -ENOMEM leaves the old one. */
+int text_set(char **target, const char *value) _must_check_;
+
+/* Lower-case hexadecimal of size bytes; the caller frees it. */
+int hex_encode(const uint8_t *data, size_t size, char **ret) _must_check_;
+
+/* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool text_is_utf8(const char *text, size_t size);
+
+/*
+ * The nearest of candidates[0..n) for a mistyped word, or NULL when none is near: at most two
+ * single-letter changes (Damerau-Levenshtein with adjacent swaps), letter case ignored.
+ */
+const char *text_nearest(const char *word, const char *const *candidates, size_t n);
+
+/*
+ * Compares two versions part by part, numbers as numbers ("1.10" is after "1.9").
+ * Returns < 0, 0 or > 0 as strcmp() does.
+ */
+int version_compare(const char *a, const char *b);
