@@ -1,0 +1,107 @@
+/*
+ * The public face of the payload engine: bytes of an update file in, a verified slot out. No network, no
+ * logging, no clock. The file format is CrAU (magic "CrAU"), version 1 as CoreOS and Flatcar write it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/macros.h"
+
+#define SHA256_SIZE 32
+
+/* Why a payload was refused. Each has one number in the Omaha protocol, see updated/omaha-error.c. */
+typedef enum PayloadRefusal {
+        PAYLOAD_REFUSAL_NONE,
+        PAYLOAD_REFUSAL_MAGIC,    /* not a payload at all */
+        PAYLOAD_REFUSAL_VERSION,  /* a format version that this engine does not know */
+        PAYLOAD_REFUSAL_MANIFEST, /* manifest malformed, over a limit, or against the rules */
+        PAYLOAD_REFUSAL_OPERATION_HASH_MISSING, /* data without its SHA-256 */
+        PAYLOAD_REFUSAL_OPERATION_HASH,   /* data with another SHA-256 than the manifest says */
+        PAYLOAD_REFUSAL_OPERATION,        /* data can not be decompressed to what it should be */
+        PAYLOAD_REFUSAL_SIZE,             /* shorter or longer than announced */
+        PAYLOAD_REFUSAL_HASH,             /* the whole file has another SHA-256 than announced */
+        PAYLOAD_REFUSAL_UNSIGNED,         /* there is no signature in it */
+        PAYLOAD_REFUSAL_SIGNATURE,        /* no signature verifies with a trusted key */
+        PAYLOAD_REFUSAL_BASE,             /* a delta for another base than the given one */
+        PAYLOAD_REFUSAL_TARGET_TOO_SMALL, /* the image is larger than the target */
+        PAYLOAD_REFUSAL_TARGET_IO,        /* writing or reading the target failed */
+        PAYLOAD_REFUSAL_TARGET_HASH,      /* what was written does not read back as it should */
+        _PAYLOAD_REFUSAL_MAX,
+} PayloadRefusal;
+
+/* What went wrong, for programs and for people. */
+typedef struct PayloadError {
+        PayloadRefusal refusal;
+        char *text; /* owned; one line without a full stop: "operation 3: its data has the wrong SHA-256" */
+} PayloadError;
+
+void payload_error_done(PayloadError *error);
+
+/* Trusted public keys (PEM, SubjectPublicKeyInfo): RSA of 2048 bits or more. */
+typedef struct PayloadKeys PayloadKeys;
+
+int payload_keys_new(PayloadKeys **ret) _must_check_;
+PayloadKeys *payload_keys_free(PayloadKeys *keys);
+DEFINE_CLEANUP(PayloadKeys *, payload_keys_free);
+
+/* Adds the key in a PEM file. -ENOENT, -EBADMSG (no key in it), -EKEYREJECTED (too weak, wrong kind). */
+int payload_keys_add_file(PayloadKeys *keys, const char *path) _must_check_;
+
+/* Adds a key from PEM text of size bytes. */
+int payload_keys_add_pem(PayloadKeys *keys, const char *pem, size_t size) _must_check_;
+size_t payload_keys_count(const PayloadKeys *keys);
+
+/*
+ * Where an image goes: a block device, or a region of a disk image file, or a regular file.
+ * The engine writes only inside [offset, offset + size).
+ */
+typedef struct PayloadTarget {
+        int fd; /* borrowed, open for reading and writing; -1: this part of the payload is skipped */
+        uint64_t offset; /* bytes from the start of the file */
+        uint64_t size;   /* bytes that may be written */
+        bool resizable; /* a regular file of its own: it gets the size of the image; size is ignored */
+} PayloadTarget;
+
+#define PAYLOAD_TARGET_NONE \
+        (PayloadTarget)     \
+        {                   \
+                .fd = -1    \
+        }
+
+typedef struct PayloadApplyParameters {
+        const PayloadKeys *keys;  /* borrowed; must hold one key at least */
+        PayloadTarget target;     /* the slot */
+        PayloadTarget kernel;     /* where a KERNEL procedure goes, or PAYLOAD_TARGET_NONE */
+        uint64_t size;            /* announced bytes of the whole file, or 0: not known */
+        const uint8_t *sha256;    /* announced SHA-256 of the whole file (borrowed), or NULL */
+        uint64_t target_size_max; /* refuse larger images; 0: no limit besides target.size */
+} PayloadApplyParameters;
+
+/*
+ * The stream machine: HEADER → MANIFEST → BLOBS → SIGNATURES → DONE. Push bytes as they come, in pieces of
+ * any size; finish checks everything that can only be checked at the end (size, hash, signature, target read
+ * back from the medium). Until finish has returned 0 the target is worth nothing.
+ */
+typedef struct PayloadApply PayloadApply;
+
+int payload_apply_new(const PayloadApplyParameters *parameters, PayloadApply **ret) _must_check_;
+PayloadApply *payload_apply_free(PayloadApply *apply);
+DEFINE_CLEANUP(PayloadApply *, payload_apply_free);
+
+/*
+ * Both return 0, or -EBADMSG with *ret_error filled when the payload is refused, or another -errno (with
+ * *ret_error filled too) when the machine fails. After an error the object can only be freed.
+ */
+int payload_apply_push(PayloadApply *apply, const void *data, size_t size,
+                       PayloadError *ret_error) _must_check_;
+int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error) _must_check_;
+
+/* Bytes of the payload taken in so far. */
+uint64_t payload_apply_bytes(const PayloadApply *apply);
+
+/* After finish: size in bytes and SHA-256 of the image that was written to the target. */
+uint64_t payload_apply_image_size(const PayloadApply *apply);
+const uint8_t *payload_apply_image_sha256(const PayloadApply *apply);
