@@ -273,7 +273,7 @@ static void request_judge(HttpRequest *request, CURLcode code)
 /* Calls back and frees. The owner may start or cancel other requests from its callback. */
 static void request_finish(HttpRequest *request, CURLcode code)
 {
-        _cleanup_(request_free_p) HttpRequest *owned = request;
+        _cleanup_(request_free_p) _unused_ HttpRequest *owned = request;
         _cleanup_free_ char *body = NULL;
 
         request_judge(request, code);
