@@ -1,5 +1,7 @@
 # Sourced by tests/demo and tests/run: installs what tests/packages lists and this machine lacks.
+# The caller sets source_dir.
 # shellcheck shell=bash
+: "${source_dir:?}"
 
 # packages_of SECTION...: the names in those sections of tests/packages
 packages_of() {

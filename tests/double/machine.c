@@ -321,7 +321,7 @@ static const sd_bus_vtable login_vtable[] = {
 static const char bus_configuration[] =
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
         " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
-        "<busconfig><type>system</type><listen>%s</listen><auth>EXTERNAL</auth>\n"
+        "<busconfig><listen>%s</listen><auth>EXTERNAL</auth>\n"
         "<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\"/>\n"
         "<allow send_type=\"signal\"/><allow receive_sender=\"*\"/></policy></busconfig>\n";
 
