@@ -35,7 +35,7 @@ mmdebstrap --quiet --variant=minbase --include=ca-certificates "${options[@]}" b
 cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
 for file in "${options[@]}"; do cp "${file#--aptopt=}" "$tree/etc/apt/apt.conf.d/"; done
 mount -t proc proc "$tree/proc"
-mount --rbind --make-rslave /sys "$tree/sys" 2>/dev/null || mount -t sysfs sysfs "$tree/sys"
+mount -t sysfs sysfs "$tree/sys"
 mount --bind /dev "$tree/dev"
 mount -t devpts devpts "$tree/dev/pts"
 mount -t tmpfs tmpfs "$tree/dev/shm"
