@@ -17,7 +17,7 @@ cleanup() {
     for mount in dev/pts dev/shm dev sys proc; do
         if mountpoint -q "$tree/$mount"; then umount "$tree/$mount"; fi
     done
-    if ! grep -q " $tree" /proc/mounts; then rm -rf "$tree"; fi
+    if ! grep -q " $tree" /proc/mounts; then rm -rf --one-file-system "$tree"; fi
 }
 trap cleanup EXIT
 cleanup
