@@ -24,7 +24,7 @@ void log_set_max_level(int level)
         arg_log.max_level = level;
 }
 
-static void log_write(int level, const char *format, va_list arguments)
+_printf_(2, 0) static void log_write(int level, const char *format, va_list arguments)
 {
         _cleanup_free_ char *text = NULL;
 

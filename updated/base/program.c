@@ -33,6 +33,14 @@ int program_usage(const char *format, ...)
         return EXIT_USAGE;
 }
 
+static void option_set_letter(OptionSet *set, char letter)
+{
+        size_t n = strlen(set->letters);
+
+        assert(n + 1 < sizeof(set->letters));
+        set->letters[n] = letter;
+}
+
 static void option_set_add(OptionSet *set, const Option *options)
 {
         for (const Option *o = options; o && o->name; o++) {
@@ -42,12 +50,10 @@ static void option_set_add(OptionSet *set, const Option *options)
                         .has_arg = o->type == OPTION_FLAG ? no_argument : required_argument,
                         .val = OPTION_FIRST + (int)set->n,
                 };
-                if (o->letter) {
-                        size_t n = strlen(set->letters);
-
-                        set->letters[n] = o->letter;
-                        set->letters[n + 1] = o->type == OPTION_FLAG ? 0 : ':';
-                }
+                if (o->letter)
+                        option_set_letter(set, o->letter);
+                if (o->letter && o->type != OPTION_FLAG)
+                        option_set_letter(set, ':');
                 set->all[set->n++] = o;
         }
 }
@@ -56,8 +62,9 @@ static void option_set_fill(OptionSet *set, const Program *program, const Verb *
 {
         /* "+": the first word that is no option ends the global ones, it is the verb. */
         *set = (OptionSet) {};
-        strcpy(set->letters,
-               verb || !program->verbs ? "h" : "+h"); /* two bytes of a 132-byte array */
+        if (!verb && program->verbs)
+                option_set_letter(set, '+');
+        option_set_letter(set, 'h');
         option_set_add(set, program->options);
         option_set_add(set, verb ? verb->options : NULL);
         set->table[set->n] = (struct option) { "help", no_argument, NULL, OPTION_HELP };

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""The demo: a fleet of three hosts updates itself, one reboot at a time. Started by tests/demo."""
+
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import disks
+from host import Host
+from table import Table
+from timeline import Timeline
+
+OLD, NEW = "1.0.0", "2.0.0"
+DEADLINE = 110  # seconds for everything behind the build
+REFRESH = 0.25
+DOWNLOAD_RATE = 4_000_000  # bytes a second, so that a progress bar can be seen
+# What an image vendor ships: where the slots are, and short intervals, because nobody watches for 45 minutes.
+VENDOR_SETTINGS = "DISK=/disk.img\nCHECK_FIRST=1s\nCHECK_INTERVAL=2s\n"
+
+
+class Interrupted(Exception):
+    pass
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Fleet:
+    def __init__(self, options):
+        self.programs = os.path.abspath(options.programs)
+        self.directory = os.path.abspath(options.directory)
+        self.processes = []
+        self.etcd = self.server = None
+        self.deadline = time.monotonic() + DEADLINE
+        self.table = Table("fleet")
+        self.hosts = [Host(name, channel, os.path.join(self.directory, "hosts"), self.programs)
+                      for name, channel in (("canary", "beta"), ("web-1", "stable"), ("web-2", "stable"))]
+
+    # Servers
+
+    def _start(self, name, *command, **options):
+        log = open(os.path.join(self.directory, name + ".log"), "w", encoding="utf-8")
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log,
+                                   stdout=options.get("stdout", log), text=True, start_new_session=True)
+        self.processes.append(process)
+        return process
+
+    def start_etcd(self):
+        client, peer = free_port(), free_port()
+        self.etcd = f"http://127.0.0.1:{client}"
+        peer_url = f"http://127.0.0.1:{peer}"
+        self._start("etcd", "etcd", "--name", "demo", "--data-dir", os.path.join(self.directory, "etcd"),
+                    "--listen-client-urls", self.etcd, "--advertise-client-urls", self.etcd,
+                    "--listen-peer-urls", peer_url, "--initial-advertise-peer-urls", peer_url,
+                    "--initial-cluster", f"demo={peer_url}")
+        self.wait("etcd answers", self._etcd_is_healthy)
+
+    def _etcd_is_healthy(self):
+        try:
+            with urllib.request.urlopen(self.etcd + "/health", timeout=1) as answer:
+                return json.load(answer)["health"] == "true"
+        except OSError:
+            return False
+
+    def start_update_serve(self):
+        serve = self._start("update-serve", self.program("updated/update-serve"), "--directory", self.releases,
+                            "--listen", "127.0.0.1:0", "--delay-rate", str(DOWNLOAD_RATE),
+                            stdout=subprocess.PIPE)
+        ready = serve.stdout.readline()
+        found = re.search(r"http://\S+", ready)
+        if not found:
+            raise SystemExit(f"tests/demo: update-serve did not start, see {self.directory}/update-serve.log")
+        self.server = found.group(0)
+
+    # Steps
+
+    def program(self, name):
+        return os.path.join(self.programs, name)
+
+    def publish(self, channel, release, promote=False):
+        payload = [] if promote else [release.payload]
+        disks.run(self.program("updated/update-serve"), "--directory", self.releases, "publish", "--channel", channel,
+                  "--version", release.version, *payload)
+
+    def prepare(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(self.directory)
+        self.releases = os.path.join(self.directory, "releases")
+        self.timeline = Timeline(os.path.join(self.directory, "timeline.jsonl"))
+        keys = disks.Keys(self.directory)
+        self.table.note(f"making releases {OLD} and {NEW}: ext4 images of this machine's files, payloads signed with RSA-2048")
+        self.old = disks.Release(self.directory, OLD, keys, VENDOR_SETTINGS)
+        self.new = disks.Release(self.directory, NEW, keys, VENDOR_SETTINGS)
+        for release in (self.old, self.new):
+            release.make_payload(self.program("payload/payload"), keys)
+
+        self.table.note("starting etcd and update-serve on free loopback ports; every channel has " + OLD)
+        self.start_etcd()
+        self.publish("alpha", self.old)
+        for channel in ("beta", "stable"):
+            self.publish(channel, self.old, promote=True)
+        self.start_update_serve()
+
+    def boot(self):
+        self.table.note("installing three hosts (GPT disk: ESP, USR-A, USR-B, STATE) and powering them on")
+        for host in self.hosts:
+            host.install(self.old, self.server, self.etcd)
+            host.power_on(self.timeline.path)
+        self.wait("all hosts idle", lambda: all(host.state == "IDLE" for host in self.hosts))
+
+    def roll_out(self):
+        canary, stable = self.hosts[0], self.hosts[1:]
+        self.table.note(f"publishing {NEW} to alpha and beta: the canary is on beta")
+        self.publish("alpha", self.new)
+        self.publish("beta", self.new, promote=True)
+        self.wait("the canary is updated", lambda: self.is_done(canary))
+
+        self.table.note(f"the canary is well: promoting {NEW} to stable")
+        self.publish("stable", self.new, promote=True)
+        self.wait("the others are updated", lambda: all(self.is_done(host) for host in stable))
+
+    def is_done(self, host):
+        return host.version == NEW and host.state == "IDLE" and not self.holders()
+
+    # Watching
+
+    def holders(self):
+        lock = self.lock()
+        return lock.get("holders") or []
+
+    def lock(self):
+        answer = subprocess.run([self.program("locksmith/locksmithctl"), "--endpoint", self.etcd, "--json", "status"],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return json.loads(answer.stdout) if answer.returncode == 0 else {}
+
+    def refresh(self):
+        by_name = {host.name: host for host in self.hosts}
+        for event in self.timeline.read_new():
+            host = by_name[event["host"]]
+            if event["event"] in ("up", "down"):
+                host.up = event["event"] == "up"
+                host.report = {}
+            if "slot" in event:
+                host.slot = event["slot"].removeprefix("USR-")
+        for host in self.hosts:
+            if host.machine and host.machine.poll() is not None:
+                raise SystemExit(f"tests/demo: the machine of {host.name} ended, see {host.root}/var/log/")
+            host.ask()
+
+    def wait(self, what, done):
+        while True:
+            if any(host.machine for host in self.hosts):
+                self.refresh()
+                self.table.show(self.hosts, self.holders())
+            if done():
+                return
+            if time.monotonic() > self.deadline:
+                raise SystemExit(f"\ntests/demo: gave up waiting until {what}; the logs are in {self.directory}")
+            time.sleep(REFRESH)
+
+    # The end
+
+    def prove(self):
+        self.table.close(self.hosts, self.holders())
+        start = min(event["time"] for event in self.timeline.events)
+        print("\nTimeline of the reboots")
+        for begin, end, name in self.timeline.outages():
+            print(f"  {begin - start:6.1f} s … {end - start:6.1f} s  {name} was down for {end - begin:.1f} s")
+        print("\nProof")
+        lock = self.lock()
+        checks = [
+            (f"every host runs {NEW}, from slot B",
+             all(host.version == NEW and host.slot == "B" for host in self.hosts)),
+            ("every slot B holds the released image, sha256 " + self.new.sha256[:16] + "…",
+             all(host.disk.slot_sha256("B") == self.new.sha256 for host in self.hosts)),
+            ("every slot A still holds the old release, sha256 " + self.old.sha256[:16] + "…",
+             all(host.disk.slot_sha256("A") == self.old.sha256 for host in self.hosts)),
+            ("every host rebooted once, and never two were down at once",
+             len(self.timeline.outages()) == len(self.hosts) and self.timeline.most_down_at_once() == 1),
+            ("the canary was first", self.timeline.outages()[0][2] == "canary"),
+            ("the new slots are marked good", all(self.is_good(host) for host in self.hosts)),
+            (f"the lock is free: {lock.get('available')} of {lock.get('max')} slots",
+             lock.get("holders") == [] and lock.get("available") == lock.get("max") == 1),
+        ]
+        for text, holds in checks:
+            print(f"  {'ok ' if holds else 'NOT'}  {text}")
+        return all(holds for _, holds in checks)
+
+    @staticmethod
+    def is_good(host):
+        """Bit 56 of the slot's GPT entry, as another tool reads it."""
+        return any('name="USR-B"' in line and re.search(r"GUID:[\d,]*\b56\b", line) for line in host.disk.partitions())
+
+    def explain(self):
+        host = self.hosts[0]
+        print(f"""
+The fleet goes on running until Ctrl-C. Poke at it from another terminal:
+
+  export DBUS_SYSTEM_BUS_ADDRESS={host.address}     # {host.name}
+  {self.program('updated/update-engine-client')} status
+  {self.program('updated/update-engine-client')} slots
+  {self.program('updated/update-engine-client')} update
+  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} status
+  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} lock somebody
+  ETCDCTL_API=3 etcdctl --endpoints {self.etcd} get --prefix coreos.com/
+  {self.program('updated/update-serve')} --directory {self.releases} log
+
+Logs: {self.directory}/hosts/*/var/log/""")
+        for other in self.hosts[1:]:
+            print(f"The bus of {other.name}: {other.address}")
+        sys.stdout.flush()
+        while True:
+            signal.pause()
+
+    def stop(self):
+        for host in self.hosts:
+            host.power_off()
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def interrupted(_signal, _frame):
+    raise Interrupted
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", required=True, help="the build directory")
+    parser.add_argument("--directory", required=True, help="where everything is put; emptied first")
+    parser.add_argument("--keep", action="store_true", help="go on running at the end")
+    options = parser.parse_args()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+    fleet = Fleet(options)
+    proved = False
+    try:
+        fleet.prepare()
+        fleet.boot()
+        fleet.roll_out()
+        proved = fleet.prove()
+        print(f"\n{'Done' if proved else 'FAILED'} in {time.monotonic() - fleet.table.started:.0f} seconds.", flush=True)
+        if options.keep:
+            fleet.explain()
+    except Interrupted:
+        print("\ntests/demo: stopping")
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        fleet.stop()
+    return 0 if proved else 1
+
+
+sys.exit(main())

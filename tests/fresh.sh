@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# tests/run in a Debian 12 tree that holds nothing but the packages of tests/packages, so that a missing
+# install step can not hide. The tree lies under build/ and goes away at the end.
+set -eu -o pipefail
+
+source_dir=$(cd "$(dirname "$0")/.." && pwd)
+tree=$source_dir/build/fresh
+
+if [ "$(id -u)" != 0 ]; then
+    echo 'tests/run --fresh: needs root, for chroot' >&2
+    exit 1
+fi
+command -v mmdebstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mmdebstrap >/dev/null
+
+cleanup() {
+    local mount
+    for mount in dev/pts dev/shm dev sys proc; do
+        if mountpoint -q "$tree/$mount"; then umount "$tree/$mount"; fi
+    done
+    if ! grep -q " $tree" /proc/mounts; then rm -rf --one-file-system "$tree"; fi
+}
+trap cleanup EXIT
+cleanup
+
+# The machine's own Debian sources and apt settings: a mirror or a proxy is theirs to name.
+sources=(/etc/apt/sources.list.d/debian.sources)
+[ -f "${sources[0]}" ] || sources=(/etc/apt/sources.list)
+options=()
+for file in /etc/apt/apt.conf.d/*; do
+    if grep -qiE 'Acquire|Proxy' "$file" && ! grep -q 'DPkg::' "$file"; then options+=("--aptopt=$file"); fi
+done
+
+echo "Making a fresh Debian 12 tree in build/fresh"
+mmdebstrap --quiet --variant=minbase --include=ca-certificates "${options[@]}" bookworm "$tree" "${sources[@]}"
+cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
+for file in "${options[@]}"; do cp "${file#--aptopt=}" "$tree/etc/apt/apt.conf.d/"; done
+mount -t proc proc "$tree/proc"
+mount -t sysfs sysfs "$tree/sys"
+mount --bind /dev "$tree/dev"
+mount -t devpts devpts "$tree/dev/pts"
+mount -t tmpfs tmpfs "$tree/dev/shm"
+
+mkdir -p "$tree/work/sluice"
+git -C "$source_dir" ls-files -z | tar -C "$source_dir" --null -T - -cf - | tar -C "$tree/work/sluice" -xf -
+if [ -d "$source_dir/../shared/vectors" ]; then
+    mkdir -p "$tree/work/shared"
+    cp -a "$source_dir/../shared/vectors" "$tree/work/shared/"
+fi
+
+chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
+    bash /work/sluice/tests/run
