@@ -109,14 +109,15 @@ static int strategy_refuse(const Candidate *candidate)
 
 int check_strategy(Candidate *candidate)
 {
-        bool bare = candidate->node->plain; /* only without quotes is a word a YAML boolean */
+        const Node *node = candidate->node;
         int value;
 
-        for (size_t i = 0; i < ELEMENTSOF(strategies); i++)
+        for (size_t i = 0; i < ELEMENTSOF(strategies) && !node_is_boolean(node); i++)
                 if (streq(candidate->text, strategies[i]))
                         return 0;
 
-        value = bare ? boolean_word(candidate->text) : -1;
+        /* Only without quotes is a word a YAML boolean. */
+        value = node->plain ? boolean_word(candidate->text) : -1;
         if (value == 1)
                 return candidate_refuse(candidate, STRATEGY_HINT,
                                         "a YAML \"true\" is not a strategy");

@@ -339,9 +339,12 @@ int multipart_parse(const char *text, size_t size, Findings *findings, UserData 
                 r = parts_read(rest, headers.boundary, findings, user_data);
                 if (r == -ENOMEM)
                         return r;
-                why = r == -E2BIG ? "more than 32 parts"
-                      : r < 0     ? "the last boundary is missing: the document is cut off"
-                                  : NULL;
+                if (r == -E2BIG)
+                        why = "more than 32 parts";
+                else if (r < 0)
+                        why = "the last boundary is missing: the document is cut off";
+                else if (user_data->n_parts == 0)
+                        why = "there is no part between the boundaries";
         }
         if (why)
                 finding_add(findings, SEVERITY_ERROR, (Place) {}, NULL, NULL, "%s", why);

@@ -112,49 +112,59 @@ static int planned_file_read(const char *root, const char *path, mode_t mode, Pl
  * update.conf: what the document names is set, what we once set and it no longer names goes back.
  */
 
-/* Is the line in the file still the one that we wrote? */
-static int line_is_ours(const char *text, size_t id, const State *state, bool *ret)
+/* Is the line of that variable "NAME=value", just as we write it? */
+static int line_is(const char *text, size_t id, const char *value, bool *ret)
 {
-        _cleanup_free_ char *line = NULL, *ours = NULL;
+        _cleanup_free_ char *line = NULL, *wanted = NULL;
         int r;
 
         r = update_conf_line(text, keys[id].variable, &line);
         if (r < 0)
                 return r;
-        if (asprintf(&ours, "%s=%s", keys[id].variable, state->set[id]) < 0) {
-                ours = NULL; /* undefined after a failure */
+        if (asprintf(&wanted, "%s=%s", keys[id].variable, value) < 0) {
+                wanted = NULL; /* undefined after a failure */
                 return -ENOMEM;
         }
 
-        *ret = streq_null(line, ours);
+        *ret = streq_null(line, wanted);
         return 0;
+}
+
+/* The document names the variable: it becomes ours, unless it is there already and not from us. */
+static int variable_plan_set(const char *text, const char *value, size_t id, State *state)
+{
+        bool there;
+        int r;
+
+        r = line_is(text, id, value, &there);
+        if (r < 0 || (there && !state->set[id]))
+                return r;
+
+        if (!state->set[id]) {
+                r = update_conf_line(text, keys[id].variable, &state->before[id]);
+                if (r < 0)
+                        return r;
+        }
+        return text_set(&state->set[id], value);
 }
 
 /* Decides about one variable; the assignment is made when *ret_assign. */
 static int variable_plan(const char *text, const Setting *setting, size_t id, State *state,
                          Assignment *assignment, bool *ret_assign)
 {
-        bool ours;
         int r;
 
         *assignment = (Assignment) { .key = keys[id].variable, .value = setting->value };
         *ret_assign = setting->value != NULL;
-        if (setting->value) {
-                if (!state->set[id]) {
-                        r = update_conf_line(text, keys[id].variable, &state->before[id]);
-                        if (r < 0)
-                                return r;
-                }
-                return text_set(&state->set[id], setting->value);
-        }
+        if (setting->value)
+                return variable_plan_set(text, setting->value, id, state);
         if (!state->set[id])
                 return 0;
 
         /* Changed by somebody else since: then it is theirs. */
-        r = line_is_ours(text, id, state, &ours);
+        r = line_is(text, id, state->set[id], ret_assign);
         if (r < 0)
                 return r;
-        *ret_assign = ours;
         if (state->before[id])
                 assignment->value = state->before[id] + strcspn(state->before[id], "=") + 1;
         return text_set(&state->set[id], NULL);

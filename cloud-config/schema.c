@@ -44,6 +44,11 @@ const char *stanza_to_string(Stanza stanza)
         return names[stanza];
 }
 
+bool node_is_boolean(const Node *node)
+{
+        return node->tag && streq(node->tag, "tag:yaml.org,2002:bool");
+}
+
 bool key_is(const Node *node, const char *name)
 {
         if (node->type != NODE_SCALAR || node->size != strlen(name))

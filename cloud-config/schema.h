@@ -73,5 +73,8 @@ extern const Key keys[_KEY_MAX];
 /* "update", "locksmith", … */
 const char *stanza_to_string(Stanza stanza);
 
+/* True when the document says with a tag that this is a boolean ("!!bool off"). */
+bool node_is_boolean(const Node *node);
+
 /* True when two keys are the same word: "-" and "_" are alike, everything else counts. */
 bool key_is(const Node *node, const char *name);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/buffer.h"
 #include "base/text.h"
 #include "cloud-config/characters.h"
 #include "cloud-config/settings.h"
@@ -208,8 +209,25 @@ static int unknown_at_top(Reader *reader, _unused_ const Level *level, const Nod
         return 0;
 }
 
+/* "known here: group, server", or NULL when there is no memory for a hint. */
+static char *names_hint(const Level *level)
+{
+        Buffer buffer = BUFFER_MAX(VALUE_MAX);
+        char *hint = NULL;
+        int r = 0;
+
+        for (size_t i = 0; i < level->n_names && r >= 0; i++)
+                r = buffer_appendf(&buffer, "%s%s", i == 0 ? "known here: " : ", ",
+                                   level->names[i]);
+        if (r >= 0)
+                r = buffer_take_text(&buffer, &hint, NULL);
+        buffer_done(&buffer);
+        return r < 0 ? NULL : hint;
+}
+
 static void unknown_report(Reader *reader, const Level *level, const Node *key, const char *word)
 {
+        _cleanup_free_ char *hint = names_hint(level);
         const char *nearest = text_nearest(word, level->names, level->n_names);
         bool strategy = nearest && streq(nearest, keys[KEY_REBOOT_STRATEGY].name);
 
@@ -219,7 +237,7 @@ static void unknown_report(Reader *reader, const Level *level, const Node *key, 
                             key->place, level->path, NULL,
                             "unknown key \"%s\", did you mean \"%s\"?", key->text, nearest);
         else
-                finding_add(reader->findings, SEVERITY_WARNING, key->place, level->path, NULL,
+                finding_add(reader->findings, SEVERITY_WARNING, key->place, level->path, hint,
                             "unknown key \"%s\" is ignored", key->text);
 }
 
@@ -275,13 +293,12 @@ static int unknown_under_coreos(Reader *reader, const Level *level, const Node *
 static int value_open(Reader *reader, const Candidate *candidate)
 {
         const Node *node = candidate->node;
-        bool is_bool = node->tag && streq(node->tag, "tag:yaml.org,2002:bool");
         const char *why = NULL;
 
         if (node->type != NODE_SCALAR)
                 why = "this must be text";
         else if (node->tag && !streq(node->tag, "tag:yaml.org,2002:str") && !streq(node->tag, "!")
-                 && !(is_bool && candidate->key == &keys[KEY_REBOOT_STRATEGY]))
+                 && !(node_is_boolean(node) && candidate->key == &keys[KEY_REBOOT_STRATEGY]))
                 why = "a tag (!) is not possible here";
         else if (characters_have_control(node->text, node->size))
                 why = "there is a line break, tab or other control character in this value";

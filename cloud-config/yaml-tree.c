@@ -164,10 +164,15 @@ static bool is_indenting_tab(const Builder *builder, yaml_mark_t mark)
         const char *line;
         size_t size;
 
-        return characters_line(builder->text, builder->size, (unsigned)mark.line + 1, &cursor,
-                               &line, &size)
-               && mark.column < size && line[mark.column] == '\t'
-               && strspn(line, " \t") > mark.column;
+        if (!characters_line(builder->text, builder->size, (unsigned)mark.line + 1, &cursor, &line,
+                             &size)
+            || mark.column >= size)
+                return false;
+
+        for (size_t i = 0; i < mark.column; i++)
+                if (line[i] != ' ' && line[i] != '\t')
+                        return false;
+        return line[mark.column] == '\t';
 }
 
 /* Reports why libyaml stopped. */
