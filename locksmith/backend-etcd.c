@@ -10,7 +10,8 @@ typedef struct BackendEtcd {
         void *userdata;
         EtcdRangeRequest read; /* the document */
 
-        /* The swap under way, against which its answer is checked. The texts are gone by then, but for being there. */
+        /* The swap under way, against which its answer is checked. The texts are gone by then, but
+         * for being there. */
         EtcdCompare compare;
         EtcdWrite writes[1 + LOCK_SIDES_MAX];
         EtcdTxnRequest request;
@@ -37,7 +38,8 @@ static void reply_range(BackendEtcd *b, const EtcdRange *range)
         const EtcdKey *key = range->n_keys > 0 ? &range->keys[0] : NULL;
 
         if (range->n_keys > 1 || (key && !streq(key->key, b->key)))
-                reply_why(b, LOCK_ANSWER_FAILED, "etcd answered with another key than was asked for");
+                reply_why(b, LOCK_ANSWER_FAILED,
+                          "etcd answered with another key than was asked for");
         else
                 reply(b, &(LockReply) {
                                  .answer = LOCK_ANSWER_DOCUMENT,
@@ -70,7 +72,8 @@ static void on_txn(const EtcdReply *answer, void *userdata)
         b->call = NULL;
         if (answer->outcome != ETCD_DONE)
                 reply_why(b,
-                          answer->outcome == ETCD_UNKNOWN ? LOCK_ANSWER_UNKNOWN : LOCK_ANSWER_FAILED,
+                          answer->outcome == ETCD_UNKNOWN ? LOCK_ANSWER_UNKNOWN
+                                                          : LOCK_ANSWER_FAILED,
                           answer->why);
         else if (etcd_txn_parse(answer->body, answer->size, &b->request, &txn) < 0)
                 reply_why(b, LOCK_ANSWER_UNKNOWN, "the answer is none of etcd to a transaction");
@@ -96,7 +99,8 @@ static int backend_etcd_read(LockBackend *backend, LockOnReply on_reply, void *u
         return etcd_call(b->etcd, "/v3/kv/range", body, false, on_range, b, &b->call);
 }
 
-static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply, void *userdata)
+static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
+                             void *userdata)
 {
         BackendEtcd *b = from_backend(backend);
         char *body;
@@ -138,7 +142,8 @@ static void on_change(const EtcdWatchLine *line, const char *why, void *userdata
                 etcd_rotate(b->etcd); /* the member may be the one that is leaving */
                 reply_why(b, LOCK_ANSWER_FAILED, why);
         } else if (!streq(line->key.key, b->key))
-                reply_why(b, LOCK_ANSWER_FAILED, "etcd answered with another key than was asked for");
+                reply_why(b, LOCK_ANSWER_FAILED,
+                          "etcd answered with another key than was asked for");
         else
                 reply(b, &(LockReply) {
                                  .answer = LOCK_ANSWER_DOCUMENT,
@@ -148,7 +153,8 @@ static void on_change(const EtcdWatchLine *line, const char *why, void *userdata
                          });
 }
 
-static int backend_etcd_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply, void *userdata)
+static int backend_etcd_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply,
+                              void *userdata)
 {
         BackendEtcd *b = from_backend(backend);
 

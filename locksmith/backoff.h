@@ -1,6 +1,6 @@
 /*
- * How long to wait before the next try: doubling, with jitter, so that hosts that failed together do not come back
- * together.
+ * How long to wait before the next try: doubling, with jitter, so that hosts that failed together
+ * do not come back together.
  */
 #pragma once
 

@@ -44,7 +44,8 @@ static int watch_take_line(EtcdWatch *watch, const char *text, size_t size)
 }
 
 /* Lines come in pieces that have nothing to do with their ends. */
-static int on_watch_data(_unused_ const HttpResult *head, const void *data, size_t size, void *userdata)
+static int on_watch_data(_unused_ const HttpResult *head, const void *data, size_t size,
+                         void *userdata)
 {
         EtcdWatch *watch = userdata;
         const char *text, *end;
@@ -71,7 +72,7 @@ static int on_watch_data(_unused_ const HttpResult *head, const void *data, size
 static void on_watch_done(const HttpResult *result, void *userdata)
 {
         _cleanup_(etcd_watch_cancel_p) EtcdWatch *watch = userdata;
-        char why[ETCD_WHY_MAX] = "the answer is none to a watch";
+        char why[ETCD_WHY_MAX];
 
         watch->request = NULL;
         if (watch->ended) {
@@ -79,15 +80,15 @@ static void on_watch_done(const HttpResult *result, void *userdata)
                 return;
         }
 
-        if (result->error == 0 && result->status == 200)
-                strcpy(why, "etcd ended the watch");
-        else if (result->error != -EBADMSG)
-                etcd_failure_text(watch->etcd, result, why);
-        watch->on_change(NULL, why, watch->userdata);
+        etcd_failure_text(watch->etcd, result, why);
+        if (result->error == -EBADMSG)
+                watch->on_change(NULL, "the answer is none of etcd to a watch", watch->userdata);
+        else
+                watch->on_change(NULL, why, watch->userdata);
 }
 
-int etcd_watch(Etcd *etcd, const char *key, int64_t start_revision, EtcdOnChange on_change, void *userdata,
-               EtcdWatch **ret)
+int etcd_watch(Etcd *etcd, const char *key, int64_t start_revision, EtcdOnChange on_change,
+               void *userdata, EtcdWatch **ret)
 {
         _cleanup_(etcd_watch_cancel_p) EtcdWatch *watch = calloc(1, sizeof(EtcdWatch));
         _cleanup_free_ char *body = NULL;

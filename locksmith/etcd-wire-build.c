@@ -5,7 +5,8 @@
 #include "base64.h"
 #include "etcd-wire.h"
 
-/* Every setter below takes a NULL value for "out of memory", which json_object_set_new() reports as well. */
+/* Every setter below takes a NULL value for "out of memory", which json_object_set_new() reports as
+ * well. */
 static int set(json_t *object, const char *name, json_t *value)
 {
         return json_object_set_new(object, name, value) < 0 ? -ENOMEM : 0;
@@ -37,7 +38,8 @@ static int set_bytes(json_t *object, const char *name, const void *data, size_t 
         return set(object, name, json_string(text));
 }
 
-/* The end of the range of all keys with that prefix: its last byte counted up. Our prefixes end in '/'. */
+/* The end of the range of all keys with that prefix: its last byte counted up. Our prefixes end in
+ * '/'. */
 static int set_prefix_end(json_t *object, const char *prefix)
 {
         _cleanup_free_ char *end = strdup(prefix);
@@ -137,8 +139,8 @@ static int writes_fill(json_t *array, const EtcdTxnRequest *request)
 
         for (size_t i = 0; i < request->n_writes && r >= 0; i++) {
                 const EtcdWrite *write = &request->writes[i];
-                json_t *object = append_operation(
-                        array, write->value ? "request_put" : "request_delete_range");
+                json_t *object = append_operation(array, write->value ? "request_put"
+                                                                      : "request_delete_range");
 
                 r = set_bytes(object, "key", write->key, strlen(write->key));
                 if (r >= 0 && write->value)

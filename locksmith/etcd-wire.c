@@ -1,4 +1,5 @@
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/text.h"
 #include "base64.h"
@@ -171,7 +172,8 @@ static int read_range(const json_t *object, EtcdRange *ret)
                         return r;
                 range.n_keys++;
                 if (range.keys[i].mod_revision <= 0 || range.keys[i].create_revision <= 0)
-                        return -EBADMSG; /* a key that exists has both; 0 would mean "absent" to a compare */
+                        return -EBADMSG; /* a key that exists has both; 0 would mean "absent" to a
+                                            compare */
         }
 
         *ret = range;
@@ -224,9 +226,9 @@ static int read_responses(const json_t *responses, const EtcdTxnRequest *request
 
         for (size_t i = 0; i < wanted; i++) {
                 const json_t *response = json_array_get(responses, i);
-                const char *name = !txn->succeeded             ? "response_range"
+                const char *name = !txn->succeeded            ? "response_range"
                                    : request->writes[i].value ? "response_put"
-                                                               : "response_delete_range";
+                                                              : "response_delete_range";
                 const json_t *inner = json_object_get(response, name);
 
                 if (!json_is_object(inner))
@@ -263,7 +265,8 @@ int etcd_txn_parse(const char *body, size_t size, const EtcdTxnRequest *request,
         return 0;
 }
 
-/* The text of an error in either shape: {"error":"…"} or {"error":{"message":"…"}}. NULL: there is none. */
+/* The text of an error in either shape: {"error":"…"} or {"error":{"message":"…"}}. NULL: there is
+ * none. */
 static const char *error_message(const json_t *root)
 {
         const json_t *error = json_object_get(root, "error");
@@ -330,8 +333,9 @@ static int read_watch_result(const json_t *root, EtcdWatchLine *line)
                 foreign_text(json_string_value(reason), json_string_length(reason), line->why,
                              ETCD_WHY_MAX);
         else if (line->canceled)
-                strcpy(line->why, compacted > 0 ? "the wanted revision was compacted away"
-                                                : "etcd ended the watch");
+                (void)snprintf(line->why, ETCD_WHY_MAX, "%s",
+                               compacted > 0 ? "the wanted revision was compacted away"
+                                             : "etcd ended the watch");
         return 0;
 }
 

@@ -1,9 +1,11 @@
 /*
- * What is said to etcd's v3 JSON gateway and how its answers are read (spec/etcd-gateway.md part A). Pure.
+ * What is said to etcd's v3 JSON gateway and how its answers are read (spec/etcd-gateway.md part
+ * A). Pure.
  *
- * The gateway ignores misspelt fields without a word, which turns a compare-and-swap into a plain write: so all
- * requests are built here and nowhere else, and every answer is held against what was asked. Answers are foreign
- * bytes: bounded by their reader (ETCD_REPLY_MAX), decoded, checked, and then plain structs.
+ * The gateway ignores misspelt fields without a word, which turns a compare-and-swap into a plain
+ * write: so all requests are built here and nowhere else, and every answer is held against what was
+ * asked. Answers are foreign bytes: bounded by their reader (ETCD_REPLY_MAX), decoded, checked, and
+ * then plain structs.
  */
 #pragma once
 
@@ -11,7 +13,8 @@
 
 #define ETCD_REPLY_MAX (4 * MIB)
 
-/* More keys, compares or writes than this in one transaction are our own mistake; etcd takes 128. */
+/* More keys, compares or writes than this in one transaction are our own mistake; etcd takes 128.
+ */
 #define ETCD_TXN_MAX 8
 
 /* More keys than this in an answer are refused. */
@@ -58,7 +61,8 @@ typedef struct EtcdWrite {
         int64_t lease;     /* 0: none */
 } EtcdWrite;
 
-/* When all compares hold, everything in writes is done; else (and only else) the ranges are read. */
+/* When all compares hold, everything in writes is done; else (and only else) the ranges are read.
+ */
 typedef struct EtcdTxnRequest {
         const EtcdCompare *compares;
         size_t n_compares;
@@ -93,7 +97,8 @@ int etcd_lease_grant_build(int64_t seconds, char **ret) _must_check_;
 int etcd_lease_build(int64_t lease, char **ret) _must_check_; /* for keepalive and revoke */
 
 /* All of these: -EBADMSG for an answer that is none to that request, and nothing to free then. */
-int etcd_range_parse(const char *body, size_t size, EtcdRange *ret, int64_t *ret_revision) _must_check_;
+int etcd_range_parse(const char *body, size_t size, EtcdRange *ret,
+                     int64_t *ret_revision) _must_check_;
 int etcd_txn_parse(const char *body, size_t size, const EtcdTxnRequest *request,
                    EtcdTxn *ret) _must_check_;
 int etcd_watch_line_parse(const char *line, size_t size, EtcdWatchLine *ret) _must_check_;
@@ -102,10 +107,12 @@ int etcd_lease_parse(const char *body, size_t size, int64_t *ret) _must_check_;
 /* *ret_seconds is 0 when the lease is gone. */
 int etcd_keepalive_parse(const char *body, size_t size, int64_t *ret_seconds) _must_check_;
 
-/* What an error answer says, in one printable line: its "message" in either shape of the gateway, or the text itself. */
+/* What an error answer says, in one printable line: its "message" in either shape of the gateway,
+ * or the text itself. */
 void etcd_error_text(const char *body, size_t size, char why[static ETCD_WHY_MAX]);
 
-/* Copies a foreign text so that it can be shown: one line, valid UTF-8, nothing that a terminal obeys. */
+/* Copies a foreign text so that it can be shown: one line, valid UTF-8, nothing that a terminal
+ * obeys. */
 void foreign_text(const char *text, size_t size, char *out, size_t out_size);
 
 void etcd_key_done(EtcdKey *key);

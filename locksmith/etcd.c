@@ -4,12 +4,11 @@
 #include "base/buffer.h"
 #include "etcd-internal.h"
 
-#define WHY_MAX       2048
-#define URL_MAX       4096
-#define AUTH_PATH     "/v3/auth/authenticate"
-#define HTTP_OK       200
+#define WHY_MAX           2048
+#define AUTH_PATH         "/v3/auth/authenticate"
+#define HTTP_OK           200
 #define HTTP_UNAUTHORIZED 401
-#define HTTP_NOT_FOUND 404
+#define HTTP_NOT_FOUND    404
 #define HTTP_SERVER_ERROR 500
 
 struct EtcdCall {
@@ -66,9 +65,11 @@ const char *etcd_endpoint(const Etcd *etcd)
 int etcd_post(Etcd *etcd, const EtcdPost *post, HttpRequest **ret)
 {
         _cleanup_free_ char *url = NULL, *authorization = NULL;
-        const char *headers[] = { "Content-Type: application/json", "Expect:",
-                                  /* or a member without a leader keeps us waiting for 7 s, or for ever */
-                                  "Grpc-Metadata-hasleader: true", NULL, NULL };
+        const char *headers[] = {
+                "Content-Type: application/json", "Expect:",
+                /* or a member without a leader keeps us waiting for 7 s, or for ever */
+                "Grpc-Metadata-hasleader: true", NULL, NULL
+        };
 
         if (asprintf(&url, "%s%s", etcd_endpoint(etcd), post->path) < 0) {
                 url = NULL;
@@ -121,23 +122,24 @@ DEFINE_CLEANUP(EtcdCall *, etcd_cancel);
 void etcd_failure_text(const Etcd *etcd, const HttpResult *result, char why[static ETCD_WHY_MAX])
 {
         const char *hint = "";
+        size_t n;
 
         if (result->error < 0) {
                 bool https = strncasecmp(etcd_endpoint(etcd), "https:", 6) == 0;
 
-                /* TLS 1.3 refuses a missing or foreign client certificate after the handshake, by hanging up. */
+                /* TLS 1.3 refuses a missing or foreign client certificate after the handshake, by
+                 * hanging up. */
                 if (result->tls || (https && result->error == -ECONNRESET))
                         hint = " (look at the TLS settings: CA, client certificate, host name)";
-                else if (!https && result->error == -ECONNRESET)
+                else if (!https && result->error == -ECONNRESET && result->status == 0)
                         hint = " (does this endpoint want https?)";
                 foreign_text(result->detail, strlen(result->detail), why, ETCD_WHY_MAX);
         } else {
-                int n = snprintf(why, ETCD_WHY_MAX, "HTTP %ld: ", result->status);
-
-                foreign_text(result->body ? result->body : "", result->body_size, why + n,
-                             ETCD_WHY_MAX - (size_t)n);
-                if (result->body && result->body_size > 0)
+                if (result->body_size > 0)
                         etcd_error_text(result->body, result->body_size, why);
+                else
+                        (void)snprintf(why, ETCD_WHY_MAX, "HTTP status %ld",
+                                       result->status); /* fits */
                 if (result->status == HTTP_NOT_FOUND)
                         hint = " (no etcd v3 gateway answers there)";
                 else if (strstr(why, "CommonName of client"))
@@ -145,21 +147,23 @@ void etcd_failure_text(const Etcd *etcd, const HttpResult *result, char why[stat
                                " without, and user and password)";
         }
 
-        if (strlen(why) + strlen(hint) < ETCD_WHY_MAX)
-                strcat(why, hint);
+        n = strlen(why);
+        (void)snprintf(why + n, ETCD_WHY_MAX - n, "%s", hint); /* cut is fine */
 }
 
 static void call_note_why(EtcdCall *call, const char *why)
 {
         _cleanup_free_ char *endpoint = NULL;
+        int r;
 
         if (http_url_for_log(etcd_endpoint(call->etcd), &endpoint) < 0)
                 return;
         for (size_t n = strlen(endpoint); n > 0 && endpoint[n - 1] == '/'; n--)
                 endpoint[n - 1] = 0;
 
-        /* A text that does not fit any more is one that nobody would have read. */
-        (void)buffer_appendf(&call->why, "%s%s: %s", call->why.size > 0 ? "; " : "", endpoint, why);
+        r = buffer_appendf(&call->why, "%s%s: %s", call->why.size > 0 ? "; " : "", endpoint, why);
+        if (r < 0)
+                return; /* what does not fit any more nobody would have read */
 }
 
 static void call_finish(EtcdCall *call, EtcdOutcome outcome, const HttpResult *result)
@@ -287,8 +291,8 @@ static int call_send(EtcdCall *call)
                          &call->request);
 }
 
-int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply on_reply, void *userdata,
-              EtcdCall **ret)
+int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply on_reply,
+              void *userdata, EtcdCall **ret)
 {
         _cleanup_(etcd_cancel_p) EtcdCall *call = calloc(1, sizeof(EtcdCall));
         int r;

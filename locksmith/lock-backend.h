@@ -1,6 +1,6 @@
 /*
- * Where the lock's document lives: one text under compare-and-swap. A backend answers each call once, from the
- * event loop, and has at most one call under way.
+ * Where the lock's document lives: one text under compare-and-swap. A backend answers each call
+ * once, from the event loop, and has at most one call under way.
  */
 #pragma once
 
@@ -11,7 +11,8 @@ typedef struct LockBackend LockBackend;
 typedef enum LockAnswer {
         LOCK_ANSWER_DOCUMENT, /* what the document is now; to a swap: the race was lost */
         LOCK_ANSWER_WRITTEN,  /* to a swap: done */
-        LOCK_ANSWER_UNKNOWN,  /* to a swap: it may have been done, or be done soon; read to find out */
+        LOCK_ANSWER_UNKNOWN,  /* to a swap: it may have been done, or be done soon; read to find out
+                               */
         LOCK_ANSWER_FAILED,   /* nothing was done: why tells */
 } LockAnswer;
 
@@ -26,7 +27,8 @@ typedef struct LockReply {
 
 typedef void (*LockOnReply)(const LockReply *reply, void *userdata);
 
-/* A text of ours beside the document, written or removed together with it where the backend can do that. */
+/* A text of ours beside the document, written or removed together with it where the backend can do
+ * that. */
 typedef struct LockSide {
         const char *key;
         const char *value; /* NULL: remove */
@@ -44,7 +46,8 @@ typedef struct LockSwap {
 typedef struct LockBackendOps {
         const char *name;
         int (*read)(LockBackend *backend, LockOnReply on_reply, void *userdata);
-        int (*swap)(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply, void *userdata);
+        int (*swap)(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
+                    void *userdata);
         /* Waits, for hours if need be, until the document is another one than that of revision. */
         int (*watch)(LockBackend *backend, int64_t revision, LockOnReply on_reply, void *userdata);
         void (*cancel)(LockBackend *backend);

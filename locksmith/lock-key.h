@@ -1,6 +1,7 @@
 /*
- * The names of the lock's keys in etcd (spec/locksmith.md §1.1). The semaphore key is locksmith's own, byte for
- * byte; everything of ours lies beside it under one prefix that old clients never look at.
+ * The names of the lock's keys in etcd (spec/locksmith.md §1.1). The semaphore key is locksmith's
+ * own, byte for byte; everything of ours lies beside it under one prefix that old clients never
+ * look at.
  */
 #pragma once
 
@@ -17,6 +18,7 @@
  */
 int lock_key_semaphore(const char *group, char **ret) _must_check_;
 
-/* The side keys of a group: "holders" or "queue", then what belongs to one host. With id NULL: the prefix of all. */
+/* The side keys of a group: "holders" or "queue", then what belongs to one host. With id NULL: the
+ * prefix of all. */
 int lock_key_holder(const char *group, const char *id, char **ret) _must_check_;
 int lock_key_ticket(const char *group, const char *id, char **ret) _must_check_;

@@ -3,7 +3,8 @@
 
 #include "lock.h"
 
-/* A lost race comes with the new document: so many times it is used at once, later after a pause and a fresh look. */
+/* A lost race comes with the new document: so many times it is used at once, later after a pause
+ * and a fresh look. */
 #define TRIES_AT_ONCE 2
 
 #define TIMER_ACCURACY (1 * USEC_PER_MSEC)
@@ -117,7 +118,8 @@ static void operation_take_document(LockOperation *o, const LockReply *reply)
         } else
                 r = semaphore_parse(reply->text, reply->size, &o->semaphore, &reason);
         if (r == -EBADMSG) {
-                (void)snprintf(why, sizeof(why), "the key holds no semaphore: %s", reason); /* cut is fine */
+                (void)snprintf(why, sizeof(why), "the key holds no semaphore: %s",
+                               reason); /* cut is fine */
                 operation_fail(o, LOCK_REFUSED, why);
                 return;
         }
@@ -139,8 +141,8 @@ static void operation_lose(LockOperation *o, const LockReply *reply)
         else if (o->n_lost <= TRIES_AT_ONCE)
                 operation_take_document(o, reply);
         else
-                operation_read_later(
-                        o, jitter_below(MIN_OF(USEC_PER_MSEC << MIN_OF(o->n_lost, 16U), LOCK_RACE_WAIT)));
+                operation_read_later(o, jitter_below(MIN_OF(USEC_PER_MSEC << MIN_OF(o->n_lost, 16U),
+                                                            LOCK_RACE_WAIT)));
 }
 
 static void on_reply(const LockReply *reply, void *userdata)
@@ -149,7 +151,8 @@ static void on_reply(const LockReply *reply, void *userdata)
         bool swapped = o->swapping;
 
         o->swapping = false;
-        (void)sd_event_source_set_enabled(o->timer, SD_EVENT_OFF); /* of a watch; can not fail for a live source */
+        (void)sd_event_source_set_enabled(
+                o->timer, SD_EVENT_OFF); /* of a watch; can not fail for a live source */
         if (reply->answer != LOCK_ANSWER_FAILED)
                 backoff_reset(&o->backoff);
 
@@ -200,7 +203,8 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 static void operation_swap(LockOperation *o)
 {
         _cleanup_free_ char *text = NULL;
-        LockSide side = { .key = o->record_key, .value = o->kind == LOCK_TAKE ? o->record : NULL };
+        LockSide side = { .key = o->record_key,
+                          .value = o->kind == LOCK_KIND_TAKE ? o->record : NULL };
         int r;
 
         r = semaphore_format(&o->semaphore, &text);
@@ -224,7 +228,8 @@ static void operation_be_busy(LockOperation *o)
         char why[WHY_MAX];
         int r;
 
-        /* No slot is free now, so the document is another one than that which a lost swap of ours had named. */
+        /* No slot is free now, so the document is another one than that which a lost swap of ours
+         * had named. */
         o->unsure = false;
         (void)snprintf(why, sizeof(why), "semaphore is at %" PRId64, o->semaphore.free); /* fits */
         if (!o->persistent) {
@@ -245,13 +250,13 @@ static void operation_be_busy(LockOperation *o)
 static int operation_apply(LockOperation *o)
 {
         switch (o->kind) {
-        case LOCK_READ:
+        case LOCK_KIND_READ:
                 return 0;
-        case LOCK_TAKE:
+        case LOCK_KIND_TAKE:
                 return semaphore_take(&o->semaphore, o->id);
-        case LOCK_RELEASE:
+        case LOCK_KIND_RELEASE:
                 return semaphore_release(&o->semaphore, o->id);
-        case LOCK_SET_MAX:
+        case LOCK_KIND_SET_MAX:
                 if (!o->unsure) /* else this may be what we wrote ourselves */
                         o->old_max = o->semaphore.max;
                 return semaphore_set_max(&o->semaphore, o->max);
@@ -283,7 +288,8 @@ static int text_copy(char **target, const char *text)
         return text && !*target ? -ENOMEM : 0;
 }
 
-int lock_start(sd_event *event, LockBackend *backend, const LockRequest *request, LockOperation **ret)
+int lock_start(sd_event *event, LockBackend *backend, const LockRequest *request,
+               LockOperation **ret)
 {
         _cleanup_(lock_cancel_p) LockOperation *o = calloc(1, sizeof(LockOperation));
         int r;
@@ -308,7 +314,8 @@ int lock_start(sd_event *event, LockBackend *backend, const LockRequest *request
         if (r >= 0)
                 r = text_copy(&o->record, request->record);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY, on_timer, o);
+                r = sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY,
+                                               on_timer, o);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(o->timer, "lock-timer"); /* for debugging only */

@@ -1,9 +1,10 @@
 /*
- * What is done with the lock: read it, take it, give it back, set how many may hold it. Each is a loop of
- * compare-and-swap over a LockBackend, asynchronous on the event loop.
+ * What is done with the lock: read it, take it, give it back, set how many may hold it. Each is a
+ * loop of compare-and-swap over a LockBackend, asynchronous on the event loop.
  *
- * An answer that got lost is resolved by reading: a swap names the revision it replaces, so it can not be done
- * behind our back once the document is seen to have moved on, and sending it again can not do it twice.
+ * An answer that got lost is resolved by reading: a swap names the revision it replaces, so it can
+ * not be done behind our back once the document is seen to have moved on, and sending it again can
+ * not do it twice.
  */
 #pragma once
 
@@ -13,8 +14,9 @@
 #include "lock-backend.h"
 #include "semaphore.h"
 
-#define LOCK_TRIES_MAX    100 /* lost races before giving up; each loss means that somebody else got on */
-#define LOCK_UNKNOWNS_MAX 4   /* answers lost in a row */
+#define LOCK_TRIES_MAX \
+        100 /* lost races before giving up; each loss means that somebody else got on */
+#define LOCK_UNKNOWNS_MAX 4 /* answers lost in a row */
 #define LOCK_RACE_WAIT    (256 * USEC_PER_MSEC)
 #define LOCK_RETRY_FIRST  (1 * USEC_PER_SEC)
 #define LOCK_RETRY_MAX    (60 * USEC_PER_SEC)
@@ -23,10 +25,10 @@
 typedef struct LockOperation LockOperation;
 
 typedef enum LockKind {
-        LOCK_READ,
-        LOCK_TAKE,
-        LOCK_RELEASE,
-        LOCK_SET_MAX,
+        LOCK_KIND_READ,
+        LOCK_KIND_TAKE,
+        LOCK_KIND_RELEASE,
+        LOCK_KIND_SET_MAX,
 } LockKind;
 
 typedef enum LockOutcome {
@@ -41,7 +43,7 @@ typedef enum LockOutcome {
 typedef struct LockResult {
         LockOutcome outcome;
         const Semaphore *semaphore; /* as it is now; NULL when it is not known */
-        int64_t old_max;            /* of LOCK_SET_MAX */
+        int64_t old_max;            /* of LOCK_KIND_SET_MAX */
         bool unsure;                /* of LOCK_FAILED: it may be done all the same */
         const char *why;            /* one line for people, "" when done */
 } LockResult;
@@ -58,8 +60,9 @@ typedef struct LockRequest {
         const char *record_key, *record;
 
         /*
-         * Never give up: wait for a free slot, and try again when the backend fails. on_wait is told each time why
-         * it takes longer; the result is LOCK_DONE or, of RELEASE, LOCK_NOT_HOLDER.
+         * Never give up: wait for a free slot, and try again when the backend fails. on_wait is
+         * told each time why it takes longer; the result is LOCK_DONE or, of RELEASE,
+         * LOCK_NOT_HOLDER.
          */
         bool persistent;
         LockOnResult on_wait; /* may be NULL */
@@ -67,9 +70,11 @@ typedef struct LockRequest {
         void *userdata;
 } LockRequest;
 
-/* Callbacks come from the event loop, never from inside this call. The operation is freed behind on_done. */
+/* Callbacks come from the event loop, never from inside this call. The operation is freed behind
+ * on_done. */
 int lock_start(sd_event *event, LockBackend *backend, const LockRequest *request,
                LockOperation **ret) _must_check_;
 
-/* Ends an operation without calling back; a write under way may still be done. Returns NULL; NULL is fine. */
+/* Ends an operation without calling back; a write under way may still be done. Returns NULL; NULL
+ * is fine. */
 LockOperation *lock_cancel(LockOperation *operation);

@@ -36,7 +36,8 @@ bool semaphore_is_held_by(const Semaphore *semaphore, const char *id)
         return found;
 }
 
-/* Old clients search by halves: an unsorted list leaks slots there, so what is written is always sorted. */
+/* Old clients search by halves: an unsorted list leaks slots there, so what is written is always
+ * sorted. */
 static void holders_tidy(TextList *holders)
 {
         size_t n = 0;
@@ -79,8 +80,7 @@ static int holders_read(json_t *value, Semaphore *semaphore)
         if (!json_is_array(value))
                 return -EBADMSG;
 
-        json_array_foreach(value, i, item)
-        {
+        json_array_foreach (value, i, item) {
                 if (!json_is_string(item) && !json_is_null(item))
                         return -EBADMSG;
                 r = text_list_add(&semaphore->holders,
@@ -98,8 +98,7 @@ static int fields_read(json_t *object, Semaphore *semaphore, const char **ret_wh
         json_t *value;
         int r;
 
-        json_object_foreach(object, name, value)
-        {
+        json_object_foreach (object, name, value) {
                 const char *why = NULL;
 
                 if (strcasecmp(name, "semaphore") == 0) {
@@ -112,7 +111,8 @@ static int fields_read(json_t *object, Semaphore *semaphore, const char **ret_wh
                         r = holders_read(value, semaphore);
                         why = "\"holders\" is not a list of texts";
                 } else
-                        r = 0; /* old clients ignore what they do not know, and drop it when they write */
+                        r = 0; /* old clients ignore what they do not know, and drop it when they
+                                  write */
 
                 if (r == -EBADMSG)
                         *ret_why = why;

@@ -1,6 +1,6 @@
 /*
- * Reboot windows: when may this host reboot? Pure functions over the local time zone (TZ or /etc/localtime);
- * "now" is always an argument. The same parser serves locksmithd and cloud-config.
+ * Reboot windows: when may this host reboot? Pure functions over the local time zone (TZ or
+ * /etc/localtime); "now" is always an argument. The same parser serves locksmithd and cloud-config.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ typedef struct Window {
 } Window;
 
 /*
- * Parses "[Day ]HH:MM": a day is sun, mon, tue, wed, thu, fri or sat in any case, blanks around the fields
- * do not matter, text behind the minute is refused. Sets weekday, hour and minute of *ret.
+ * Parses "[Day ]HH:MM": a day is sun, mon, tue, wed, thu, fri or sat in any case, blanks around the
+ * fields do not matter, text behind the minute is refused. Sets weekday, hour and minute of *ret.
  * Returns 0, or -EINVAL with a constant text in *ret_why.
  */
 int window_parse_start(const char *text, Window *ret, const char **ret_why) _must_check_;
@@ -33,9 +33,9 @@ int window_parse_start(const char *text, Window *ret, const char **ret_why) _mus
 int window_parse_length(const char *text, usec_t *ret, const char **ret_why) _must_check_;
 
 /*
- * Parses a window; NULL and "" both mean "not given", and it takes both or neither. A length of zero is
- * legal (one instant), one of a whole period is not.
- * Returns 1 with *ret set, 0 when neither is given (no window: always open), or -EINVAL with *ret_why.
+ * Parses a window; NULL and "" both mean "not given", and it takes both or neither. A length of
+ * zero is legal (one instant), one of a whole period is not. Returns 1 with *ret set, 0 when
+ * neither is given (no window: always open), or -EINVAL with *ret_why.
  */
 int window_parse(const char *start, const char *length, Window *ret,
                  const char **ret_why) _must_check_;
