@@ -119,3 +119,6 @@ uint64_t payload_apply_bytes(const PayloadApply *apply);
 /* After finish: size in bytes and SHA-256 of the image that was written to the target. */
 uint64_t payload_apply_image_size(const PayloadApply *apply);
 const uint8_t *payload_apply_image_sha256(const PayloadApply *apply);
+
+/* After finish: the id (and file) of the index-th trusted key that signed; NULL behind the last. Borrowed. */
+const char *payload_apply_signer(const PayloadApply *apply, size_t index);
