@@ -197,7 +197,7 @@ static int targets_check(const Manifest *manifest, const Partition *partition, P
         return 0;
 }
 
-static int images_check(const Partition *partition, PayloadError *error)
+static int images_check(const Manifest *manifest, const Partition *partition, PayloadError *error)
 {
         if (!partition->new_image.known)
                 return manifest_refuse(error, "no size and SHA-256 of the new image");
@@ -206,6 +206,10 @@ static int images_check(const Partition *partition, PayloadError *error)
                 return manifest_refuse(error, "an image of %llu bytes; 1 to %llu are possible",
                                        (unsigned long long)partition->new_image.size,
                                        (unsigned long long)IMAGE_SIZE_MAX);
+        if (partition->old_image.known
+            && blocks_for(partition->new_image.size, manifest->block_size) > BLOCK_MAP_MAX)
+                return manifest_refuse(error, "a delta of more than %llu blocks",
+                                       (unsigned long long)BLOCK_MAP_MAX);
         if (partition->n_operations == 0 && !partition->old_image.known)
                 return manifest_refuse(error, "block 0 is written by no operation");
         return 0;
@@ -217,7 +221,7 @@ static int partition_check(const Manifest *manifest, const Partition *partition,
         bool known = partition->role != PARTITION_UNKNOWN;
         int r;
 
-        r = known ? images_check(partition, error) : 0;
+        r = known ? images_check(manifest, partition, error) : 0;
         if (r < 0)
                 return r;
 

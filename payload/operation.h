@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "payload/extent-reader.h"
 #include "payload/manifest.h"
 
 /* Where the operations of one partition act. */
@@ -11,6 +12,10 @@ typedef struct OperationPlace {
         const PayloadTarget *target; /* borrowed; its fd is -1 when data is only to be checked */
         uint64_t image_size;
         uint32_t block_size;
+        const ExtentSource
+                *source; /* borrowed; NULL: there is no base, and no operation wants one */
+        BlockMap
+                *written; /* borrowed; what operations write is added; NULL: nobody wants to know */
 } OperationPlace;
 
 typedef int (*OperationApply)(const OperationPlace *place, const Operation *operation,
@@ -32,3 +37,7 @@ const OperationKind *operation_kind(OperationType type);
  */
 int operation_run(const OperationPlace *place, const Operation *operation, const uint8_t *data,
                   PayloadError *error) _must_check_;
+
+/* Copies blocks of the base, which no operation wrote, to the same place of the target. */
+int operation_keep(const OperationPlace *place, const Extent *blocks,
+                   PayloadError *error) _must_check_;

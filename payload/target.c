@@ -120,6 +120,21 @@ int target_read_back(const PayloadTarget *target, uint64_t image_size,
         return 0;
 }
 
+int source_hash(const PayloadSource *source, uint64_t size, uint8_t ret_sha256[static SHA256_SIZE])
+{
+        _cleanup_(digest_free_p) Digest *digest = NULL;
+        int r;
+
+        r = digest_new(&digest);
+        if (r < 0)
+                return r;
+        r = medium_hash(source->fd, -1, source->offset, size, digest);
+        if (r < 0)
+                return r;
+
+        return digest_peek(digest, ret_sha256);
+}
+
 /* The part of an extent from position on, in bytes of the image; clipped where the image ends. */
 static uint64_t extent_writer_room(const ExtentWriter *writer, uint64_t *ret_offset)
 {

@@ -17,6 +17,10 @@ int target_resize(const PayloadTarget *target, uint64_t image_size,
 int target_read_back(const PayloadTarget *target, uint64_t image_size,
                      uint8_t ret_sha256[static SHA256_SIZE], PayloadError *error) _must_check_;
 
+/* SHA-256 of the first size bytes of a source. */
+int source_hash(const PayloadSource *source, uint64_t size,
+                uint8_t ret_sha256[static SHA256_SIZE]) _must_check_;
+
 /* A cursor that writes a stream of bytes over a list of extents. */
 typedef struct ExtentWriter {
         const PayloadTarget *target;

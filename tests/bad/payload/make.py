@@ -113,6 +113,64 @@ def procedure(kind, data, offset, new=True, target=((0, 2),)):
         (text(4, info(len(data), sha(data))) if new else b"")
 
 
+BASE = b"".join(bytes([c]) * 400 + bytes(range(112)) for c in b"ABCD")  # four blocks, what deltas start from
+
+
+def signed_number(n):
+    return struct.pack("<Q", abs(n) | (2**63 if n < 0 else 0))
+
+
+def patch(steps, diff=b"", extra=b"", size=None, magic=b"BSDIFF40", control_length=None, diff_length=None, tail=b""):
+    """BSDIFF40; steps: (bytes added to old ones, new bytes, move in the old data)."""
+    control, diff_z = bz2.compress(b"".join(signed_number(n) for step in steps for n in step)), bz2.compress(diff)
+    size = sum(max(a, 0) + max(b, 0) for a, b, _ in steps) if size is None else size
+    return magic + signed_number(len(control) if control_length is None else control_length) + \
+        signed_number(len(diff_z) if diff_length is None else diff_length) + signed_number(size) + \
+        control + diff_z + bz2.compress(extra) + tail
+
+
+def block_read(image, extents):
+    return b"".join(b"\0" * (n * BLOCK) if s == HOLE else bytes(image[s * BLOCK:(s + n) * BLOCK]) for s, n in extents)
+
+
+def block_write(image, extents, data):
+    data += b"\0" * (-len(data) % BLOCK)
+    for start, n in extents:
+        piece, data = data[:n * BLOCK], data[n * BLOCK:]
+        if start != HOLE:
+            image[start * BLOCK:start * BLOCK + len(piece)] = piece
+
+
+def delta_in_place():
+    """Operations that see what earlier ones wrote, overwrite their own source, and read and write holes.
+
+    The expected image is made as the format was defined: all on one copy of the base, strictly in order."""
+    image, operations, data = bytearray(BASE), [], b""
+
+    def move(source, target):
+        operations.append(operation(2, source=source, target=target))
+        block_write(image, target, block_read(image, source))
+
+    def bsdiff(source, target, length, shift):
+        nonlocal data
+        old = block_read(image, source)
+        new = bytes((c + 1) % 256 for c in old[shift:length]) + b"the end"
+        blob = patch([(0, 0, shift), (length - shift, 7, -5)], b"\1" * (length - shift), b"the end")
+        operations.append(operation(3, offset=len(data), data=blob, source=source, target=target,
+                                    source_length=length, target_length=len(new)))
+        data += blob
+        block_write(image, target, new)
+
+    move([(0, 1)], [(1, 1)])                          # B is gone
+    move([(1, 1)], [(2, 1)])                          # reads what was just written
+    move([(1, 1), (0, 1)], [(0, 1), (1, 1)])          # overwrites its own source, half of it written before
+    bsdiff([(2, 1), (HOLE, 1), (3, 1)], [(1, 1), (HOLE, 1), (2, 1)], 3 * BLOCK - 10, 3)
+    bsdiff([(2, 1)], [(2, 1)], BLOCK - 100, 0)        # patches itself in place
+    new = bytes(image)
+    assert new[3 * BLOCK:] == BASE[3 * BLOCK:]        # which no operation wrote
+    return payload(operations=operations, data=data, old=info(len(BASE), sha(BASE)), new=info(len(new), sha(new)))
+
+
 fixtures = {}
 
 
@@ -219,6 +277,40 @@ def all_of_them():
     packed_bad("bzip2-bomb", "its data is larger than its place", bz2.compress(b"\0" * 2**26))
     packed_bad("bzip2-one-byte-more", "its data is larger than its place", bz2.compress(IMAGE + b"\0"))
     packed_bad("bzip2-length", "its data makes 1024 bytes, 1000 were announced", packed, target_length=1000)
+    def delta_bad(name, pattern, blob, length=1024, source_length=len(BASE)):
+        bad("bsdiff-" + name, "operation 0: .*" + pattern, payload(
+            operations=[operation(3, data=blob, source=((0, 4),), target=((0, 2),), source_length=source_length,
+                                  target_length=length)], data=blob, old=info(len(BASE), sha(BASE))))
+    fine = [(1024, 0, 0)], bytes(1024)
+    delta_bad("magic", "its patch does not begin with", patch(*fine, magic=b"BSDIFF41"))
+    delta_bad("short", "its patch does not begin with", b"BSDIFF40" + bytes(23))
+    delta_bad("size", "another size of the new data", patch(*fine, size=1023))
+    delta_bad("size-negative", "another size of the new data", patch(*fine, size=-1024))
+    delta_bad("control-length", "streams that are longer than itself", patch(*fine, control_length=4000))
+    delta_bad("control-negative", "streams that are longer than itself", patch(*fine, control_length=-1))
+    delta_bad("diff-length", "streams that are longer than itself", patch(*fine, diff_length=2**62))
+    delta_bad("garbage", "its patch has a damaged stream", patch(*fine)[:32] + b"x" * 150)
+    delta_bad("control-ends", "its patch has a damaged stream", patch([(512, 0, 0)], bytes(512), size=1024))
+    delta_bad("diff-ends", "its patch has a damaged stream", patch([(1024, 0, 0)], bytes(1023)))
+    delta_bad("diff-rest", "more than its new data needs", patch([(1024, 0, 0)], bytes(1025)))
+    delta_bad("control-rest", "more than its new data needs", patch([(1024, 0, 0), (0, 0, 0)], bytes(1024)))
+    delta_bad("tail", "more than its new data needs", patch(*fine, tail=b"x"))
+    delta_bad("diff-too-long", "makes more than its new data", patch([(1025, 0, 0)], bytes(1025), size=1024))
+    delta_bad("extra-too-long", "makes more than its new data", patch([(0, 1025, 0)], b"", bytes(1025), size=1024))
+    delta_bad("diff-negative", "makes more than its new data", patch([(-1, 0, 0), (1024, 0, 0)], bytes(1024), size=1024))
+    delta_bad("extra-negative", "makes more than its new data", patch([(0, -2**62, 0)], size=1024))
+    delta_bad("seek", "moves out of all bounds",
+              patch([(1, 0, 2**63 - 1), (1, 0, 2**63 - 1), (1022, 0, 0)], bytes(1024), size=1024))
+    delta_bad("idle", "too many steps without data", patch([(0, 0, 1)] * 65537, size=1024))
+    bad("delta-other-base", "usr: the base is not the one", payload(
+        operations=[operation(2, source=((0, 2),))], data=b"", old=info(len(BASE), sha(b""))))
+    bad("delta-larger-base", "usr: the base has 2048 bytes, the delta is for one of 2049", payload(
+        operations=[operation(2, source=((0, 2),))], data=b"", old=info(len(BASE) + 1, sha(BASE))))
+    bad("delta-too-large", "a delta of more than 134217728 blocks", payload(
+        operations=[operation(2, source=((0, 2),))], data=b"", new=info(2**37, sha(b"")), old=old))
+    bad("delta-hash-wrong", "usr: what was written does not have", payload(
+        operations=[operation(2, source=((1, 2),))], data=b"", old=info(len(BASE), sha(BASE))))
+
     bad("replace-too-large", "its data is larger than its place",
         payload(operations=[operation(data=IMAGE + b"\0")], data=IMAGE + b"\0"))
     bad("image-hash-wrong", "usr: what was written does not have the SHA-256", payload(new=info(1024, sha(b""))))
@@ -238,6 +330,10 @@ def main():
                 f.write(content)
     with open(HERE + "/good.payload", "wb") as f:
         f.write(payload())
+    with open(HERE + "/good-delta.payload", "wb") as f:
+        f.write(delta_in_place())
+    with open(HERE + "/base.img", "wb") as f:
+        f.write(BASE)
     print(len(fixtures), "fixtures")
 
 
