@@ -25,8 +25,9 @@ size_t character_decode(const char *p, size_t size, uint32_t *ret)
 
 bool character_is_control(uint32_t code)
 {
-        return code < ' ' || (code >= 0x7f && code < CODE_NBSP) || code == CODE_LS
-               || code == CODE_PS;
+        return code < ' ' || (code >= 0x7f && code < CODE_NBSP)
+               || (code >= 0x200b && code <= 0x200f) || (code >= CODE_LS && code <= 0x202e)
+               || (code >= 0x2060 && code <= 0x206f) || code == CODE_BOM;
 }
 
 bool characters_have_control(const char *text, size_t size)

@@ -28,8 +28,14 @@ typedef struct LineCursor {
 bool characters_line(const char *text, size_t size, unsigned number, LineCursor *cursor,
                      const char **ret, size_t *ret_size);
 
-/* True for a character that has no place in a value: C0, DEL, C1, line and paragraph separators. */
+/*
+ * True for a character that has no place in a value or on a terminal: C0, DEL, C1, line separators, and those that are
+ * invisible or turn the direction of the text round.
+ */
 bool character_is_control(uint32_t code);
+
+/* The longest character, in bytes. */
+#define CHARACTER_MAX 4
 
 /* Decodes the character at p (at most size bytes). Returns its length in bytes, or 0 when it is not UTF-8. */
 size_t character_decode(const char *p, size_t size, uint32_t *ret);

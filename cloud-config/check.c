@@ -14,6 +14,8 @@
 
 static const char *const strategies[] = { "etcd-lock", "reboot", "best-effort", "off" };
 
+#define SERVER_HINT   "as in https://update.example.com/v1/update/"
+#define ENDPOINT_HINT "as in http://10.0.0.1:2379"
 #define STRATEGY_HINT "write etcd-lock, reboot, best-effort or off"
 
 static int candidate_refuse(const Candidate *candidate, const char *hint, const char *text)
@@ -140,7 +142,8 @@ int check_server(Candidate *candidate)
 
         r = url_check(candidate->text, &why, &hint, &credentials);
         if (r < 0)
-                return r == -EINVAL ? candidate_refuse(candidate, hint, why) : r;
+                return r == -EINVAL ? candidate_refuse(candidate, hint ? hint : SERVER_HINT, why)
+                                    : r;
 
         if (credentials)
                 finding_add(candidate->findings, SEVERITY_WARNING, candidate->place,
@@ -158,7 +161,7 @@ static int endpoint_check(const Candidate *candidate, const char *url)
         r = url_check(url, &why, &hint, &credentials);
         if (r == -EINVAL) {
                 finding_add(candidate->findings, candidate->severity, candidate->place,
-                            candidate->path, hint, "\"%s\": %s", url, why);
+                            candidate->path, hint ? hint : ENDPOINT_HINT, "\"%s\": %s", url, why);
                 return -EBADMSG;
         }
         if (r < 0)
@@ -196,8 +199,7 @@ int check_endpoints(Candidate *candidate)
         if (r < 0)
                 return r;
         if (urls.n_items == 0)
-                return candidate_refuse(candidate, "as in http://10.0.0.1:2379",
-                                        "there is no URL in this list");
+                return candidate_refuse(candidate, ENDPOINT_HINT, "there is no URL in this list");
 
         for (size_t i = 0; i < urls.n_items; i++) {
                 r = endpoint_check(candidate, urls.items[i]);

@@ -116,6 +116,8 @@ static int verb_validate(int argc, char **argv)
                      : findings_show(&source, &document, true);
         if (r < 0)
                 return r;
+        if (!valid && document.findings.n_errors == 0 && !arg_json)
+                log_error("%s: refused, because --strict makes warnings errors", source.name);
         if (!valid)
                 return EXIT_REFUSED;
 

@@ -1,6 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "cloud-config/characters.h"
 #include "cloud-config/finding.h"
 
 const char *severity_to_string(Severity severity)
@@ -36,6 +37,20 @@ static int finding_push(Findings *findings, Finding *finding)
         return 0;
 }
 
+/* Foreign text must not steer the terminal of the one who reads about it. */
+static void text_defuse(char *text)
+{
+        for (size_t i = 0, n; text[i]; i += n) {
+                uint32_t code;
+
+                n = character_decode(text + i, strnlen(text + i, CHARACTER_MAX), &code);
+                if (n > 0 && !character_is_control(code))
+                        continue;
+                n = n > 0 ? n : 1;
+                memset(text + i, '?', n);
+        }
+}
+
 static bool copy_text(const char *text, char **ret)
 {
         *ret = text ? strdup(text) : NULL;
@@ -61,6 +76,8 @@ void finding_add(Findings *findings, Severity severity, Place place, const char 
         va_end(arguments);
         if (n < 0)
                 finding.text = NULL; /* undefined after a failure */
+        else
+                text_defuse(finding.text);
 
         if (!finding.text || !copy_text(path, &finding.path) || !copy_text(hint, &finding.hint)
             || finding_push(findings, &finding) < 0)

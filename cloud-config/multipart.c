@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/buffer.h"
 #include "base/text.h"
 #include "cloud-config/gzip.h"
 #include "cloud-config/multipart.h"
@@ -109,38 +110,43 @@ static int headers_add(Headers *headers, char *line)
         return text_set(&headers->type, value);
 }
 
-/* Reads headers up to the blank line and moves rest behind it. -EBADMSG when they are too long. */
+/* Takes the header that was collected, if any. */
+static int headers_flush(Headers *headers, Buffer *pending)
+{
+        _cleanup_free_ char *line = NULL;
+        int r;
+
+        if (pending->size == 0)
+                return 0;
+
+        r = buffer_take_text(pending, &line, NULL);
+        if (r < 0)
+                return r;
+
+        return headers_add(headers, line);
+}
+
+/* Reads headers up to the blank line and moves rest behind it. -EBADMSG when they can not be read. */
 static int headers_read(Span *rest, Headers *headers)
 {
-        _cleanup_free_ char *pending = NULL;
-        size_t total = 0;
+        _cleanup_(buffer_done) Buffer pending = BUFFER_MAX(MULTIPART_HEADER_MAX);
         Span line;
         int r;
 
         while (span_line(rest, &line) && line.size > 0) {
                 bool folded = *line.data == ' ' || *line.data == '\t';
-                _cleanup_free_ char *joined = NULL;
 
-                total += line.size;
-                if (total > MULTIPART_HEADER_MAX || memchr(line.data, 0, line.size))
+                if (memchr(line.data, 0, line.size))
                         return -EBADMSG;
-                if (pending && !folded) {
-                        r = headers_add(headers, pending);
-                        if (r < 0)
-                                return r;
-                }
-
-                joined = calloc(1, (pending && folded ? strlen(pending) : 0) + line.size + 1);
-                if (!joined)
-                        return -ENOMEM;
-                if (pending && folded)
-                        strcpy(joined, pending); /* the size was counted */
-                memcpy(joined + strlen(joined), line.data, line.size);
-                free(pending);
-                pending = TAKE_PTR(joined);
+                r = folded ? 0 : headers_flush(headers, &pending);
+                if (r < 0)
+                        return r;
+                r = buffer_append(&pending, line.data, line.size);
+                if (r < 0)
+                        return r == -EFBIG ? -EBADMSG : r;
         }
 
-        return pending ? headers_add(headers, pending) : 0;
+        return headers_flush(headers, &pending);
 }
 
 /* Is this line "--boundary" (1) or "--boundary--" (2)? Otherwise 0. */

@@ -5,7 +5,7 @@
 
 #include "cloud-config/user-data.h"
 
-/* A header block longer than this is refused. */
+/* A header longer than this is refused. */
 #define MULTIPART_HEADER_MAX (16 * KIB)
 
 /* RFC 2046: at most 70 characters. */

@@ -195,15 +195,13 @@ static int unknown_ignore(_unused_ Reader *reader, _unused_ const Level *level,
 }
 
 /* At the top only what was surely meant for us is worth a word. */
-static int unknown_at_top(Reader *reader, _unused_ const Level *level, const Node *key)
+static int unknown_at_top(Reader *reader, const Level *level, const Node *key)
 {
-        static const char *const ours[] = { "coreos" };
-
         if (key_is(key, "update") || key_is(key, "locksmith"))
                 finding_add(reader->findings, SEVERITY_WARNING, key->place, NULL,
                             "indent it below a line \"coreos:\"",
                             "\"%s\" is ignored here, it belongs under \"coreos\"", key->text);
-        else if (key->type == NODE_SCALAR && text_nearest(key->text, ours, 1))
+        else if (key->type == NODE_SCALAR && text_nearest(key->text, level->names, level->n_names))
                 finding_add(reader->findings, SEVERITY_WARNING, key->place, NULL, NULL,
                             "unknown key \"%s\", did you mean \"coreos\"?", key->text);
         return 0;

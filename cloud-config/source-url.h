@@ -1,15 +1,16 @@
 /*
- * User data from a web server: one bounded, blocking transfer through libcurl, tried again while the network comes up.
+ * User data from a web server: one bounded transfer, waited for, tried again while the network comes up.
  */
 #pragma once
 
+#include "base/time-util.h"
 #include "cloud-config/source.h"
 
-#define SOURCE_URL_TRIES              15
-#define SOURCE_URL_TIMEOUT_SEC        10
+#define SOURCE_URL_TRIES         15
+#define SOURCE_URL_TIMEOUT       (10 * USEC_PER_SEC)
 /* Between tries: doubled from the first to the last. */
-#define SOURCE_URL_BACKOFF_FIRST_MSEC 50
-#define SOURCE_URL_BACKOFF_LAST_MSEC  5000
+#define SOURCE_URL_BACKOFF_FIRST (50 * USEC_PER_MSEC)
+#define SOURCE_URL_BACKOFF_LAST  (5 * USEC_PER_SEC)
 
 /* True for http:// and https://. */
 bool url_is_remote(const char *text);

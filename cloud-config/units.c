@@ -1,8 +1,7 @@
-#include <systemd/sd-bus.h>
-
+#include "cloud-config/units.h"
+#include "base/bus.h"
 #include "base/time-util.h"
 #include "cloud-config/plan.h"
-#include "cloud-config/units.h"
 
 #define SYSTEMD_NAME      "org.freedesktop.systemd1"
 #define SYSTEMD_PATH      "/org/freedesktop/systemd1"
@@ -107,8 +106,8 @@ static int step_run(sd_bus *bus, size_t i, bool wait, Job *job, UnitsReport repo
 
         r = step_call(bus, i, &error, &reply);
         if (r < 0) {
-                report(step_table[i].action, step_table[i].unit,
-                       error.message ? error.message : strerror(-r), userdata);
+                report(step_table[i].action, step_table[i].unit, bus_error_text(&error, r),
+                       userdata);
                 return is_harmless(&error) ? 0 : r;
         }
 
@@ -129,12 +128,12 @@ static int step_run(sd_bus *bus, size_t i, bool wait, Job *job, UnitsReport repo
         return r < 0 ? r : 0;
 }
 
-static int bus_open(Job *job, sd_bus **ret)
+static int systemd_open(Job *job, sd_bus **ret)
 {
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         int r;
 
-        r = sd_bus_open_system(&bus);
+        r = bus_open(NULL, &bus);
         if (r < 0)
                 return r;
         r = sd_bus_match_signal(bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
@@ -162,7 +161,7 @@ int units_run(unsigned steps, bool wait, UnitsReport report, void *userdata, uns
         if (steps == 0)
                 return 0;
 
-        r = bus_open(&job, &bus);
+        r = systemd_open(&job, &bus);
         if (r < 0) {
                 report("call", "systemd", strerror(-r), userdata);
                 return r;

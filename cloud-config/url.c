@@ -53,7 +53,7 @@ int url_check(const char *url, const char **ret_why, const char **ret_hint, bool
         if (!parsed)
                 return -ENOMEM;
 
-        *ret_hint = "as in https://update.example.com/v1/update/";
+        *ret_hint = NULL;
         if (strlen(url) > VALUE_URL_MAX)
                 *ret_why = "the URL is longer than 2048 characters";
         else
