@@ -33,8 +33,13 @@ typedef struct HttpResult {
         uint64_t retry_after;      /* seconds, 0: not said */
 } HttpResult;
 
-/* A piece of the body of a 2xx answer. A negative return ends the request with that error. */
+/*
+ * A piece of the body of a 2xx answer. A negative return ends the request with that error. Curl is at work below:
+ * requests may be cancelled here, this one too, but not started, and http_free() must wait.
+ */
 typedef int (*HttpOnData)(const HttpResult *head, const void *data, size_t size, void *userdata);
+
+/* The end. Anything may be done here, http_free() too; the request itself is gone already. */
 typedef void (*HttpOnDone)(const HttpResult *result, void *userdata);
 
 /* Everything borrowed, and only needed during the call of http_start(). */
