@@ -215,6 +215,17 @@ static int header_keep(const char *line, const char *name, char **target)
         return text_set(target, text_strip(copy));
 }
 
+/* A status line begins the headers of the next answer: those of a redirect are not the final one's. */
+static void headers_forget(HttpRequest *request)
+{
+        char **const kept[] = { &request->etag, &request->content_range, &request->content_type };
+
+        for (size_t i = 0; i < ELEMENTSOF(kept); i++) {
+                free(*kept[i]);
+                *kept[i] = NULL;
+        }
+}
+
 static size_t on_curl_header(char *data, size_t size, size_t n, void *userdata)
 {
         HttpRequest *request = userdata;
@@ -228,6 +239,8 @@ static size_t on_curl_header(char *data, size_t size, size_t n, void *userdata)
                 line = strndup(data, size);
                 r = line ? 0 : -ENOMEM;
         }
+        if (r >= 0 && after_prefix(line, "HTTP/"))
+                headers_forget(request);
         if (r >= 0)
                 r = header_keep(line, "etag", &request->etag);
         if (r >= 0)
