@@ -268,6 +268,7 @@ static const struct {
         { CURLE_COULDNT_CONNECT, -ECONNREFUSED, false },
         { CURLE_PARTIAL_FILE, -ECONNRESET, false },
         { CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT, false },
+        { CURLE_RANGE_ERROR, -ERANGE, false },
         { CURLE_SSL_CONNECT_ERROR, -EPROTO, true },
         { CURLE_TOO_MANY_REDIRECTS, -ELOOP, false },
         { CURLE_GOT_NOTHING, -ECONNRESET, false },

@@ -48,7 +48,7 @@ typedef struct HttpParameters {
         const void *body; /* POST this, or NULL: GET */
         size_t body_size;
         const char *const *headers; /* "Name: value", ended by NULL; or NULL */
-        uint64_t range_from;        /* GET from this byte on; 0: all */
+        uint64_t range_from; /* GET from this byte on; 0: all. -ERANGE: the server sends others */
         size_t size_max; /* more bytes of answer than this end the request with -EFBIG; needed */
         usec_t connect_timeout; /* 0: HTTP_CONNECT_TIMEOUT */
         usec_t total_timeout;   /* 0: none, only the low-speed limit */
