@@ -407,7 +407,8 @@ int http_new(sd_event *event, Http **ret)
         LIST_INIT(&http->requests);
         http->event = sd_event_ref(event);
 
-        r = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, http);
+        r = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer,
+                              http);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
@@ -577,7 +578,7 @@ int http_url_for_log(const char *text, char **ret)
 
         if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) {
                 static const CURLUPart hidden[] = { CURLUPART_USER, CURLUPART_PASSWORD,
-                                                    CURLUPART_QUERY };
+                                                    CURLUPART_QUERY, CURLUPART_FRAGMENT };
 
                 for (size_t i = 0; i < ELEMENTSOF(hidden); i++)
                         (void)curl_url_set(url, hidden[i], NULL, 0); /* only an absent part fails */

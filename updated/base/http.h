@@ -74,5 +74,5 @@ HttpRequest *http_cancel(HttpRequest *request);
 /* Is text an absolute http:// or https:// URL with a host, and nothing curl finds fault with? */
 bool http_url_is_valid(const char *text);
 
-/* The URL without user, password and query, for logs; the caller frees it. */
+/* The URL without user, password, query and fragment, for logs; the caller frees it. */
 int http_url_for_log(const char *url, char **ret) _must_check_;
