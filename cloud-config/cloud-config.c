@@ -33,10 +33,10 @@ static int document_open(int argc, char **argv, Source *source, Document *docume
                 r = r < 0 ? r : 1;
         } else
                 r = source_find(arg_root, source, &why);
+        if (r < 0 && why)
+                return log_error_return(r, "reading %s", why);
         if (r < 0)
-                return log_error_return(r, "reading %s: %s",
-                                        argc > 1 ? argv[1] : "the user data of this host",
-                                        why ? why : strerror(-r));
+                return log_error_errno(r, "reading the user data: %m");
         if (r == 0)
                 return 0;
 
