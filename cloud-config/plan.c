@@ -15,7 +15,7 @@ void plan_done(Plan *plan)
                 free(plan->files[i].new);
         }
         state_done(&plan->state);
-        free(plan->warnings);
+        text_list_done(&plan->warnings);
         *plan = (Plan) {};
 }
 
@@ -49,18 +49,21 @@ static _printf_(3, 4) int plan_refuse(char **ret_why, int error, const char *for
         return error;
 }
 
-static int plan_warn(Plan *plan, const char *text)
+static _printf_(2, 3) int plan_warn(Plan *plan, const char *format, ...)
 {
-        char *joined;
+        _cleanup_free_ char *text = NULL;
+        va_list arguments;
+        int n;
 
-        if (asprintf(&joined, "%s%s%s", plan->warnings ? plan->warnings : "",
-                     plan->warnings ? "\n" : "", text)
-            < 0)
+        va_start(arguments, format);
+        n = vasprintf(&text, format, arguments);
+        va_end(arguments);
+        if (n < 0) {
+                text = NULL; /* undefined after a failure */
                 return -ENOMEM;
+        }
 
-        free(plan->warnings);
-        plan->warnings = joined;
-        return 0;
+        return text_list_add(&plan->warnings, text);
 }
 
 static int root_lstat(const char *root, const char *path, struct stat *ret)
@@ -338,6 +341,33 @@ static int mask_plan(const char *root, const char *strategy, Plan *plan, bool *r
         return 0;
 }
 
+/* Warns of settings that the drop-in can not bring into force. */
+static int overrides_plan(const char *root, const Settings *settings, Plan *plan, char **ret_why)
+{
+        _cleanup_(conf_done) Conf conf = {};
+        int r;
+
+        r = conf_read(root, &conf);
+        if (r < 0)
+                return plan_refuse(ret_why, r, "reading update.conf: %s", strerror(-r));
+
+        for (size_t id = 0; id < _KEY_MAX; id++) {
+                _cleanup_free_ char *name = NULL;
+                const char *path = NULL;
+
+                if (keys[id].output != OUTPUT_DROP_IN || !settings->items[id].value)
+                        continue;
+                r = conf_overrides(&conf, keys[id].variable, &path, &name);
+                if (r >= 0 && path)
+                        r = plan_warn(plan, "locksmith.%s has no effect: systemd prefers %s of %s",
+                                      keys[id].name, name, path);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 static void steps_plan(Plan *plan, const bool changed[static _KEY_MAX], bool startable)
 {
         bool drop_in = planned_file_changes(&plan->files[FILE_DROP_IN]);
@@ -402,6 +432,8 @@ int plan_make(const char *root, const Settings *settings, Plan *ret, char **ret_
         if (r >= 0)
                 r = mask_plan(root, settings->items[KEY_REBOOT_STRATEGY].value, &plan, &startable,
                               ret_why);
+        if (r >= 0)
+                r = overrides_plan(root, settings, &plan, ret_why);
         if (r < 0)
                 return r;
 
