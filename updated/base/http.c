@@ -357,8 +357,8 @@ int http_new(sd_event *event, Http **ret)
         LIST_INIT(&http->requests);
         http->event = sd_event_ref(event);
 
-        r = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, HTTP_TIMER_ACCURACY, on_timer,
-                              http);
+        r = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, HTTP_TIMER_ACCURACY,
+                              on_timer, http);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
