@@ -27,6 +27,7 @@ struct LockOperation {
         int64_t revision;
         unsigned n_lost, n_unknown;
         bool swapping; /* a swap is under way */
+        bool tried;    /* one was; libcurl itself sends again when a kept connection dies */
         bool unsure;   /* a swap of ours may be done without our having seen it */
         Backoff backoff;
 };
@@ -220,7 +221,7 @@ static void operation_swap(LockOperation *o)
         if (r < 0)
                 operation_fail(o, LOCK_FAILED, strerror(-r));
         else
-                o->swapping = true;
+                o->swapping = o->tried = true;
 }
 
 static void operation_be_busy(LockOperation *o)
@@ -257,7 +258,7 @@ static int operation_apply(LockOperation *o)
         case LOCK_KIND_RELEASE:
                 return semaphore_release(&o->semaphore, o->id);
         case LOCK_KIND_SET_MAX:
-                if (!o->unsure) /* else this may be what we wrote ourselves */
+                if (!o->tried) /* else this may be what we wrote ourselves */
                         o->old_max = o->semaphore.max;
                 return semaphore_set_max(&o->semaphore, o->max);
         }
@@ -274,8 +275,8 @@ static void operation_edit(LockOperation *o)
                 operation_finish(o, LOCK_DONE, "");
         else if (r == -EBUSY)
                 operation_be_busy(o);
-        else if (r == -ENOENT && o->unsure)
-                operation_finish(o, LOCK_DONE, ""); /* it was our release whose answer got lost */
+        else if (r == -ENOENT && o->tried)
+                operation_finish(o, LOCK_DONE, ""); /* we held it when we began */
         else if (r == -ENOENT)
                 operation_finish(o, LOCK_NOT_HOLDER, "holder does not exist");
         else

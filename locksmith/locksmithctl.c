@@ -115,9 +115,8 @@ static const Program program = {
         .verbs = verbs,
         .default_verb = "help",
         .single_dash = true,
-        .footer =
-                "Every option can come from the environment: LOCKSMITHCTL_ENDPOINT for --endpoint,\n"
-                "and so on. What is not given is taken from the settings of locksmithd(8).",
+        .footer = "Every option can come from the environment: LOCKSMITHCTL_ENDPOINT for\n"
+                  "--endpoint, and so on. Others come from the settings of locksmithd(8).",
 };
 
 static int verb_help(int argc, char **argv)
