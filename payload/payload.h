@@ -52,6 +52,9 @@ int payload_keys_add_file(PayloadKeys *keys, const char *path) _must_check_;
 
 /* Adds a key from PEM text of size bytes. */
 int payload_keys_add_pem(PayloadKeys *keys, const char *pem, size_t size) _must_check_;
+
+/* Adds every *.pem of a directory, in the order of their names. -ENOENT: no directory; none in it is no error. */
+int payload_keys_add_directory(PayloadKeys *keys, const char *path) _must_check_;
 size_t payload_keys_count(const PayloadKeys *keys);
 
 /*
@@ -71,13 +74,24 @@ typedef struct PayloadTarget {
                 .fd = -1    \
         }
 
+/* What a delta is applied to: the running slot, or an image of it. Only read, never written. */
+typedef struct PayloadSource {
+        int fd;          /* borrowed, open for reading */
+        uint64_t offset; /* bytes from the start of the file */
+        uint64_t size;   /* bytes that may be read */
+} PayloadSource;
+
 typedef struct PayloadApplyParameters {
-        const PayloadKeys *keys;  /* borrowed; must hold one key at least */
-        PayloadTarget target;     /* the slot */
-        PayloadTarget kernel;     /* where a KERNEL procedure goes, or PAYLOAD_TARGET_NONE */
-        uint64_t size;            /* announced bytes of the whole file, or 0: not known */
-        const uint8_t *sha256;    /* announced SHA-256 of the whole file (borrowed), or NULL */
-        uint64_t target_size_max; /* refuse larger images; 0: no limit besides target.size */
+        const PayloadKeys *keys;   /* borrowed; must hold one key at least */
+        PayloadTarget target;      /* the slot */
+        PayloadTarget kernel;      /* where a KERNEL procedure goes, or PAYLOAD_TARGET_NONE */
+        uint64_t size;             /* announced bytes of the whole file, or 0: not known */
+        const uint8_t *sha256;     /* announced SHA-256 of the whole file (borrowed), or NULL */
+        uint64_t target_size_max;  /* refuse larger images; 0: no limit besides target.size */
+        const PayloadSource *base; /* the slot a delta starts from (borrowed), or NULL: no deltas */
+        const PayloadSource *kernel_base; /* the same for a KERNEL procedure, or NULL */
+        unsigned jobs; /* threads that check and decompress; 0 and 1: all in the caller's thread */
+        unsigned signatures_min; /* so many different trusted keys must have signed; 0 means 1 */
 } PayloadApplyParameters;
 
 /*
@@ -105,3 +119,6 @@ uint64_t payload_apply_bytes(const PayloadApply *apply);
 /* After finish: size in bytes and SHA-256 of the image that was written to the target. */
 uint64_t payload_apply_image_size(const PayloadApply *apply);
 const uint8_t *payload_apply_image_sha256(const PayloadApply *apply);
+
+/* After finish: the id (and file) of the index-th trusted key that signed; NULL behind the last. Borrowed. */
+const char *payload_apply_signer(const PayloadApply *apply, size_t index);

@@ -281,7 +281,7 @@ int program_run(const Program *program, int argc, char **argv)
         r = options_parse(program, NULL, argc, argv);
         if (r != 0)
                 return r - 1;
-        if (program->verbs)
+        if (program->verbs && !(program->run && optind == argc))
                 return program_run_verb(program, argc - optind, argv + optind);
 
         r = arguments_check(program->name, argc - optind, 0, program->max_arguments);

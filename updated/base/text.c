@@ -120,6 +120,12 @@ int text_set(char **target, const char *value)
         return 0;
 }
 
+void text_clear(char **target)
+{
+        free(*target);
+        *target = NULL;
+}
+
 int hex_encode(const uint8_t *data, size_t size, char **ret)
 {
         static const char digits[] = "0123456789abcdef";

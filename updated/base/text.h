@@ -33,6 +33,9 @@ int text_list_split(TextList *list, const char *text, const char *separators) _m
 /* Replaces an owned text by a copy of value (NULL frees it). -ENOMEM leaves the old one. */
 int text_set(char **target, const char *value) _must_check_;
 
+/* Frees an owned text and forgets it. */
+void text_clear(char **target);
+
 /* Lower-case hexadecimal of size bytes; the caller frees it. */
 int hex_encode(const uint8_t *data, size_t size, char **ret) _must_check_;
 

@@ -1,0 +1,370 @@
+/*
+ * Ties the reader to the targets: where each operation goes, what must hold before the first one and after
+ * the last one.
+ */
+#include "base/text.h"
+#include "payload/error.h"
+#include "payload/keys.h"
+#include "payload/operation.h"
+#include "payload/reader.h"
+#include "payload/target.h"
+
+/* One part of the payload: where it comes from and where it goes. */
+typedef struct Part {
+        PayloadTarget target;      /* fd -1: it is only checked */
+        const PayloadSource *base; /* borrowed; NULL: no delta can be applied */
+        ExtentSource source;       /* of a delta */
+        BlockMap *written;         /* of a delta: owned */
+} Part;
+
+struct PayloadApply {
+        PayloadApplyParameters parameters;
+        uint8_t announced_sha256[SHA256_SIZE];
+        Part parts[_PARTITION_ROLE_MAX];
+        PayloadReader *reader;
+        TextList signers; /* descriptions of the keys that signed */
+        const Partition *slot;
+};
+
+PayloadApply *payload_apply_free(PayloadApply *apply)
+{
+        if (!apply)
+                return NULL;
+
+        for (size_t i = 0; i < _PARTITION_ROLE_MAX; i++)
+                block_map_free(apply->parts[i].written);
+        reader_free(apply->reader);
+        text_list_done(&apply->signers);
+        free(apply);
+        return NULL;
+}
+
+/* The whole payload is known to be as long as its manifest says: is that what was announced? */
+static int announced_size_check(const PayloadApply *apply, const Manifest *manifest,
+                                PayloadError *error)
+{
+        uint64_t size = reader_bytes(apply->reader);
+
+        if (apply->parameters.size == 0)
+                return 0;
+        if (!add_u64(size, manifest->data_size, &size)
+            || !add_u64(size, manifest->signatures_size, &size) || size != apply->parameters.size)
+                return payload_refuse(error, PAYLOAD_REFUSAL_SIZE,
+                                      "by its manifest it has %llu bytes, %llu were announced",
+                                      (unsigned long long)size,
+                                      (unsigned long long)apply->parameters.size);
+        return 0;
+}
+
+static int base_check(const Part *part, const Partition *partition, PayloadError *error)
+{
+        uint8_t sha256[SHA256_SIZE];
+        int r;
+
+        if (!part->base)
+                return payload_refuse(error, PAYLOAD_REFUSAL_BASE,
+                                      "%s: the payload is a delta, and there is no base for it",
+                                      partition_role_to_string(partition->role));
+        if (part->base->size < partition->old_image.size)
+                return payload_refuse(error, PAYLOAD_REFUSAL_BASE,
+                                      "%s: the base has %llu bytes, the delta is for one of %llu",
+                                      partition_role_to_string(partition->role),
+                                      (unsigned long long)part->base->size,
+                                      (unsigned long long)partition->old_image.size);
+
+        r = source_hash(part->base, partition->old_image.size, sha256);
+        if (r < 0)
+                return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "reading the base");
+        if (memcmp(sha256, partition->old_image.sha256, SHA256_SIZE) != 0)
+                return payload_refuse(error, PAYLOAD_REFUSAL_BASE,
+                                      "%s: the base is not the one that the delta is for",
+                                      partition_role_to_string(partition->role));
+        return 0;
+}
+
+static int part_accept(const PayloadApply *apply, const Partition *partition, PayloadError *error)
+{
+        const Part *part = &apply->parts[partition->role];
+        uint64_t most = partition->role == PARTITION_SLOT ? apply->parameters.target_size_max : 0;
+        int r;
+
+        if (part->target.fd < 0)
+                return 0;
+        r = target_check_size(&part->target, partition->new_image.size, most, error);
+        if (r < 0 || !partition->old_image.known)
+                return r;
+
+        return base_check(part, partition, error);
+}
+
+static int part_prepare(Part *part, const Partition *partition, uint32_t block_size,
+                        PayloadError *error)
+{
+        int r;
+
+        if (part->target.fd < 0)
+                return 0;
+        r = target_resize(&part->target, partition->new_image.size, error);
+        if (r < 0 || !partition->old_image.known)
+                return r;
+
+        r = block_map_new(blocks_for(partition->new_image.size, block_size), &part->written);
+        if (r < 0)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "preparing for a delta");
+        part->source = (ExtentSource) {
+                .base = part->base,
+                .base_size = partition->old_image.size,
+                .target = &part->target,
+                .written = part->written,
+                .block_size = block_size,
+        };
+        return 0;
+}
+
+/* All checks first: nothing is touched for a payload that is going to be refused. */
+static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *error)
+{
+        PayloadApply *apply = userdata;
+        int r;
+
+        if (manifest->signatures_size == 0)
+                return payload_refuse(error, PAYLOAD_REFUSAL_UNSIGNED, "the payload is not signed");
+        r = announced_size_check(apply, manifest, error);
+        if (r < 0)
+                return r;
+
+        apply->slot = &manifest->partitions[0];
+        for (size_t i = 0; i < manifest->n_partitions; i++) {
+                r = part_accept(apply, &manifest->partitions[i], error);
+                if (r < 0)
+                        return r;
+        }
+
+        for (size_t i = 0; i < manifest->n_partitions; i++) {
+                const Partition *partition = &manifest->partitions[i];
+
+                r = part_prepare(&apply->parts[partition->role], partition, manifest->block_size,
+                                 error);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int on_operation(void *userdata, const Partition *partition, const Operation *operation,
+                        Buffer *data, PayloadError *error)
+{
+        PayloadApply *apply = userdata;
+        Part *part = &apply->parts[partition->role];
+        OperationPlace place = {
+                .target = &part->target,
+                .image_size = partition->new_image.size,
+                .block_size = reader_manifest(apply->reader)->block_size,
+                .source = &part->source,
+                .written = part->written,
+        };
+
+        return operation_run(&place, operation, (const uint8_t *)data->data, error);
+}
+
+static const ReaderEvents apply_events = {
+        .on_manifest = on_manifest,
+        .on_operation = on_operation,
+};
+
+int payload_apply_new(const PayloadApplyParameters *parameters, PayloadApply **ret)
+{
+        _cleanup_(payload_apply_free_p) PayloadApply *apply = NULL;
+        int r;
+
+        if (payload_keys_count(parameters->keys) == 0)
+                return -ENOKEY;
+
+        apply = calloc(1, sizeof(*apply));
+        if (!apply)
+                return -ENOMEM;
+
+        apply->parameters = *parameters;
+        if (parameters->sha256) {
+                memcpy(apply->announced_sha256, parameters->sha256, SHA256_SIZE);
+                apply->parameters.sha256 = apply->announced_sha256;
+        }
+        for (size_t i = 0; i < _PARTITION_ROLE_MAX; i++)
+                apply->parts[i].target = PAYLOAD_TARGET_NONE;
+        apply->parts[PARTITION_SLOT].target = parameters->target;
+        apply->parts[PARTITION_SLOT].base = parameters->base;
+        apply->parts[PARTITION_KERNEL].target = parameters->kernel;
+        apply->parts[PARTITION_KERNEL].base = parameters->kernel_base;
+
+        r = reader_new(&apply_events, apply, &apply->reader);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(apply);
+        return 0;
+}
+
+int payload_apply_push(PayloadApply *apply, const void *data, size_t size, PayloadError *ret_error)
+{
+        return reader_push(apply->reader, data, size, ret_error);
+}
+
+static int announced_hash_check(const PayloadApply *apply, PayloadError *error)
+{
+        uint8_t sha256[SHA256_SIZE];
+        int r;
+
+        if (!apply->parameters.sha256)
+                return 0;
+
+        r = reader_file_sha256(apply->reader, sha256);
+        if (r < 0)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "hashing the payload");
+        if (memcmp(sha256, apply->parameters.sha256, SHA256_SIZE) != 0)
+                return payload_refuse(error, PAYLOAD_REFUSAL_HASH,
+                                      "the SHA-256 of the whole payload is not the announced one");
+        return 0;
+}
+
+static bool signers_have(const TextList *signers, const char *description)
+{
+        for (size_t i = 0; i < signers->n_items; i++)
+                if (streq(signers->items[i], description))
+                        return true;
+
+        return false;
+}
+
+/* Several signatures of one key count once. */
+static int signatures_check(PayloadApply *apply, PayloadError *error)
+{
+        const Buffer *message = reader_signatures(apply->reader);
+        _cleanup_(signature_list_done) SignatureList list = {};
+        size_t wanted = MAX_OF(apply->parameters.signatures_min, 1U);
+        int r;
+
+        r = signature_list_parse(message->data, message->size, &list, error);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < list.n_items; i++) {
+                const char *signer;
+                int key = keys_verify(apply->parameters.keys, reader_signed_sha256(apply->reader),
+                                      &list.items[i]);
+                if (key < 0)
+                        continue;
+                signer = keys_describe(apply->parameters.keys, (size_t)key);
+                r = signers_have(&apply->signers, signer) ? 0
+                                                          : text_list_add(&apply->signers, signer);
+                if (r < 0)
+                        return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "checking signatures");
+        }
+
+        if (apply->signers.n_items == 0)
+                return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
+                                      "none of its %zu signatures is by a trusted key",
+                                      list.n_items);
+        if (apply->signers.n_items < wanted)
+                return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
+                                      "signed by %zu trusted keys, %zu are wanted",
+                                      apply->signers.n_items, wanted);
+        return 0;
+}
+
+/* A delta keeps the blocks that no operation wrote: now they come from the base. */
+static int part_complete(Part *part, const Partition *partition, PayloadError *error)
+{
+        uint64_t n_blocks = blocks_for(partition->new_image.size, part->source.block_size), n;
+        OperationPlace place = {
+                .target = &part->target,
+                .image_size = partition->new_image.size,
+                .block_size = part->source.block_size,
+                .source = &part->source,
+        };
+        int r;
+
+        for (uint64_t block = 0; block < n_blocks; block += n) {
+                if (block_map_run(part->written, block, n_blocks - block, &n))
+                        continue;
+                r = operation_keep(&place, &(Extent) { block, n }, error);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int part_finish(Part *part, const Partition *partition, PayloadError *error)
+{
+        uint8_t sha256[SHA256_SIZE];
+        int r;
+
+        if (part->target.fd < 0)
+                return 0;
+        r = part->written ? part_complete(part, partition, error) : 0;
+        if (r < 0)
+                return r;
+        r = target_read_back(&part->target, partition->new_image.size, sha256, error);
+        if (r < 0)
+                return r;
+
+        if (memcmp(sha256, partition->new_image.sha256, SHA256_SIZE) != 0)
+                return payload_refuse(error, PAYLOAD_REFUSAL_TARGET_HASH,
+                                      "%s: what was written does not have the SHA-256 of the image",
+                                      partition_role_to_string(partition->role));
+        return 0;
+}
+
+static int parts_finish(PayloadApply *apply, PayloadError *error)
+{
+        const Manifest *manifest = reader_manifest(apply->reader);
+        int r;
+
+        for (size_t i = 0; i < manifest->n_partitions; i++) {
+                const Partition *partition = &manifest->partitions[i];
+
+                r = part_finish(&apply->parts[partition->role], partition, error);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error)
+{
+        int r;
+
+        r = reader_finish(apply->reader, ret_error);
+        if (r < 0)
+                return r;
+        r = announced_hash_check(apply, ret_error);
+        if (r < 0)
+                return r;
+        r = signatures_check(apply, ret_error);
+        if (r < 0)
+                return r;
+
+        return parts_finish(apply, ret_error);
+}
+
+uint64_t payload_apply_bytes(const PayloadApply *apply)
+{
+        return reader_bytes(apply->reader);
+}
+
+uint64_t payload_apply_image_size(const PayloadApply *apply)
+{
+        return apply->slot->new_image.size;
+}
+
+const uint8_t *payload_apply_image_sha256(const PayloadApply *apply)
+{
+        return apply->slot->new_image.sha256;
+}
+
+const char *payload_apply_signer(const PayloadApply *apply, size_t index)
+{
+        return index < apply->signers.n_items ? apply->signers.items[index] : NULL;
+}

@@ -1,0 +1,282 @@
+#include <dirent.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "payload/digest.h"
+#include "payload/keys.h"
+
+typedef struct PublicKey {
+        EVP_PKEY *pkey;
+        char *description;
+} PublicKey;
+
+struct PayloadKeys {
+        PublicKey *items;
+        size_t n_items;
+};
+
+struct PrivateKey {
+        EVP_PKEY *pkey;
+};
+
+int payload_keys_new(PayloadKeys **ret)
+{
+        PayloadKeys *keys = calloc(1, sizeof(*keys));
+
+        if (!keys)
+                return -ENOMEM;
+
+        *ret = keys;
+        return 0;
+}
+
+PayloadKeys *payload_keys_free(PayloadKeys *keys)
+{
+        if (!keys)
+                return NULL;
+
+        for (size_t i = 0; i < keys->n_items; i++) {
+                EVP_PKEY_free(keys->items[i].pkey);
+                free(keys->items[i].description);
+        }
+        free(keys->items);
+        free(keys);
+        return NULL;
+}
+
+size_t payload_keys_count(const PayloadKeys *keys)
+{
+        return keys->n_items;
+}
+
+const char *keys_describe(const PayloadKeys *keys, size_t index)
+{
+        return keys->items[index].description;
+}
+
+/* Strong enough, and not so large that one check takes seconds. */
+static bool pkey_is_acceptable(const EVP_PKEY *pkey)
+{
+        int bits = EVP_PKEY_get_bits(pkey);
+
+        return EVP_PKEY_is_a(pkey, "RSA") && bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX;
+}
+
+static int pkey_describe(EVP_PKEY *pkey, const char *source, char **ret)
+{
+        uint8_t sha256[SHA256_SIZE];
+        _cleanup_free_ char *id = NULL;
+        uint8_t *der = NULL;
+        int size = i2d_PUBKEY(pkey, &der), r;
+
+        if (size < 0)
+                return -EBADMSG;
+        r = digest_of(der, (size_t)size, sha256);
+        OPENSSL_free(der);
+        if (r < 0)
+                return r;
+
+        r = hex_encode(sha256, KEY_ID_SIZE, &id);
+        if (r < 0)
+                return r;
+        return asprintf(ret, "%s%s%s%s", id, source ? " (" : "", source ? source : "",
+                        source ? ")" : "")
+                               < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+static int keys_append(PayloadKeys *keys, EVP_PKEY *pkey, const char *source)
+{
+        _cleanup_free_ char *description = NULL;
+        PublicKey *items;
+        int r;
+
+        r = pkey_describe(pkey, source, &description);
+        if (r < 0)
+                return r;
+        items = reallocarray(keys->items, keys->n_items + 1, sizeof(*items));
+        if (!items)
+                return -ENOMEM;
+        if (EVP_PKEY_up_ref(pkey) != 1)
+                return -ENOMEM;
+
+        keys->items = items;
+        keys->items[keys->n_items++] = (PublicKey) {
+                .pkey = pkey,
+                .description = TAKE_PTR(description),
+        };
+        return 0;
+}
+
+static bool keys_have(const PayloadKeys *keys, const EVP_PKEY *pkey)
+{
+        for (size_t i = 0; i < keys->n_items; i++)
+                if (EVP_PKEY_eq(keys->items[i].pkey, pkey) == 1)
+                        return true;
+
+        return false;
+}
+
+static int keys_add(PayloadKeys *keys, const char *pem, size_t size, const char *source)
+{
+        EVP_PKEY *pkey;
+        BIO *bio;
+        int r;
+
+        if (size > KEY_FILE_MAX)
+                return -EBADMSG;
+        bio = BIO_new_mem_buf(pem, (int)size);
+        if (!bio)
+                return -ENOMEM;
+        pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+        BIO_free(bio);
+        if (!pkey)
+                return -EBADMSG;
+
+        /* The same key twice would count twice where two keys must have signed. */
+        r = !pkey_is_acceptable(pkey) ? -EKEYREJECTED
+            : keys_have(keys, pkey)   ? 0
+                                      : keys_append(keys, pkey, source);
+        EVP_PKEY_free(pkey);
+        return r;
+}
+
+int payload_keys_add_pem(PayloadKeys *keys, const char *pem, size_t size)
+{
+        return keys_add(keys, pem, size, NULL);
+}
+
+int payload_keys_add_file(PayloadKeys *keys, const char *path)
+{
+        _cleanup_free_ char *pem = NULL;
+        size_t size;
+        int r;
+
+        r = file_read(NULL, path, KEY_FILE_MAX, &pem, &size);
+        if (r < 0)
+                return r == -EFBIG ? -EBADMSG : r;
+
+        return keys_add(keys, pem, size, path);
+}
+
+static int entry_is_pem(const struct dirent *entry)
+{
+        const char *dot = strrchr(entry->d_name, '.');
+
+        return entry->d_name[0] != '.' && dot && streq(dot, ".pem");
+}
+
+int payload_keys_add_directory(PayloadKeys *keys, const char *path)
+{
+        struct dirent **entries;
+        int n = RET_ERRNO(scandir(path, &entries, entry_is_pem, alphasort)), r = 0;
+
+        if (n < 0)
+                return n;
+
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *file = NULL;
+
+                if (asprintf(&file, "%s/%s", path, entries[i]->d_name) < 0)
+                        file = NULL;
+                if (r >= 0)
+                        r = file ? payload_keys_add_file(keys, file) : -ENOMEM;
+                free(entries[i]);
+        }
+
+        free(entries);
+        return r;
+}
+
+static bool pkey_verify(EVP_PKEY *pkey, const uint8_t *sha256, const Signature *signature)
+{
+        EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
+        bool good;
+
+        good = context && EVP_PKEY_verify_init(context) == 1
+               && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
+               && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1
+               && EVP_PKEY_verify(context, signature->data, signature->size, sha256, SHA256_SIZE)
+                          == 1;
+        EVP_PKEY_CTX_free(context);
+        return good;
+}
+
+int keys_verify(const PayloadKeys *keys, const uint8_t sha256[static SHA256_SIZE],
+                const Signature *signature)
+{
+        for (size_t i = 0; i < keys->n_items; i++)
+                if (pkey_verify(keys->items[i].pkey, sha256, signature))
+                        return (int)i;
+
+        return -ENOKEY;
+}
+
+PrivateKey *private_key_free(PrivateKey *key)
+{
+        if (!key)
+                return NULL;
+
+        EVP_PKEY_free(key->pkey);
+        free(key);
+        return NULL;
+}
+
+int private_key_load(const char *path, PrivateKey **ret)
+{
+        _cleanup_(private_key_free_p) PrivateKey *key = calloc(1, sizeof(*key));
+        _cleanup_free_ char *pem = NULL;
+        size_t size;
+        BIO *bio;
+        int r;
+
+        if (!key)
+                return -ENOMEM;
+        r = file_read(NULL, path, KEY_FILE_MAX, &pem, &size);
+        if (r < 0)
+                return r == -EFBIG ? -EBADMSG : r;
+
+        bio = BIO_new_mem_buf(pem, (int)size);
+        if (!bio)
+                return -ENOMEM;
+        key->pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+        BIO_free(bio);
+        explicit_bzero(pem, size);
+        if (!key->pkey)
+                return -EBADMSG;
+        if (!pkey_is_acceptable(key->pkey))
+                return -EKEYREJECTED;
+
+        *ret = TAKE_PTR(key);
+        return 0;
+}
+
+size_t private_key_signature_size(const PrivateKey *key)
+{
+        return (size_t)EVP_PKEY_get_size(key->pkey);
+}
+
+int private_key_sign(const PrivateKey *key, const uint8_t sha256[static SHA256_SIZE],
+                     Signature *ret)
+{
+        EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key->pkey, NULL);
+        size_t size = sizeof(ret->data);
+        bool good;
+
+        good = context && EVP_PKEY_sign_init(context) == 1
+               && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
+               && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1
+               && EVP_PKEY_sign(context, ret->data, &size, sha256, SHA256_SIZE) == 1;
+        EVP_PKEY_CTX_free(context);
+        if (!good)
+                return -EIO;
+
+        ret->size = size;
+        return 0;
+}

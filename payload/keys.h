@@ -1,0 +1,33 @@
+/*
+ * Trusted public keys, and the private ones of those who make payloads.
+ */
+#pragma once
+
+#include "payload/signature-list.h"
+
+#define RSA_BITS_MIN 2048
+#define RSA_BITS_MAX 16384
+#define KEY_FILE_MAX (64 * KIB)
+
+/* How people tell keys apart: the first bytes of the SHA-256 of the public key in DER form, in hex. */
+#define KEY_ID_SIZE 8
+#define KEY_ID_TEXT (2 * KEY_ID_SIZE + 1)
+
+/* The key at index, from 0: "0123456789abcdef (file)"; borrowed. */
+const char *keys_describe(const PayloadKeys *keys, size_t index);
+
+/* Which key made the signature over a SHA-256? Returns its index, or -ENOKEY. */
+int keys_verify(const PayloadKeys *keys, const uint8_t sha256[static SHA256_SIZE],
+                const Signature *signature) _must_check_;
+
+typedef struct PrivateKey PrivateKey;
+
+/* Errors as payload_keys_add_file(). */
+int private_key_load(const char *path, PrivateKey **ret) _must_check_;
+PrivateKey *private_key_free(PrivateKey *key);
+DEFINE_CLEANUP(PrivateKey *, private_key_free);
+
+/* Bytes of a signature that it makes. */
+size_t private_key_signature_size(const PrivateKey *key);
+int private_key_sign(const PrivateKey *key, const uint8_t sha256[static SHA256_SIZE],
+                     Signature *ret) _must_check_;

@@ -1,0 +1,259 @@
+#include "payload/operation.h"
+#include "payload/bspatch.h"
+#include "payload/decompress.h"
+#include "payload/digest.h"
+#include "payload/error.h"
+#include "payload/target.h"
+
+static ExtentWriter operation_writer(const OperationPlace *place, const Operation *operation)
+{
+        return (ExtentWriter) {
+                .target = place->target,
+                .image_size = place->image_size,
+                .block_size = place->block_size,
+                .extents = operation->target,
+        };
+}
+
+static int write_failed(int r, PayloadError *error)
+{
+        if (r == -EFBIG)
+                return payload_refuse(error, PAYLOAD_REFUSAL_OPERATION,
+                                      "its data is larger than its place in the image");
+        return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "writing the target");
+}
+
+/* Later operations of a delta read these blocks from the target. */
+static void written_add(const OperationPlace *place, const ExtentWriter *writer)
+{
+        uint64_t n_left = blocks_for(writer->written, place->block_size);
+
+        for (size_t i = 0; place->written && i < writer->extents.n_items && n_left > 0; i++) {
+                const Extent *extent = &writer->extents.items[i];
+                uint64_t n = MIN_OF(n_left, extent->n_blocks);
+
+                if (!extent_is_hole(extent))
+                        block_map_add(place->written, extent->start, n);
+                n_left -= n;
+        }
+}
+
+static int writer_close(const OperationPlace *place, ExtentWriter *writer,
+                        const Operation *operation, PayloadError *error)
+{
+        int r;
+
+        if (operation->has_target_length && writer->written != operation->target_length)
+                return payload_refuse(error, PAYLOAD_REFUSAL_OPERATION,
+                                      "its data makes %llu bytes, %llu were announced",
+                                      (unsigned long long)writer->written,
+                                      (unsigned long long)operation->target_length);
+
+        r = extent_writer_finish(writer);
+        if (r < 0)
+                return write_failed(r, error);
+
+        written_add(place, writer);
+        return 0;
+}
+
+static int operation_replace(const OperationPlace *place, const Operation *operation,
+                             const uint8_t *data, PayloadError *error)
+{
+        ExtentWriter writer = operation_writer(place, operation);
+        int r;
+
+        r = extent_writer_write(&writer, data, (size_t)operation->data_length);
+        if (r < 0)
+                return write_failed(r, error);
+
+        return writer_close(place, &writer, operation, error);
+}
+
+static int decode_failed(int r, PayloadError *error)
+{
+        if (r == -EBADMSG)
+                return payload_refuse(error, PAYLOAD_REFUSAL_OPERATION,
+                                      "its data is not one whole compressed stream");
+        return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "decompressing");
+}
+
+static int operation_unpack(const OperationPlace *place, const Operation *operation, Codec codec,
+                            const uint8_t *data, PayloadError *error)
+{
+        ExtentWriter writer = operation_writer(place, operation);
+        _cleanup_(decoder_free_p) Decoder *decoder = NULL;
+        _cleanup_free_ uint8_t *buffer = malloc(DECODER_CHUNK);
+        size_t n;
+        int r;
+
+        r = buffer ? decoder_new(codec, data, (size_t)operation->data_length, &decoder) : -ENOMEM;
+        if (r < 0)
+                return decode_failed(r, error);
+
+        do {
+                r = decoder_read(decoder, buffer, DECODER_CHUNK, &n);
+                if (r < 0)
+                        return decode_failed(r, error);
+                r = extent_writer_write(&writer, buffer, n);
+                if (r < 0)
+                        return write_failed(r, error);
+        } while (n == DECODER_CHUNK);
+
+        return writer_close(place, &writer, operation, error);
+}
+
+static int operation_replace_bz(const OperationPlace *place, const Operation *operation,
+                                const uint8_t *data, PayloadError *error)
+{
+        return operation_unpack(place, operation, CODEC_BZIP2, data, error);
+}
+
+static int source_failed(int r, PayloadError *error)
+{
+        if (r == -EFBIG)
+                return payload_refuse(error, PAYLOAD_REFUSAL_OPERATION,
+                                      "it overwrites too much of its own source: over %llu bytes",
+                                      (unsigned long long)SNAPSHOT_MAX);
+        return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "reading the base");
+}
+
+static int source_open(const OperationPlace *place, const Operation *operation, ExtentReader **ret,
+                       PayloadError *error)
+{
+        _cleanup_(extent_reader_free_p) ExtentReader *reader = NULL;
+        int r;
+
+        r = extent_reader_new(place->source, operation->source, &reader);
+        if (r >= 0)
+                r = extent_reader_protect(reader, operation->target);
+        if (r < 0)
+                return source_failed(r, error);
+
+        *ret = TAKE_PTR(reader);
+        return 0;
+}
+
+/* Its lengths say how much of the last blocks is in use; whole blocks are moved. */
+static int operation_move(const OperationPlace *place, const Operation *operation,
+                          _unused_ const uint8_t *data, PayloadError *error)
+{
+        ExtentWriter writer = operation_writer(place, operation);
+        _cleanup_(extent_reader_free_p) ExtentReader *reader = NULL;
+        _cleanup_free_ uint8_t *buffer = malloc(DECODER_CHUNK);
+        uint64_t position = 0;
+        int r;
+
+        if (!buffer)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, -ENOMEM, "moving blocks");
+        r = source_open(place, operation, &reader, error);
+        if (r < 0)
+                return r;
+
+        while (position < extent_reader_size(reader)) {
+                size_t n = (size_t)MIN_OF(extent_reader_size(reader) - position, DECODER_CHUNK);
+
+                r = extent_reader_read(reader, position, buffer, n);
+                if (r < 0)
+                        return source_failed(r, error);
+                r = extent_writer_write(&writer, buffer, n);
+                if (r < 0)
+                        return write_failed(r, error);
+                position += n;
+        }
+
+        written_add(place, &writer);
+        return 0;
+}
+
+static int operation_bsdiff(const OperationPlace *place, const Operation *operation,
+                            const uint8_t *data, PayloadError *error)
+{
+        ExtentWriter writer = operation_writer(place, operation);
+        _cleanup_(extent_reader_free_p) ExtentReader *reader = NULL;
+        int r;
+
+        r = source_open(place, operation, &reader, error);
+        if (r < 0)
+                return r;
+        r = bspatch_apply(data, (size_t)operation->data_length, reader, operation->source_length,
+                          &writer, operation->target_length, error);
+        if (r < 0)
+                return r;
+
+        return writer_close(place, &writer, operation, error);
+}
+
+static const OperationKind operation_table[_OPERATION_TYPE_MAX] = {
+        [OPERATION_REPLACE] = {
+                .name = "REPLACE",
+                .has_data = true,
+                .apply = operation_replace,
+        },
+        [OPERATION_REPLACE_BZ] = {
+                .name = "REPLACE_BZ",
+                .has_data = true,
+                .apply = operation_replace_bz,
+        },
+        [OPERATION_MOVE] = {
+                .name = "MOVE",
+                .has_source = true,
+                .apply = operation_move,
+        },
+        [OPERATION_BSDIFF] = {
+                .name = "BSDIFF",
+                .has_data = true,
+                .has_source = true,
+                .needs_lengths = true,
+                .apply = operation_bsdiff,
+        },
+};
+
+const OperationKind *operation_kind(OperationType type)
+{
+        int i = (int)type;
+
+        if (i < 0 || i >= _OPERATION_TYPE_MAX || !operation_table[i].name)
+                return NULL;
+        return &operation_table[i];
+}
+
+static int data_verify(const Operation *operation, const uint8_t *data, PayloadError *error)
+{
+        uint8_t sha256[SHA256_SIZE];
+        int r;
+
+        if (operation->data_length == 0)
+                return 0;
+
+        r = digest_of(data, (size_t)operation->data_length, sha256);
+        if (r < 0)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "hashing its data");
+        if (memcmp(sha256, operation->sha256, SHA256_SIZE) != 0)
+                return payload_refuse(error, PAYLOAD_REFUSAL_OPERATION_HASH,
+                                      "its data has the wrong SHA-256");
+        return 0;
+}
+
+int operation_run(const OperationPlace *place, const Operation *operation, const uint8_t *data,
+                  PayloadError *error)
+{
+        int r;
+
+        r = data_verify(operation, data, error);
+        if (r < 0 || place->target->fd < 0)
+                return r;
+
+        return operation_kind(operation->type)->apply(place, operation, data, error);
+}
+
+int operation_keep(const OperationPlace *place, const Extent *blocks, PayloadError *error)
+{
+        Operation move = {
+                .type = OPERATION_MOVE,
+                .source = { blocks, 1 },
+                .target = { blocks, 1 },
+        };
+
+        return operation_move(place, &move, NULL, error);
+}

@@ -1,0 +1,102 @@
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/io.h"
+#include "payload/output-file.h"
+
+#define OUTPUT_MODE 0644
+
+void output_file_done(OutputFile *file)
+{
+        if (file->temporary)
+                (void)unlink(file->temporary); /* what is reported is why it was not committed */
+        (void)close_fd(file->fd);
+        free(file->temporary);
+        free(file->path);
+        *file = OUTPUT_FILE_NONE;
+}
+
+/* Follows symbolic links, so that the file behind them is replaced and not the link. */
+static int path_resolve(const char *path, char **ret, mode_t *ret_mode)
+{
+        struct stat status;
+        int r = RET_ERRNO(stat(path, &status));
+
+        if (r == -ENOENT) {
+                *ret_mode = OUTPUT_MODE;
+                *ret = strdup(path);
+                return *ret ? 0 : -ENOMEM;
+        }
+        if (r < 0)
+                return r;
+        if (S_ISDIR(status.st_mode))
+                return -EISDIR;
+        if (!S_ISREG(status.st_mode))
+                return -EEXIST;
+
+        *ret_mode = status.st_mode & 07777;
+        *ret = realpath(path, NULL);
+        return *ret ? 0 : -errno;
+}
+
+int output_file_open(const char *path, OutputFile *ret)
+{
+        _cleanup_(output_file_done) OutputFile file = OUTPUT_FILE_NONE;
+        mode_t mode;
+        int r;
+
+        r = path_resolve(path, &file.path, &mode);
+        if (r < 0)
+                return r;
+        if (asprintf(&file.temporary, "%s.XXXXXX.partial", file.path) < 0) {
+                file.temporary = NULL;
+                return -ENOMEM;
+        }
+
+        file.fd = mkostemps(file.temporary, (int)strlen(".partial"), O_CLOEXEC);
+        if (file.fd < 0) {
+                r = -errno;
+                free(file.temporary);
+                file.temporary = NULL;
+                return r;
+        }
+        r = RET_ERRNO(fchmod(file.fd, mode));
+        if (r < 0)
+                return r;
+
+        *ret = file;
+        file = OUTPUT_FILE_NONE;
+        return 0;
+}
+
+int output_file_commit(OutputFile *file)
+{
+        int r;
+
+        r = RET_ERRNO(fsync(file->fd));
+        if (r < 0)
+                return r;
+        r = RET_ERRNO(rename(file->temporary, file->path));
+        if (r < 0)
+                return r;
+
+        free(file->temporary);
+        file->temporary = NULL;
+        return directory_sync_of(file->path);
+}
+
+int output_file_scratch(const char *path)
+{
+        _cleanup_free_ char *temporary = NULL;
+        int fd;
+
+        if (asprintf(&temporary, "%s.XXXXXX.partial", path) < 0) {
+                temporary = NULL;
+                return -ENOMEM;
+        }
+
+        fd = RET_ERRNO(mkostemps(temporary, (int)strlen(".partial"), O_CLOEXEC));
+        if (fd >= 0)
+                (void)unlink(temporary); /* a file with a name is no worse than none */
+        return fd;
+}

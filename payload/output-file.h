@@ -1,0 +1,32 @@
+/*
+ * A file that appears under its name only when it is complete: it is written beside it, then renamed.
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "base/macros.h"
+
+typedef struct OutputFile {
+        int fd;          /* owned; of the temporary file, for reading and writing */
+        char *path;      /* owned; where it is going to be, symbolic links resolved */
+        char *temporary; /* owned; NULL when there is none any more */
+} OutputFile;
+
+#define OUTPUT_FILE_NONE \
+        (OutputFile)     \
+        {                \
+                .fd = -1 \
+        }
+
+/* -EISDIR, -EEXIST (there is something that is no regular file), or what open(2) says. */
+int output_file_open(const char *path, OutputFile *ret) _must_check_;
+
+/* Syncs it and gives it its name; an existing file is replaced, and its permissions are kept. */
+int output_file_commit(OutputFile *file) _must_check_;
+
+/* Removes it, unless it was committed. */
+void output_file_done(OutputFile *file);
+
+/* A file without a name in the directory of path: it vanishes when it is closed. Returns the fd. */
+int output_file_scratch(const char *path) _must_check_;

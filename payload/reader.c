@@ -1,0 +1,249 @@
+#include "payload/reader.h"
+#include "payload/digest.h"
+#include "payload/error.h"
+
+struct PayloadReader {
+        const ReaderEvents *events;
+        void *userdata;
+        ReaderState state;
+        Buffer piece;  /* what is being collected */
+        size_t wanted; /* the size at which it is complete */
+        PayloadHeader header;
+        Manifest *manifest; /* owned */
+        size_t partition;   /* whose operations come now */
+        size_t operation;   /* the next one, counted within the partition */
+        Digest *digest;     /* of all bytes so far */
+        uint64_t bytes;
+        uint8_t signed_sha256[SHA256_SIZE];
+};
+
+PayloadReader *reader_free(PayloadReader *reader)
+{
+        if (!reader)
+                return NULL;
+
+        digest_free(reader->digest);
+        manifest_free(reader->manifest);
+        buffer_done(&reader->piece);
+        free(reader);
+        return NULL;
+}
+
+/* Begins to collect the next piece. The memory of the last one is used again. */
+static void reader_collect(PayloadReader *reader, ReaderState state, size_t wanted)
+{
+        reader->state = state;
+        reader->wanted = wanted;
+        reader->piece.size = 0;
+        reader->piece.max = wanted;
+}
+
+int reader_new(const ReaderEvents *events, void *userdata, PayloadReader **ret)
+{
+        _cleanup_(reader_free_p) PayloadReader *reader = calloc(1, sizeof(*reader));
+        int r;
+
+        if (!reader)
+                return -ENOMEM;
+
+        reader->events = events;
+        reader->userdata = userdata;
+        r = digest_new(&reader->digest);
+        if (r < 0)
+                return r;
+
+        reader_collect(reader, READER_HEADER, 1);
+        *ret = TAKE_PTR(reader);
+        return 0;
+}
+
+/* After each byte of the header, so that a wrong one is refused with the first byte that shows it. */
+static int reader_take_header(PayloadReader *reader, PayloadError *error)
+{
+        int r;
+
+        r = header_parse((const uint8_t *)reader->piece.data, reader->piece.size, &reader->header,
+                         error);
+        if (r < 0)
+                return r;
+
+        if (r == 0)
+                reader->piece.max = ++reader->wanted;
+        else
+                reader_collect(reader, READER_MANIFEST, reader->header.manifest_size);
+        return 0;
+}
+
+static int reader_end_blobs(PayloadReader *reader, PayloadError *error)
+{
+        uint64_t size = reader->manifest->signatures_size;
+        int r;
+
+        r = digest_peek(reader->digest, reader->signed_sha256);
+        if (r < 0)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "hashing the payload");
+
+        reader_collect(reader, size > 0 ? READER_SIGNATURES : READER_DONE, (size_t)size);
+        return 0;
+}
+
+static const Operation *reader_operation(const PayloadReader *reader)
+{
+        return &reader->manifest->partitions[reader->partition].operations[reader->operation];
+}
+
+static int reader_emit(PayloadReader *reader, PayloadError *error)
+{
+        const Partition *partition = &reader->manifest->partitions[reader->partition];
+        size_t i = reader->operation++;
+        int r;
+
+        r = reader->events->on_operation(reader->userdata, partition, &partition->operations[i],
+                                         &reader->piece, error);
+        if (r < 0) {
+                payload_error_locate(error, "operation %zu", i);
+                payload_error_locate(error, "%s", partition_role_to_string(partition->role));
+        }
+        return r;
+}
+
+/* Goes on to the next operation that has data, emitting those without on the way. */
+static int reader_next_blob(PayloadReader *reader, PayloadError *error)
+{
+        const Manifest *manifest = reader->manifest;
+        int r;
+
+        for (; reader->partition < manifest->n_partitions; reader->partition++) {
+                while (reader->operation < manifest->partitions[reader->partition].n_operations) {
+                        reader_collect(reader, READER_BLOBS,
+                                       (size_t)reader_operation(reader)->data_length);
+                        if (reader->wanted > 0)
+                                return 0;
+                        r = reader_emit(reader, error);
+                        if (r < 0)
+                                return r;
+                }
+                reader->operation = 0;
+        }
+
+        return reader_end_blobs(reader, error);
+}
+
+static int reader_take_manifest(PayloadReader *reader, PayloadError *error)
+{
+        int r;
+
+        r = manifest_parse((const uint8_t *)reader->piece.data, reader->piece.size,
+                           &reader->manifest, error);
+        if (r < 0)
+                return r;
+
+        r = reader->events->on_manifest(reader->userdata, reader->manifest, error);
+        if (r < 0)
+                return r;
+
+        buffer_done(&reader->piece);
+        return reader_next_blob(reader, error);
+}
+
+static int reader_take_blob(PayloadReader *reader, PayloadError *error)
+{
+        int r;
+
+        r = reader_emit(reader, error);
+        if (r < 0)
+                return r;
+
+        return reader_next_blob(reader, error);
+}
+
+static int reader_take_signatures(PayloadReader *reader, _unused_ PayloadError *error)
+{
+        reader->state = READER_DONE; /* the piece stays: reader_signatures() */
+        return 0;
+}
+
+typedef struct ReaderStage {
+        const char *name;
+        int (*take)(PayloadReader *reader, PayloadError *error); /* the piece is complete */
+} ReaderStage;
+
+static const ReaderStage reader_stages[_READER_STATE_MAX] = {
+        [READER_HEADER] = { "header", reader_take_header },
+        [READER_MANIFEST] = { "manifest", reader_take_manifest },
+        [READER_BLOBS] = { "data", reader_take_blob },
+        [READER_SIGNATURES] = { "signatures", reader_take_signatures },
+        [READER_DONE] = { "end", NULL },
+};
+
+int reader_push(PayloadReader *reader, const void *data, size_t size, PayloadError *error)
+{
+        const uint8_t *p = data;
+        int r;
+
+        while (size > 0) {
+                size_t n = MIN_OF(size, reader->wanted - reader->piece.size);
+
+                if (reader->state == READER_DONE)
+                        return payload_refuse(error, PAYLOAD_REFUSAL_SIZE,
+                                              "it goes on behind its end at byte %llu",
+                                              (unsigned long long)reader->bytes);
+
+                r = buffer_append(&reader->piece, p, n);
+                if (r >= 0)
+                        r = digest_update(reader->digest, p, n);
+                if (r < 0)
+                        return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "reading the payload");
+                reader->bytes += n;
+                p += n;
+                size -= n;
+
+                if (reader->piece.size < reader->wanted)
+                        return 0;
+                r = reader_stages[reader->state].take(reader, error);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+int reader_finish(PayloadReader *reader, PayloadError *error)
+{
+        if (reader->state != READER_DONE)
+                return payload_refuse(error, PAYLOAD_REFUSAL_SIZE,
+                                      "it ends after %llu bytes, in the middle of its %s",
+                                      (unsigned long long)reader->bytes,
+                                      reader_stages[reader->state].name);
+        return 0;
+}
+
+ReaderState reader_state(const PayloadReader *reader)
+{
+        return reader->state;
+}
+
+uint64_t reader_bytes(const PayloadReader *reader)
+{
+        return reader->bytes;
+}
+
+const Manifest *reader_manifest(const PayloadReader *reader)
+{
+        return reader->manifest;
+}
+
+const uint8_t *reader_signed_sha256(const PayloadReader *reader)
+{
+        return reader->signed_sha256;
+}
+
+const Buffer *reader_signatures(const PayloadReader *reader)
+{
+        return &reader->piece;
+}
+
+int reader_file_sha256(const PayloadReader *reader, uint8_t ret[static SHA256_SIZE])
+{
+        return digest_peek(reader->digest, ret);
+}

@@ -1,0 +1,48 @@
+/*
+ * The push machine: bytes of a payload in, in pieces of any size; manifest, operations and signatures out,
+ * each exactly once and in order. It hashes what it reads and does nothing else with it.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "payload/header.h"
+#include "payload/manifest.h"
+
+typedef enum ReaderState {
+        READER_HEADER,     /* collecting the fixed header */
+        READER_MANIFEST,   /* collecting the manifest */
+        READER_BLOBS,      /* collecting the data of one operation after the other */
+        READER_SIGNATURES, /* collecting the signatures message */
+        READER_DONE,       /* the payload is complete; one more byte is an error */
+        _READER_STATE_MAX,
+} ReaderState;
+
+typedef struct ReaderEvents {
+        /* The manifest is complete and checked. It lives as long as the reader. */
+        int (*on_manifest)(void *userdata, const Manifest *manifest, PayloadError *error);
+        /* The data of an operation is complete; empty where it has none. The callee may take its content. */
+        int (*on_operation)(void *userdata, const Partition *partition, const Operation *operation,
+                            Buffer *data, PayloadError *error);
+} ReaderEvents;
+
+typedef struct PayloadReader PayloadReader;
+
+/* events and userdata are borrowed. */
+int reader_new(const ReaderEvents *events, void *userdata, PayloadReader **ret) _must_check_;
+PayloadReader *reader_free(PayloadReader *reader);
+DEFINE_CLEANUP(PayloadReader *, reader_free);
+
+int reader_push(PayloadReader *reader, const void *data, size_t size,
+                PayloadError *error) _must_check_;
+
+/* Nothing more comes: refuses a payload that is not complete. */
+int reader_finish(PayloadReader *reader, PayloadError *error) _must_check_;
+
+ReaderState reader_state(const PayloadReader *reader);
+uint64_t reader_bytes(const PayloadReader *reader);
+const Manifest *reader_manifest(const PayloadReader *reader); /* NULL before it is complete */
+
+/* When DONE: SHA-256 of everything in front of the signatures; the signatures message; all bytes. */
+const uint8_t *reader_signed_sha256(const PayloadReader *reader);
+const Buffer *reader_signatures(const PayloadReader *reader);
+int reader_file_sha256(const PayloadReader *reader, uint8_t ret[static SHA256_SIZE]) _must_check_;

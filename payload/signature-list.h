@@ -1,0 +1,30 @@
+/*
+ * The message at the end of a payload: the signatures, each with the version number that tells an old client
+ * which one is meant for it.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "payload/manifest.h"
+
+#define SIGNATURES_MAX           16
+#define SIGNATURE_SIZE_MAX       2048 /* RSA with 16384 bits */
+#define SIGNATURE_VERSION_CLIENT 2    /* the one that CoreOS and Flatcar look at; it comes last */
+
+typedef struct Signature {
+        uint32_t version;
+        size_t size;
+        uint8_t data[SIGNATURE_SIZE_MAX];
+} Signature;
+
+typedef struct SignatureList {
+        Signature *items; /* owned */
+        size_t n_items;
+} SignatureList;
+
+int signature_list_parse(const void *data, size_t size, SignatureList *ret,
+                         PayloadError *error) _must_check_;
+void signature_list_done(SignatureList *list);
+
+/* Appends the message for list to buffer; the versions end with SIGNATURE_VERSION_CLIENT. */
+int signature_list_write(const SignatureList *list, Buffer *buffer) _must_check_;

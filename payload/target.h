@@ -1,0 +1,39 @@
+/*
+ * The place an image is written to: never outside it, durable, and read back from the medium.
+ */
+#pragma once
+
+#include "payload/extents.h"
+
+/* Is the target there and large enough? PAYLOAD_REFUSAL_TARGET_TOO_SMALL otherwise. Changes nothing. */
+int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t image_size_max,
+                      PayloadError *error) _must_check_;
+
+/* Gives a resizable target the size of the image. */
+int target_resize(const PayloadTarget *target, uint64_t image_size,
+                  PayloadError *error) _must_check_;
+
+/* Waits until the medium has everything, then hashes what it holds: past the page cache where possible. */
+int target_read_back(const PayloadTarget *target, uint64_t image_size,
+                     uint8_t ret_sha256[static SHA256_SIZE], PayloadError *error) _must_check_;
+
+/* SHA-256 of the first size bytes of a source. */
+int source_hash(const PayloadSource *source, uint64_t size,
+                uint8_t ret_sha256[static SHA256_SIZE]) _must_check_;
+
+/* A cursor that writes a stream of bytes over a list of extents. */
+typedef struct ExtentWriter {
+        const PayloadTarget *target;
+        uint64_t image_size;
+        uint32_t block_size;
+        ExtentList extents;
+        size_t index;      /* the extent the cursor is in */
+        uint64_t position; /* bytes from its start */
+        uint64_t written;  /* bytes altogether, those into holes included */
+} ExtentWriter;
+
+/* Writes on. -EFBIG when the data does not fit into the extents and the image; or what pwrite says. */
+int extent_writer_write(ExtentWriter *writer, const void *data, size_t size) _must_check_;
+
+/* Fills the last block up with zeros, as far as the image goes. */
+int extent_writer_finish(ExtentWriter *writer) _must_check_;

@@ -1,0 +1,179 @@
+#include "base/log.h"
+#include "base/time-util.h"
+#include "payload/operation.h"
+#include "payload/payload-file.h"
+#include "payload/payload-tool.h"
+
+static bool arg_json;
+static bool arg_operations;
+
+const Option info_options[] = {
+        { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
+        { "operations", 0, OPTION_FLAG, &arg_operations, NULL, "list every operation" },
+        {},
+};
+
+static const char *operation_name(const Operation *operation)
+{
+        const OperationKind *kind = operation_kind(operation->type);
+
+        return kind ? kind->name : "UNKNOWN"; /* in a procedure of an unknown type */
+}
+
+static json_t *image_json(const ImageInfo *image)
+{
+        char text[SHA256_TEXT];
+
+        if (!image->known)
+                return json_null();
+        return json_pack("{s:I, s:s}", "size", (json_int_t)image->size, "sha256",
+                         sha256_format(image->sha256, text));
+}
+
+static json_t *extents_json(ExtentList list)
+{
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < list.n_items; i++) {
+                const Extent *extent = &list.items[i];
+
+                /* a hole has no start: null */
+                (void)json_array_append_new(
+                        array,
+                        json_pack("[o, I]",
+                                  extent_is_hole(extent) ? json_null()
+                                                         : json_integer((json_int_t)extent->start),
+                                  (json_int_t)extent->n_blocks));
+        }
+
+        return array;
+}
+
+static json_t *operation_json(const Operation *operation)
+{
+        return json_pack("{s:s, s:I, s:I, s:o, s:o}", "type", operation_name(operation),
+                         "data_offset", (json_int_t)operation->data_offset, "data_length",
+                         (json_int_t)operation->data_length, "source",
+                         extents_json(operation->source), "target",
+                         extents_json(operation->target));
+}
+
+static json_t *partition_json(const Partition *partition)
+{
+        json_t *object = json_pack(
+                "{s:s, s:I, s:o, s:o}", "name", partition_role_to_string(partition->role),
+                "n_operations", (json_int_t)partition->n_operations, "old",
+                image_json(&partition->old_image), "new", image_json(&partition->new_image));
+        json_t *operations;
+
+        if (!arg_operations)
+                return object;
+
+        operations = json_array();
+        for (size_t i = 0; i < partition->n_operations; i++)
+                (void)json_array_append_new(operations, operation_json(&partition->operations[i]));
+        (void)json_object_set_new(object, "operations", operations);
+        return object;
+}
+
+static int info_print_json(const PayloadFile *file, const SignatureList *signatures)
+{
+        const Manifest *manifest = file->manifest;
+        json_t *partitions = json_array(), *list = json_array();
+
+        for (size_t i = 0; i < manifest->n_partitions; i++)
+                (void)json_array_append_new(partitions, partition_json(&manifest->partitions[i]));
+        for (size_t i = 0; i < signatures->n_items; i++)
+                (void)json_array_append_new(
+                        list,
+                        json_pack("{s:I, s:I}", "version", (json_int_t)signatures->items[i].version,
+                                  "size", (json_int_t)signatures->items[i].size));
+
+        return tool_print_json(json_pack(
+                "{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "format", (json_int_t)manifest->version,
+                "size", (json_int_t)file->size, "metadata_size", (json_int_t)file->data_offset,
+                "data_size", (json_int_t)manifest->data_size, "signatures_size",
+                (json_int_t)manifest->signatures_size, "block_size",
+                (json_int_t)manifest->block_size, "signatures", list, "partitions", partitions));
+}
+
+static void image_print(const char *what, const ImageInfo *image)
+{
+        char bytes[BYTES_MAX], text[SHA256_TEXT];
+
+        if (!image->known)
+                return;
+        printf("  %-12s %llu bytes (%s)\n  %-12s %s\n", what, (unsigned long long)image->size,
+               bytes_format(image->size, bytes), "", sha256_format(image->sha256, text));
+}
+
+static void extents_print(const char *what, ExtentList list)
+{
+        if (list.n_items == 0)
+                return;
+        printf(" %s", what);
+        for (size_t i = 0; i < list.n_items; i++)
+                if (extent_is_hole(&list.items[i]))
+                        printf(" hole+%llu", (unsigned long long)list.items[i].n_blocks);
+                else
+                        printf(" %llu+%llu", (unsigned long long)list.items[i].start,
+                               (unsigned long long)list.items[i].n_blocks);
+}
+
+static void partition_print(const Partition *partition)
+{
+        printf("\n%s\n", partition_role_to_string(partition->role));
+        image_print("old image", &partition->old_image);
+        image_print("new image", &partition->new_image);
+        printf("  %-12s %zu\n", "operations", partition->n_operations);
+
+        for (size_t i = 0; arg_operations && i < partition->n_operations; i++) {
+                const Operation *operation = &partition->operations[i];
+
+                printf("    %zu: %s, data %llu+%llu,", i, operation_name(operation),
+                       (unsigned long long)operation->data_offset,
+                       (unsigned long long)operation->data_length);
+                extents_print("from", operation->source);
+                extents_print("to", operation->target);
+                printf("\n");
+        }
+}
+
+static void info_print(const PayloadFile *file, const SignatureList *signatures)
+{
+        const Manifest *manifest = file->manifest;
+        char bytes[BYTES_MAX];
+
+        printf("format       v%llu\n", (unsigned long long)manifest->version);
+        printf("size         %llu bytes (%s)\n", (unsigned long long)file->size,
+               bytes_format(file->size, bytes));
+        printf("metadata     %llu bytes\n", (unsigned long long)file->data_offset);
+        printf("block size   %u bytes\n", manifest->block_size);
+        printf("signatures   %zu", signatures->n_items);
+        for (size_t i = 0; i < signatures->n_items; i++)
+                printf("%s version %u, %zu bytes", i == 0 ? ":" : ";", signatures->items[i].version,
+                       signatures->items[i].size);
+        printf("\n");
+
+        for (size_t i = 0; i < manifest->n_partitions; i++)
+                partition_print(&manifest->partitions[i]);
+}
+
+int verb_info(_unused_ int argc, char **argv)
+{
+        _cleanup_(signature_list_done) SignatureList signatures = {};
+        _cleanup_(payload_file_done) PayloadFile file = PAYLOAD_FILE_NONE;
+        PayloadError error = {};
+        int r;
+
+        r = payload_file_open(argv[1], &file, &error);
+        if (r >= 0)
+                r = payload_file_signatures(&file, &signatures, &error);
+        if (r < 0)
+                return tool_refused(argv[1], r, &error);
+
+        if (arg_json)
+                return info_print_json(&file, &signatures);
+        info_print(&file, &signatures);
+        return 0;
+}

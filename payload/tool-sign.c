@@ -1,0 +1,176 @@
+#include "base/io.h"
+#include "base/log.h"
+#include "payload/payload-file.h"
+#include "payload/tool-seal.h"
+
+#define SIGNATURE_SIZE_DEFAULT 256 /* RSA with 2048 bits */
+
+static TextList arg_keys;
+static TextList arg_signatures;
+static TextList arg_sizes;
+static const char *arg_output;
+static bool arg_json;
+
+const Option sign_options[] = {
+        { "key", 'k', OPTION_LIST, &arg_keys, "PRIVATE.pem", "sign with it; several are possible" },
+        { "signature", 0, OPTION_LIST, &arg_signatures, "FILE",
+          "a signature made elsewhere over the digest" },
+        { "output", 'o', OPTION_TEXT, &arg_output, "FILE", "the signed payload" },
+        {},
+};
+
+const Option digest_options[] = {
+        { "signature-size", 0, OPTION_LIST, &arg_sizes, "BYTES",
+          "of each signature to come (256)" },
+        { "output", 'o', OPTION_TEXT, &arg_output, "FILE", "write the 32 bytes into a file" },
+        { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
+        {},
+};
+
+static int file_open(const char *path, PayloadFile *ret)
+{
+        PayloadError error = {};
+        int r;
+
+        r = payload_file_open(path, ret, &error);
+        return r < 0 ? tool_refused(path, r, &error) : 0;
+}
+
+static PayloadParts file_parts(const PayloadFile *file)
+{
+        return (PayloadParts) {
+                .manifest = &file->manifest_data,
+                .data_fd = file->fd,
+                .data_offset = file->data_offset,
+                .data_size = file->manifest->data_size,
+        };
+}
+
+static int signature_read(const char *path, Signature *ret)
+{
+        _cleanup_free_ char *data = NULL;
+        size_t size;
+        int r;
+
+        r = file_read(NULL, path, SIGNATURE_SIZE_MAX, &data, &size);
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", path);
+        if (size == 0)
+                return log_error_return(-EBADMSG, "%s: it is empty", path);
+
+        ret->size = size;
+        memcpy(ret->data, data, size);
+        return 0;
+}
+
+static int sign_with_files(const PayloadParts *parts, OutputFile *output)
+{
+        _cleanup_(signature_list_done) SignatureList list = {};
+        int r;
+
+        if (arg_signatures.n_items > SIGNATURES_MAX)
+                return program_usage("--signature: at most %d are possible", SIGNATURES_MAX);
+        list.items = calloc(arg_signatures.n_items, sizeof(*list.items));
+        if (!list.items)
+                return log_error_errno(-ENOMEM, "reading signatures: %m");
+
+        for (; list.n_items < arg_signatures.n_items; list.n_items++) {
+                r = signature_read(arg_signatures.items[list.n_items], &list.items[list.n_items]);
+                if (r < 0)
+                        return r;
+        }
+
+        return tool_seal_with(parts, &list, arg_output, output);
+}
+
+int verb_sign(_unused_ int argc, char **argv)
+{
+        _cleanup_(payload_file_done) PayloadFile file = PAYLOAD_FILE_NONE;
+        _cleanup_(output_file_done) OutputFile output = OUTPUT_FILE_NONE;
+        _cleanup_(private_keys_done) PrivateKeys keys = {};
+        PayloadParts parts;
+        int r;
+
+        if (!arg_output)
+                return program_usage("--output is missing: where the signed payload goes");
+        if ((arg_keys.n_items > 0) == (arg_signatures.n_items > 0))
+                return program_usage("either --key or --signature is wanted");
+
+        r = tool_load_private_keys(&arg_keys, &keys);
+        if (r != 0)
+                return r;
+        r = file_open(argv[1], &file);
+        if (r < 0)
+                return r;
+        r = output_file_open(arg_output, &output);
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", arg_output);
+
+        parts = file_parts(&file);
+        if (arg_signatures.n_items > 0)
+                return sign_with_files(&parts, &output);
+        return tool_seal(&parts, &keys, arg_output, &output);
+}
+
+static int sizes_parse(SignatureList *list)
+{
+        uint64_t size;
+
+        list->n_items = MAX_OF(arg_sizes.n_items, (size_t)1);
+        if (list->n_items > SIGNATURES_MAX)
+                return program_usage("--signature-size: at most %d are possible", SIGNATURES_MAX);
+        list->items = calloc(list->n_items, sizeof(*list->items));
+        if (!list->items)
+                return log_error_errno(-ENOMEM, "reading sizes: %m");
+
+        list->items[0].size = SIGNATURE_SIZE_DEFAULT;
+        for (size_t i = 0; i < arg_sizes.n_items; i++) {
+                if (text_to_u64(arg_sizes.items[i], SIGNATURE_SIZE_MAX, &size) < 0 || size == 0)
+                        return program_usage("--signature-size: \"%s\" is no size from 1 to %d",
+                                             arg_sizes.items[i], SIGNATURE_SIZE_MAX);
+                list->items[i].size = (size_t)size;
+        }
+
+        return 0;
+}
+
+static int digest_print(const uint8_t *sha256)
+{
+        char text[SHA256_TEXT];
+        int r;
+
+        if (arg_output) {
+                r = file_replace(NULL, arg_output, sha256, SHA256_SIZE, 0644);
+                if (r < 0)
+                        return log_error_errno(r, "%s: %m", arg_output);
+        }
+
+        (void)sha256_format(sha256, text);
+        if (arg_json)
+                return tool_print_json(json_pack("{s:s}", "sha256", text));
+        printf("%s\n", text);
+        return 0;
+}
+
+int verb_digest(_unused_ int argc, char **argv)
+{
+        _cleanup_(payload_file_done) PayloadFile file = PAYLOAD_FILE_NONE;
+        _cleanup_(signature_list_done) SignatureList list = {};
+        uint8_t sha256[SHA256_SIZE];
+        PayloadParts parts;
+        int r;
+
+        r = sizes_parse(&list);
+        if (r != 0)
+                return r;
+        r = file_open(argv[1], &file);
+        if (r < 0)
+                return r;
+
+        parts = file_parts(&file);
+        r = payload_seal(&parts, &list, -1, sha256);
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", argv[1]);
+
+        return digest_print(sha256);
+}

@@ -1,0 +1,28 @@
+#include "fuzz/fuzz.h"
+#include "payload/header.h"
+#include "payload/manifest-writer.h"
+#include "payload/manifest.h"
+
+/* What was accepted can be written again with another place for its signatures, and is accepted again. */
+static void manifest_resign(const uint8_t *data, size_t size, const Manifest *manifest)
+{
+        _cleanup_(buffer_done) Buffer buffer = BUFFER_MAX(MANIFEST_SIZE_MAX);
+        _cleanup_(manifest_free_p) Manifest *again = NULL;
+
+        if (manifest_write_signatures(data, size, manifest->data_size, 264, &buffer) < 0)
+                return;
+        assert(manifest_parse((const uint8_t *)buffer.data, buffer.size, &again, NULL) == 0);
+        assert(again->signatures_size == 264);
+        assert(again->n_operations == manifest->n_operations);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        _cleanup_(manifest_free_p) Manifest *manifest = NULL;
+        PayloadError error = {};
+
+        if (size > 0 && manifest_parse(data, size, &manifest, &error) == 0)
+                manifest_resign(data, size, manifest);
+        payload_error_done(&error);
+        return 0;
+}

@@ -1,0 +1,41 @@
+#!/bin/bash
+# A small payload, damaged in every possible way by one: each byte of header, manifest, data and signatures flipped,
+# cut at every length; and every fixture of tests/bad/payload. All refused, and no target ever appears.
+. "$SLUICE_SOURCE/tests/integration/lib.sh"
+payload=$(program payload/payload)
+bad=$SLUICE_SOURCE/tests/bad/payload
+cd "$scratch" || exit 1
+
+works "the whole payload is fine" "$payload" apply --key "$bad/key.pub.pem" --target target "$bad/good.payload"
+works "the whole delta is fine, in place as it was made" "$payload" apply --key "$bad/key.pub.pem" --base "$bad/base.img" --target target "$bad/good-delta.payload"
+works "a delta over its own base gives the same" bash -c "cp '$bad/base.img' base && '$payload' apply --key '$bad/key.pub.pem' --base base --target base '$bad/good-delta.payload' && cmp base target"
+rm -f target base
+refuses "a delta wants a base" 1 "usr: the payload is a delta, and there is no base for it" "$payload" apply --key "$bad/key.pub.pem" --target target "$bad/good-delta.payload"
+
+cat >damage.py <<'PYTHON'
+import os, subprocess, sys
+program, key, base, good, how = sys.argv[1:]
+whole = open(good, "rb").read()
+accepted = []
+for i in range(len(whole)):
+    data = whole[:i] if how == "cut" else whole[:i] + bytes([whole[i] ^ (1 << i % 8)]) + whole[i + 1:]
+    done = subprocess.run([program, "apply", "--key", key, "--base", base, "--target", "target", "-"], input=data, capture_output=True)
+    lines = done.stderr.decode().splitlines()
+    if done.returncode != 1 or os.listdir(".") != ["damage.py"] and os.path.exists("target") \
+            or not lines[:1] or not lines[0].startswith("payload: -: "):
+        accepted.append((i, done.returncode, lines))
+print(len(whole), "tried", accepted)
+sys.exit(bool(accepted))
+PYTHON
+works "every byte flipped is refused" python3 damage.py "$payload" "$bad/key.pub.pem" "$bad/base.img" "$bad/good.payload" flip
+works "every byte of a delta flipped is refused" python3 damage.py "$payload" "$bad/key.pub.pem" "$bad/base.img" "$bad/good-delta.payload" flip
+works "every length but the right one is refused" python3 damage.py "$payload" "$bad/key.pub.pem" "$bad/base.img" "$bad/good.payload" cut
+same "no target and no part of one is left" "$(compgen -G 'target*')" ""
+
+while IFS=$'\t' read -r name pattern; do
+    case $name in '#'*) continue ;; esac
+    refuses "$name" 1 "$pattern" bash -c "'$payload' apply --key '$bad/key.pub.pem' --base '$bad/base.img' --target target - <'$bad/$name.payload'"
+    [ ! -e target ] || { fail "$name left a target"; rm -f target; }
+done <"$bad/expected"
+same "every fixture is in the table" "$(cd "$bad" && ls -- *.payload | grep -vc '^good')" "$(grep -vc '^#' "$bad/expected")"
+done_testing

@@ -1,0 +1,21 @@
+/*
+ * The stages of an attempt, for the table in attempt.c. None knows its neighbours.
+ */
+#pragma once
+
+#include "attempt.h"
+#include "omaha-request.h"
+
+int attempt_flush_events(Attempt *attempt) _must_check_;
+int attempt_ask(Attempt *attempt) _must_check_;
+int attempt_decide(Attempt *attempt) _must_check_;
+int attempt_prepare(Attempt *attempt) _must_check_;
+int attempt_fetch(Attempt *attempt) _must_check_;
+int attempt_activate(Attempt *attempt) _must_check_;
+
+/* A stage that returned 0 ends with this: r > 0 done, < 0 failed. The attempt must not be touched afterwards. */
+void attempt_stage_done(Attempt *attempt, int r);
+void attempt_set_status(Attempt *attempt, UpdateStatus status);
+
+/* Queues an event about this attempt; that it can not be queued is logged, and stops nothing. */
+void attempt_report(Attempt *attempt, OmahaEventType type, OmahaEventResult result);

@@ -1,0 +1,199 @@
+#include "attempt-stages.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "keys.h"
+
+int attempt_decide(Attempt *attempt)
+{
+        const AttemptContext *context = &attempt->context;
+        const PlanHistory history = {
+                .running_version = context->host->version,
+                .failed_sha256 = context->state->failed_sha256,
+        };
+        int r;
+
+        if (attempt->response.verdict == OMAHA_UPDATE) {
+                r = slots_read(context->root, context->config->disk, &attempt->slots,
+                               &attempt->failure);
+                if (r < 0)
+                        return r;
+        }
+
+        r = plan_decide(&attempt->response, &attempt->slots, &history, &attempt->plan,
+                        &attempt->reason, &attempt->failure);
+        return r < 0 ? r : 1;
+}
+
+/* From here on the target is no way back any more, and no boot loader may take it for one. */
+static int attempt_make_unselectable(Attempt *attempt)
+{
+        const GptPartition *slot = &attempt->slots.gpt.partitions[attempt->slots.target];
+        char **version = state_slot_version(attempt->context.state, slot_name(slot));
+        int r;
+
+        slots_set_unselectable(&attempt->slots);
+        r = gpt_write_attributes(&attempt->slots.gpt);
+        if (r < 0)
+                return update_failure_set(&attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
+                                          "%s: making slot %s unselectable before it is written: "
+                                          "%s",
+                                          attempt->slots.gpt.path, slot->label, strerror(-r));
+        attempt->slots_changed = true;
+        if (version)
+                text_clear(version);
+        return 0;
+}
+
+static void on_worker_stage(WorkerStage stage, void *userdata)
+{
+        if (stage == WORKER_STAGE_VERIFY)
+                attempt_set_status(userdata, UPDATE_STATUS_FINALIZING);
+}
+
+static void on_worker_progress(uint64_t bytes, void *userdata)
+{
+        Attempt *attempt = userdata;
+
+        attempt->bytes = MIN_OF(bytes, attempt->plan.size);
+        if (attempt->status == UPDATE_STATUS_UPDATE_AVAILABLE)
+                attempt_set_status(attempt, UPDATE_STATUS_DOWNLOADING);
+        else
+                attempt->hooks.on_change(attempt, attempt->hooks.userdata);
+}
+
+static void on_worker_end(int error, const UpdateFailure *failure, void *userdata)
+{
+        Attempt *attempt = userdata;
+
+        if (error < 0)
+                error = update_failure_set(&attempt->failure, error, failure->code, "%s",
+                                           update_failure_text(failure));
+        else
+                attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
+        attempt->worker = worker_free(attempt->worker);
+        attempt_stage_done(attempt, error < 0 ? error : 1);
+}
+
+/* Everything that can be refused before the target is touched is refused here. */
+int attempt_prepare(Attempt *attempt)
+{
+        int r;
+
+        r = slots_open_target(&attempt->slots, &attempt->target, &attempt->failure);
+        if (r < 0)
+                return r;
+        attempt->plan.target_offset = attempt->target.offset;
+        attempt->plan.target_size = attempt->target.size;
+        return 1;
+}
+
+int attempt_fetch(Attempt *attempt)
+{
+        const WorkerHooks hooks = {
+                .on_stage = on_worker_stage,
+                .on_progress = on_worker_progress,
+                .on_end = on_worker_end,
+                .userdata = attempt,
+        };
+        _cleanup_free_ char *plan = NULL, *keys = NULL;
+        WorkerParameters parameters;
+        int r;
+
+        r = keys_read(attempt->context.root, &keys, &attempt->failure);
+        if (r < 0)
+                return r;
+        r = update_plan_print(&attempt->plan, &plan);
+        if (r < 0)
+                return r;
+        r = attempt_make_unselectable(attempt);
+        if (r < 0)
+                return r;
+
+        attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_STARTED, OMAHA_RESULT_SUCCESS);
+        parameters = (WorkerParameters) {
+                .program = attempt->context.worker,
+                /* users of the host are not those of another root */
+                .user = is_empty(attempt->context.root) ? attempt->context.config->worker_user
+                                                        : NULL,
+                .plan = plan,
+                .keys = keys,
+                .target_fd = attempt->target.fd,
+        };
+        return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
+}
+
+/*
+ * Written before the boot loader is told: after a crash between the two the daemon finds the note, and sees in
+ * the partition table whether it came true.
+ */
+static int attempt_note_staged(Attempt *attempt)
+{
+        const AttemptContext *context = &attempt->context;
+        const GptPartition *slot = &attempt->slots.gpt.partitions[attempt->slots.target];
+        State *state = context->state;
+        char **version = state_slot_version(state, slot_name(slot));
+        _cleanup_free_ char *sha256 = NULL, *size = NULL;
+        int r;
+
+        if (asprintf(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
+                return -ENOMEM;
+        r = hex_encode(attempt->plan.sha256, SHA256_SIZE, &sha256);
+        if (r >= 0)
+                r = text_set(&state->staged_version, attempt->plan.version);
+        if (r >= 0)
+                r = text_set(&state->staged_sha256, sha256);
+        if (r >= 0)
+                r = text_set(&state->staged_size, size);
+        if (r >= 0)
+                r = text_set(&state->staged_boot_id, context->host->boot_id);
+        if (r >= 0)
+                r = text_set(&state->previous_version, context->host->version);
+        if (r >= 0 && version)
+                r = text_set(version, attempt->plan.version);
+        if (r < 0)
+                return r;
+
+        return state_write(context->root, state);
+}
+
+/* The table may be half written: say again, as well as can be, that the target is nothing to boot. */
+static int attempt_activate_undo(Attempt *attempt, int error)
+{
+        state_unstage(attempt->context.state);
+        slots_set_unselectable(&attempt->slots);
+        if (gpt_write_attributes(&attempt->slots.gpt) < 0
+            || state_write(attempt->context.root, attempt->context.state) < 0)
+                log_warning(
+                        "taking back the activation failed as well; the next start of the daemon "
+                        "tries again");
+
+        return update_failure_set(&attempt->failure, error, UPDATE_ERROR_ACTIVATE,
+                                  "%s: making the new slot the next one to boot: %s",
+                                  attempt->slots.gpt.path, strerror(-error));
+}
+
+int attempt_activate(Attempt *attempt)
+{
+        int r;
+
+        /* The worker has synced what it wrote; this is the last moment to learn that the disk lied. */
+        r = RET_ERRNO(fdatasync(attempt->target.fd));
+        if (r < 0)
+                return update_failure_set(&attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
+                                          "syncing the target slot: %s", strerror(-r));
+        attempt->target.fd = close_fd(attempt->target.fd);
+
+        r = attempt_note_staged(attempt);
+        if (r < 0)
+                return update_failure_set(&attempt->failure, r, UPDATE_ERROR_ACTIVATE,
+                                          "%s can not be written, so the update is not activated: "
+                                          "%s",
+                                          STATE_PATH, strerror(-r));
+        slots_set_next(&attempt->slots);
+        r = gpt_write_attributes(&attempt->slots.gpt);
+        if (r < 0)
+                return attempt_activate_undo(attempt, r);
+
+        attempt_report(attempt, OMAHA_EVENT_UPDATE_COMPLETE, OMAHA_RESULT_SUCCESS);
+        return 1;
+}

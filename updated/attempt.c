@@ -1,0 +1,146 @@
+#include "attempt.h"
+#include "attempt-stages.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "omaha-request.h"
+
+static const struct {
+        UpdateStatus status;
+        /* 0: goes on later, with attempt_stage_done(); 1: done at once; -errno: failed, attempt->failure says why */
+        int (*start)(Attempt *attempt);
+} stages[] = {
+        { UPDATE_STATUS_CHECKING_FOR_UPDATE, attempt_flush_events },
+        { UPDATE_STATUS_CHECKING_FOR_UPDATE, attempt_ask },
+        { UPDATE_STATUS_CHECKING_FOR_UPDATE, attempt_decide },
+        { UPDATE_STATUS_UPDATE_AVAILABLE, attempt_prepare },
+        { UPDATE_STATUS_UPDATE_AVAILABLE, attempt_fetch },
+        { UPDATE_STATUS_FINALIZING, attempt_activate },
+};
+
+void attempt_set_status(Attempt *attempt, UpdateStatus status)
+{
+        if (attempt->status == status)
+                return;
+        attempt->status = status;
+        attempt->hooks.on_change(attempt, attempt->hooks.userdata);
+}
+
+static int on_end(_unused_ sd_event_source *source, void *userdata)
+{
+        Attempt *attempt = userdata;
+        AttemptOutcome outcome = attempt->failure.code != UPDATE_ERROR_NONE ? ATTEMPT_FAILED
+                                 : attempt->reason                          ? ATTEMPT_NOTHING
+                                                                            : ATTEMPT_STAGED;
+
+        attempt->hooks.on_end(attempt, outcome, attempt->hooks.userdata);
+        return 0;
+}
+
+/* From the event loop, so that nobody frees the attempt below our feet. */
+static void attempt_end(Attempt *attempt)
+{
+        int r;
+
+        attempt->timer = sd_event_source_disable_unref(attempt->timer);
+        r = sd_event_add_defer(attempt->context.event, &attempt->timer, on_end, attempt);
+        if (r < 0)
+                (void)sd_event_exit(attempt->context.event, r); /* it would never end */
+}
+
+static void on_failure_told(_unused_ bool delivered, void *userdata)
+{
+        attempt_end(userdata);
+}
+
+/* A server that gives no answer takes no event either, and knows best that it was not there. */
+static bool failure_is_reported(const UpdateFailure *failure)
+{
+        return failure->code != UPDATE_ERROR_NO_ANSWER;
+}
+
+static void attempt_fail(Attempt *attempt, int error)
+{
+        int r = 0;
+
+        if (attempt->failure.code == UPDATE_ERROR_NONE)
+                (void)update_failure_set(&attempt->failure, error, UPDATE_ERROR_GENERIC, "%s",
+                                         strerror(-error));
+        attempt->stage = -1;
+        attempt_set_status(attempt, UPDATE_STATUS_REPORTING_ERROR_EVENT);
+
+        if (failure_is_reported(&attempt->failure)) {
+                attempt_report(attempt, OMAHA_EVENT_UPDATE_COMPLETE, OMAHA_RESULT_ERROR);
+                r = reporter_flush(attempt->context.reporter, on_failure_told, attempt);
+        }
+        if (r <= 0)
+                attempt_end(attempt);
+}
+
+void attempt_stage_done(Attempt *attempt, int r)
+{
+        while (r > 0 && !attempt->reason) {
+                if (attempt->kind == ATTEMPT_PING && stages[attempt->stage].start == attempt_ask)
+                        r = text_set(&attempt->reason, "an update waits for its reboot");
+                else if (++attempt->stage < (int)ELEMENTSOF(stages)) {
+                        attempt_set_status(attempt, stages[attempt->stage].status);
+                        r = stages[attempt->stage].start(attempt);
+                } else
+                        break;
+        }
+
+        if (r < 0)
+                attempt_fail(attempt, r);
+        else if (r > 0 || attempt->reason)
+                attempt_end(attempt);
+}
+
+static int on_begin(_unused_ sd_event_source *source, void *userdata)
+{
+        attempt_stage_done(userdata, 1);
+        return 0;
+}
+
+int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHooks *hooks,
+                Attempt **ret)
+{
+        _cleanup_(attempt_free_p) Attempt *attempt = calloc(1, sizeof(Attempt));
+        int r;
+
+        if (!attempt)
+                return -ENOMEM;
+
+        *attempt = (Attempt) {
+                .context = *context,
+                .hooks = *hooks,
+                .kind = kind,
+                .stage = -1,
+                .status = UPDATE_STATUS_IDLE,
+                .slots = { .running = SLOT_NONE, .target = SLOT_NONE },
+                .target = { .fd = -1 },
+        };
+        r = sd_event_add_defer(context->event, &attempt->timer, on_begin, attempt);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(attempt);
+        return 0;
+}
+
+Attempt *attempt_free(Attempt *attempt)
+{
+        if (!attempt)
+                return NULL;
+
+        reporter_forget(attempt->context.reporter);
+        worker_free(attempt->worker);
+        http_cancel(attempt->request);
+        sd_event_source_disable_unref(attempt->timer);
+        (void)close_fd(attempt->target.fd);
+        slots_done(&attempt->slots);
+        omaha_response_done(&attempt->response);
+        update_plan_done(&attempt->plan);
+        update_failure_done(&attempt->failure);
+        free(attempt->reason);
+        free(attempt);
+        return NULL;
+}

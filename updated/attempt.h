@@ -1,0 +1,85 @@
+/*
+ * One update attempt, from the question to the server to the slot that boots next: a table of stages, and one
+ * function that goes from one to the next or to the error report.
+ */
+#pragma once
+
+#include "client.h"
+#include "config.h"
+#include "host.h"
+#include "plan.h"
+#include "reporter.h"
+#include "state.h"
+#include "worker.h"
+
+/* The update check is asked again after this when the server gives no answer at all. */
+#define ATTEMPT_RETRY_DELAY     (10 * USEC_PER_SEC)
+#define ATTEMPT_RETRIES         3 /* of a scheduled check … */
+#define ATTEMPT_RETRIES_DEMAND  1 /* … and of one that somebody waits for */
+#define ATTEMPT_REQUEST_TIMEOUT (60 * USEC_PER_SEC)
+
+typedef enum AttemptKind {
+        ATTEMPT_SCHEDULED,
+        ATTEMPT_ON_DEMAND,
+        ATTEMPT_PING, /* an update waits for its reboot: only say that we live */
+} AttemptKind;
+
+typedef enum AttemptOutcome {
+        ATTEMPT_NOTHING, /* no update now, reason says why */
+        ATTEMPT_STAGED,  /* the target boots next */
+        ATTEMPT_FAILED,  /* failure says why; the target can not be booted */
+} AttemptOutcome;
+
+typedef struct Attempt Attempt;
+
+typedef struct AttemptHooks {
+        void (*on_change)(Attempt *attempt, void *userdata); /* status, bytes, plan or slots */
+        void (*on_end)(Attempt *attempt, AttemptOutcome outcome, void *userdata); /* may free it */
+        void *userdata;
+} AttemptHooks;
+
+/* What an attempt works with; all borrowed, and must outlive it. */
+typedef struct AttemptContext {
+        sd_event *event;
+        Http *http;
+        Reporter *reporter;
+        const char *root;
+        const char *worker; /* path of updated-worker */
+        const Config *config;
+        const Host *host;
+        State *state; /* changed and saved as the attempt goes on */
+} AttemptContext;
+
+struct Attempt {
+        AttemptContext context;
+        AttemptHooks hooks;
+        AttemptKind kind;
+        int stage; /* index into the table of stages, or -1 after a failure */
+
+        /* For on_change and on_end to read. */
+        UpdateStatus status;
+        bool answered;          /* the server answered the check */
+        uint64_t poll_interval; /* its wish, in seconds; 0: none */
+        bool server_busy;       /* it answered 500 or 503 */
+        UpdatePlan plan;        /* once status is UPDATE_AVAILABLE */
+        uint64_t bytes;         /* fetched */
+        bool slots_changed;     /* the attributes on disk are others than before */
+        char *reason;           /* of ATTEMPT_NOTHING */
+        UpdateFailure failure;  /* of ATTEMPT_FAILED */
+
+        /* Its own. */
+        sd_event_source *timer;
+        HttpRequest *request;
+        Worker *worker;
+        OmahaResponse response;
+        Slots slots;
+        SlotRegion target;
+        bool events_pending; /* the server does not take events: do not overtake them */
+        bool told_previous;  /* the request under way carries previous_version */
+        unsigned n_retries;
+};
+
+int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHooks *hooks,
+                Attempt **ret) _must_check_;
+Attempt *attempt_free(Attempt *attempt); /* stops everything; the target stays unselectable */
+DEFINE_CLEANUP(Attempt *, attempt_free);

@@ -1,0 +1,240 @@
+#include <ctype.h>
+
+#include "base/env-file.h"
+#include "base/http.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config.h"
+
+#define GROUP_MAX 128 /* bytes; the longest that Nebraska stores */
+#define ALIAS_MAX 256
+
+static const char *const config_files[] = {
+        "/usr/share/coreos/update.conf",
+        "/usr/share/flatcar/update.conf",
+        "/etc/coreos/update.conf",
+        "/etc/flatcar/update.conf",
+};
+
+/* Each setter returns NULL, or what is wrong with the value; a value it refuses changes nothing. */
+typedef const char *(*ConfigSet)(void *target, const char *value);
+
+static const char out_of_memory[] = "memory is short";
+
+static const char *set_server(void *target, const char *value)
+{
+        bool disabled = streq(value, "disabled");
+
+        if (!disabled && !http_url_is_valid(value))
+                return "SERVER must be an http:// or https:// URL, or \"disabled\"";
+        return text_set(target, disabled ? NULL : value) < 0 ? out_of_memory : NULL;
+}
+
+/* Printable, because it goes into requests, logs and tables. */
+static bool text_is_plain(const char *text, size_t max)
+{
+        for (const char *p = text; *p; p++)
+                if (iscntrl((unsigned char)*p))
+                        return false;
+        return strlen(text) <= max;
+}
+
+static const char *set_group(void *target, const char *value)
+{
+        if (!*value || !text_is_plain(value, GROUP_MAX))
+                return "GROUP must be a name of 1 to 128 bytes";
+        return text_set(target, value) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_alias(void *target, const char *value)
+{
+        if (!text_is_plain(value, ALIAS_MAX))
+                return "MACHINE_ALIAS must be printable, of at most 256 bytes";
+        return text_set(target, value) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_disk(void *target, const char *value)
+{
+        if (*value && *value != '/')
+                return "DISK must be an absolute path";
+        return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_worker_user(void *target, const char *value)
+{
+        return text_set(target, value) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_time(void *target, const char *value)
+{
+        if (config_time_parse(value, target) < 0)
+                return "a time is wanted, as 90, 90s, 45min or 2h, of at most 30 days";
+        return NULL;
+}
+
+/* Belongs to another reader of the same files: known, and none of our business. */
+static const char *set_nothing(_unused_ void *target, _unused_ const char *value)
+{
+        return NULL;
+}
+
+/* Every key has its paragraph in update.conf(5). */
+static const struct {
+        const char *key;
+        ConfigSet set;
+        size_t offset;
+} config_keys[] = {
+        { "SERVER", set_server, offsetof(Config, server) },
+        { "GROUP", set_group, offsetof(Config, group) },
+        { "MACHINE_ALIAS", set_alias, offsetof(Config, machine_alias) },
+        { "DISK", set_disk, offsetof(Config, disk) },
+        { "WORKER_USER", set_worker_user, offsetof(Config, worker_user) },
+        { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
+        { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
+        { "REBOOT_STRATEGY", set_nothing, 0 }, /* locksmithd's */
+        { "LOCKSMITHD_", set_nothing, 0 },     /* the same, all that begin so */
+};
+
+int config_time_parse(const char *text, usec_t *ret)
+{
+        static const struct {
+                const char *unit;
+                usec_t usec;
+        } units[] = {
+                { "", USEC_PER_SEC },       { "s", USEC_PER_SEC },    { "sec", USEC_PER_SEC },
+                { "min", USEC_PER_MINUTE }, { "m", USEC_PER_MINUTE }, { "h", USEC_PER_HOUR },
+                { "d", USEC_PER_DAY },
+        };
+        size_t n = strspn(text, "0123456789");
+        _cleanup_free_ char *digits = strndup(text, n);
+        uint64_t number;
+        int r;
+
+        if (!digits)
+                return -ENOMEM;
+        r = text_to_u64(digits, CONFIG_TIME_MAX, &number);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+                usec_t usec;
+
+                if (!streq(text + n, units[i].unit))
+                        continue;
+                if (!mul_u64(number, units[i].usec, &usec) || usec > CONFIG_TIME_MAX || usec == 0)
+                        return -ERANGE;
+                *ret = usec;
+                return 0;
+        }
+
+        return -EINVAL;
+}
+
+void config_done(Config *config)
+{
+        free(config->server);
+        free(config->group);
+        free(config->machine_alias);
+        free(config->disk);
+        free(config->worker_user);
+        *config = (Config) {};
+}
+
+static int config_init(Config *config)
+{
+        *config = (Config) {
+                .server = strdup(CONFIG_SERVER_DEFAULT),
+                .group = strdup(CONFIG_GROUP_DEFAULT),
+                .machine_alias = strdup(""),
+                .worker_user = strdup(CONFIG_WORKER_DEFAULT),
+                .check_first = CONFIG_FIRST_DEFAULT,
+                .check_interval = CONFIG_INTERVAL_DEFAULT,
+        };
+
+        return config->server && config->group && config->machine_alias && config->worker_user
+                       ? 0
+                       : -ENOMEM;
+}
+
+static void config_unknown(const char *path, const EnvEntry *entry)
+{
+        const char *names[ELEMENTSOF(config_keys)];
+        const char *nearest;
+
+        for (size_t i = 0; i < ELEMENTSOF(config_keys); i++)
+                names[i] = config_keys[i].key;
+        nearest = text_nearest(entry->key, names, ELEMENTSOF(config_keys));
+        if (nearest)
+                log_warning("%s:%u: there is no setting %s, did you mean %s? It is ignored", path,
+                            entry->line, entry->key, nearest);
+        else
+                log_warning("%s:%u: there is no setting %s; it is ignored", path, entry->line,
+                            entry->key);
+}
+
+static bool key_matches(const char *key, const char *name)
+{
+        size_t n = strlen(key);
+
+        return key[n - 1] == '_' ? strncmp(key, name, n) == 0 : streq(key, name);
+}
+
+static void config_take(Config *config, const char *path, const EnvEntry *entry)
+{
+        for (size_t i = 0; i < ELEMENTSOF(config_keys); i++) {
+                const char *why;
+
+                if (!key_matches(config_keys[i].key, entry->key))
+                        continue;
+                why = config_keys[i].set((char *)config + config_keys[i].offset, entry->value);
+                if (why)
+                        log_warning("%s:%u: %s=%s is not used: %s", path, entry->line, entry->key,
+                                    entry->value, why);
+                return;
+        }
+
+        config_unknown(path, entry);
+}
+
+static int config_read_file(const char *root, const char *path, Config *config)
+{
+        _cleanup_(env_file_done) EnvFile file = {};
+        int r;
+
+        r = env_file_read(root, path, env_file_log, NULL, &file);
+        if (r == -ENOENT || r == -ENOMEM)
+                return r == -ENOENT ? 0 : r;
+        if (r < 0) {
+                (void)log_warning_errno(r, "%s can not be read, it is ignored: %m", path);
+                return 0;
+        }
+
+        for (size_t i = 0; i < file.n_entries; i++)
+                config_take(config, path, &file.entries[i]);
+        return 0;
+}
+
+int config_read(const char *root, Config *ret)
+{
+        _cleanup_(config_done) Config config = {};
+        int r;
+
+        r = config_init(&config);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < ELEMENTSOF(config_files); i++) {
+                r = config_read_file(root, config_files[i], &config);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = config;
+        config = (Config) {};
+        return 0;
+}
+
+bool config_server_is_private(const Config *config)
+{
+        return !streq_null(config->server, CONFIG_SERVER_DEFAULT);
+}

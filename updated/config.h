@@ -1,0 +1,36 @@
+/*
+ * update.conf: what the administrator (and the vendor before him) decided. Read anew for every attempt.
+ */
+#pragma once
+
+#include "base/time-util.h"
+
+#define CONFIG_SERVER_DEFAULT   "https://public.update.flatcar-linux.net/v1/update/"
+#define CONFIG_GROUP_DEFAULT    "stable"
+#define CONFIG_FIRST_DEFAULT    (7 * USEC_PER_MINUTE)
+#define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
+#define CONFIG_WORKER_DEFAULT   "sluice-update"
+#define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
+
+typedef struct Config {
+        char *server; /* NULL: "disabled", no server is asked */
+        char *group;
+        char *machine_alias;
+        char *disk;        /* NULL: the disk of the running slot */
+        char *worker_user; /* "": the worker keeps the daemon's user */
+        usec_t check_first;
+        usec_t check_interval;
+} Config;
+
+/*
+ * Reads the four files below root, vendor's before administrator's: the last value wins. What can not be used
+ * is logged with file and line, and the value before it stays. Files that are not there are fine.
+ */
+int config_read(const char *root, Config *ret) _must_check_;
+void config_done(Config *config);
+
+/* Is SERVER another than the built-in one? */
+bool config_server_is_private(const Config *config);
+
+/* "90", "90s", "45min", "2h" to µs; at most CONFIG_TIME_MAX, and not zero. -EINVAL, -ERANGE. */
+int config_time_parse(const char *text, usec_t *ret) _must_check_;

@@ -1,0 +1,149 @@
+#include <sys/utsname.h>
+
+#include "base/env-file.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "host.h"
+
+/* Where a value is looked for: the first file and key that has it wins. */
+typedef struct HostSource {
+        size_t offset;
+        const char *path;
+        const char *key;
+} HostSource;
+
+static const HostSource host_sources[] = {
+        { offsetof(Host, version), "/usr/share/coreos/release", "COREOS_RELEASE_VERSION" },
+        { offsetof(Host, version), "/usr/share/flatcar/release", "FLATCAR_RELEASE_VERSION" },
+        { offsetof(Host, version), "/etc/os-release", "VERSION_ID" },
+        { offsetof(Host, version), "/usr/lib/os-release", "VERSION_ID" },
+        { offsetof(Host, board), "/usr/share/coreos/release", "COREOS_RELEASE_BOARD" },
+        { offsetof(Host, board), "/usr/share/flatcar/release", "FLATCAR_RELEASE_BOARD" },
+        { offsetof(Host, board), "/etc/os-release", "FLATCAR_BOARD" },
+        { offsetof(Host, board), "/etc/os-release", "COREOS_BOARD" },
+        { offsetof(Host, app_id), "/usr/share/coreos/release", "COREOS_RELEASE_APPID" },
+        { offsetof(Host, app_id), "/usr/share/flatcar/release", "FLATCAR_RELEASE_APPID" },
+        { offsetof(Host, oem), "/etc/oem-release", "ID" },
+        { offsetof(Host, oem), "/usr/share/oem/oem-release", "ID" },
+        { offsetof(Host, oem_version), "/etc/oem-release", "VERSION_ID" },
+        { offsetof(Host, oem_version), "/usr/share/oem/oem-release", "VERSION_ID" },
+};
+
+void host_done(Host *host)
+{
+        free(host->version);
+        free(host->board);
+        free(host->app_id);
+        free(host->oem);
+        free(host->oem_version);
+        free(host->machine_id);
+        free(host->boot_id);
+        free(host->machine);
+        *host = (Host) {};
+}
+
+/* A release file is written by a build, not by hand: its lines that are no settings are nobody's business. */
+static int host_read_source(const char *root, const HostSource *source, char **target)
+{
+        _cleanup_(env_file_done) EnvFile file = {};
+        const char *value;
+        int r;
+
+        r = env_file_read(root, source->path, NULL, NULL, &file);
+        if (r == -ENOENT)
+                return 0;
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                (void)log_warning_errno(r, "%s can not be read: %m", source->path);
+                return 0;
+        }
+
+        value = env_file_get(&file, source->key);
+        return is_empty(value) ? 0 : text_set(target, value);
+}
+
+static int host_read_files(const char *root, Host *host)
+{
+        for (size_t i = 0; i < ELEMENTSOF(host_sources); i++) {
+                char **target = (void *)((char *)host + host_sources[i].offset);
+                int r;
+
+                if (*target)
+                        continue;
+                r = host_read_source(root, &host_sources[i], target);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int host_read_id(const char *root, const char *path, char **target)
+{
+        int r;
+
+        r = file_read_line(root, path, target);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 && r != -ENOENT)
+                (void)log_warning_errno(r, "%s can not be read: %m", path);
+        return 0;
+}
+
+/* Nothing is NULL afterwards. */
+static int host_fill_defaults(Host *host)
+{
+        const struct {
+                char **target;
+                const char *value;
+        } defaults[] = {
+                { &host->version, HOST_VERSION_UNKNOWN },
+                { &host->app_id, HOST_APP_ID_DEFAULT },
+                { &host->board, "" },
+                { &host->oem, "" },
+                { &host->oem_version, "" },
+                { &host->machine_id, "" },
+                { &host->boot_id, "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(defaults); i++) {
+                int r = *defaults[i].target ? 0 : text_set(defaults[i].target, defaults[i].value);
+
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+int host_read(const char *root, Host *ret)
+{
+        _cleanup_(host_done) Host host = {};
+        struct utsname name;
+        int r;
+
+        r = host_read_files(root, &host);
+        if (r < 0)
+                return r;
+        r = host_read_id(root, "/etc/machine-id", &host.machine_id);
+        if (r < 0)
+                return r;
+        r = host_read_id(root, "/proc/sys/kernel/random/boot_id", &host.boot_id);
+        if (r < 0)
+                return r;
+        r = RET_ERRNO(uname(&name));
+        if (r < 0)
+                return r;
+        r = text_set(&host.machine, name.machine);
+        if (r < 0)
+                return r;
+        r = host_fill_defaults(&host);
+        if (r < 0)
+                return r;
+
+        *ret = host;
+        host = (Host) {};
+        return 0;
+}

@@ -1,0 +1,254 @@
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "base/env-file.h"
+#include "base/http.h"
+#include "plan.h"
+
+#define PLAN_FORMAT 1
+
+void update_plan_done(UpdatePlan *plan)
+{
+        free(plan->version);
+        text_list_done(&plan->urls);
+        *plan = (UpdatePlan) {};
+}
+
+static int plan_add_url(UpdatePlan *plan, const char *base, const char *name)
+{
+        _cleanup_free_ char *url = NULL;
+        size_t n = strlen(base);
+
+        if (asprintf(&url, "%s%s%s", base, n > 0 && base[n - 1] == '/' ? "" : "/", name) < 0)
+                return -ENOMEM;
+        return http_url_is_valid(url) ? text_list_add(&plan->urls, url) : 0;
+}
+
+static int plan_fill(UpdatePlan *plan, const OmahaResponse *response)
+{
+        int r;
+
+        for (size_t i = 0; i < response->urls.n_items; i++) {
+                r = plan_add_url(plan, response->urls.items[i], response->packages[0].name);
+                if (r < 0)
+                        return r;
+        }
+
+        plan->size = response->packages[0].size;
+        plan->failures_per_url = response->failures_per_url;
+        memcpy(plan->sha256, response->sha256, SHA256_SIZE);
+        return text_set(&plan->version, response->version);
+}
+
+static int plan_nothing(char **ret_reason, const char *reason)
+{
+        char *copy = strdup(reason);
+
+        if (!copy)
+                return -ENOMEM;
+
+        *ret_reason = copy;
+        return 0;
+}
+
+/* Versions that are no news: the one that runs, the one that did not boot. */
+static int plan_is_no_news(const OmahaResponse *response, const PlanHistory *history,
+                           char **ret_reason)
+{
+        _cleanup_free_ char *sha256 = NULL;
+        int r;
+
+        if (*response->version && streq(response->version, history->running_version)) {
+                r = plan_nothing(ret_reason, "the offered version runs already");
+                return r < 0 ? r : 1;
+        }
+
+        r = hex_encode(response->sha256, SHA256_SIZE, &sha256);
+        if (r < 0)
+                return r;
+        if (streq_null(history->failed_sha256, sha256)) {
+                r = plan_nothing(ret_reason,
+                                 "the offered version did not boot here before; it is tried again "
+                                 "after \"update-engine-client reset-status\"");
+                return r < 0 ? r : 1;
+        }
+
+        return 0;
+}
+
+static int plan_check_slots(const Slots *slots, UpdateFailure *failure)
+{
+        if (slots->target == SLOT_NONE)
+                return update_failure_set(failure, -ENODEV, UPDATE_ERROR_SLOTS, "%s",
+                                          update_failure_text(&slots->why_no_target));
+        if (!slots_running_is_good(slots))
+                return update_failure_set(
+                        failure, -EBUSY, UPDATE_ERROR_SLOTS,
+                        "the running slot %s is not marked good yet, and the other one is the way "
+                        "back; no update before it is",
+                        slots->gpt.partitions[slots->running].label);
+        return 0;
+}
+
+int plan_decide(const OmahaResponse *response, const Slots *slots, const PlanHistory *history,
+                UpdatePlan *ret, char **ret_reason, UpdateFailure *failure)
+{
+        _cleanup_(update_plan_done) UpdatePlan plan = {};
+        int r;
+
+        if (response->verdict != OMAHA_UPDATE)
+                return plan_nothing(ret_reason, response->reason ? response->reason
+                                                                 : "the server has no update");
+        r = plan_is_no_news(response, history, ret_reason);
+        if (r != 0)
+                return r < 0 ? r : 0;
+
+        r = plan_check_slots(slots, failure);
+        if (r < 0)
+                return r;
+        r = plan_fill(&plan, response);
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_GENERIC, "making the plan: %s",
+                                          strerror(-r));
+        if (plan.urls.n_items == 0)
+                return update_failure_set(failure, -EBADMSG, UPDATE_ERROR_ANSWER_INVALID,
+                                          "the answer of the update server names no URL of "
+                                          "http:// or https://");
+
+        *ret = plan;
+        plan = (UpdatePlan) {};
+        return 1;
+}
+
+int update_plan_print(const UpdatePlan *plan, char **ret)
+{
+        _cleanup_(buffer_done) Buffer text = BUFFER_MAX(PLAN_TEXT_MAX);
+        _cleanup_free_ char *sha256 = NULL;
+        int r;
+
+        r = hex_encode(plan->sha256, SHA256_SIZE, &sha256);
+        if (r < 0)
+                return r;
+        r = buffer_appendf(&text,
+                           "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
+                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\n",
+                           PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
+                           plan->failures_per_url, (unsigned long long)plan->target_offset,
+                           (unsigned long long)plan->target_size);
+        for (size_t i = 0; i < plan->urls.n_items && r >= 0; i++)
+                r = buffer_appendf(&text, "URL=\"%s\"\n", plan->urls.items[i]);
+        if (r < 0)
+                return r;
+
+        return buffer_take_text(&text, ret, NULL);
+}
+
+static int hex_digit(char c)
+{
+        static const char digits[] = "0123456789abcdef";
+        const char *found = c ? strchr(digits, c) : NULL;
+
+        return found ? (int)(found - digits) : -EBADMSG;
+}
+
+static int sha256_from_hex(const char *text, uint8_t ret[static SHA256_SIZE])
+{
+        if (strlen(text) != 2 * (size_t)SHA256_SIZE)
+                return -EBADMSG;
+
+        for (size_t i = 0; i < SHA256_SIZE; i++) {
+                int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+                if (high < 0 || low < 0)
+                        return -EBADMSG;
+                ret[i] = (uint8_t)(high << 4 | low);
+        }
+        return 0;
+}
+
+/* A number that must be there. */
+static int plan_number(const EnvFile *file, const char *key, uint64_t max, uint64_t *ret)
+{
+        const char *value = env_file_get(file, key);
+
+        return value && text_to_u64(value, max, ret) >= 0 ? 0 : -EBADMSG;
+}
+
+static int plan_read_numbers(const EnvFile *file, UpdatePlan *plan)
+{
+        uint64_t format, failures;
+        int r;
+
+        r = plan_number(file, "PLAN", PLAN_FORMAT, &format);
+        if (r >= 0)
+                r = plan_number(file, "SIZE", INT64_MAX, &plan->size);
+        if (r >= 0)
+                r = plan_number(file, "FAILURES_PER_URL", UINT_MAX, &failures);
+        if (r >= 0)
+                r = plan_number(file, "TARGET_OFFSET", INT64_MAX, &plan->target_offset);
+        if (r >= 0)
+                r = plan_number(file, "TARGET_SIZE", INT64_MAX, &plan->target_size);
+        if (r < 0)
+                return r;
+        if (format != PLAN_FORMAT || plan->size == 0)
+                return -EBADMSG;
+
+        plan->failures_per_url = (unsigned)failures;
+        return 0;
+}
+
+static int plan_read_texts(const EnvFile *file, UpdatePlan *plan)
+{
+        const char *version = env_file_get(file, "VERSION"), *sha256 = env_file_get(file, "SHA256");
+        int r;
+
+        if (!version || !sha256)
+                return -EBADMSG;
+        r = sha256_from_hex(sha256, plan->sha256);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < file->n_entries; i++) {
+                if (!streq(file->entries[i].key, "URL"))
+                        continue;
+                if (!http_url_is_valid(file->entries[i].value)
+                    || plan->urls.n_items >= OMAHA_URLS_MAX)
+                        return -EBADMSG;
+                r = text_list_add(&plan->urls, file->entries[i].value);
+                if (r < 0)
+                        return r;
+        }
+
+        return plan->urls.n_items > 0 ? text_set(&plan->version, version) : -EBADMSG;
+}
+
+static void on_bad_line(_unused_ const char *path, _unused_ unsigned line, _unused_ const char *why,
+                        void *userdata)
+{
+        *(bool *)userdata = true;
+}
+
+int update_plan_parse(const char *text, UpdatePlan *ret)
+{
+        _cleanup_(update_plan_done) UpdatePlan plan = {};
+        _cleanup_(env_file_done) EnvFile file = {};
+        bool bad = false;
+        int r;
+
+        r = env_file_parse("plan", text, on_bad_line, &bad, &file);
+        if (r < 0)
+                return r;
+        if (bad)
+                return -EBADMSG;
+        r = plan_read_numbers(&file, &plan);
+        if (r < 0)
+                return r;
+        r = plan_read_texts(&file, &plan);
+        if (r < 0)
+                return r;
+
+        *ret = plan;
+        plan = (UpdatePlan) {};
+        return 0;
+}

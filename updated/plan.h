@@ -1,0 +1,40 @@
+/*
+ * The decision: what the server offers, what this host can take, what is to be done. An UpdatePlan is the whole
+ * contract between the daemon and its worker; as text it is one KEY=VALUE a line.
+ */
+#pragma once
+
+#include "omaha-response.h"
+#include "slots.h"
+
+#define PLAN_TEXT_MAX (256 * KIB)
+
+typedef struct UpdatePlan {
+        char *version; /* what will run; "" when the server does not say */
+        TextList urls; /* of the payload itself, in the order to try */
+        uint64_t size; /* bytes of the payload */
+        uint8_t sha256[SHA256_SIZE];
+        unsigned failures_per_url;
+        uint64_t target_offset, target_size; /* the region of the target fd */
+} UpdatePlan;
+
+void update_plan_done(UpdatePlan *plan);
+
+/* What is known of earlier attempts; borrowed. */
+typedef struct PlanHistory {
+        const char *running_version;
+        const char *failed_sha256; /* hexadecimal, of the payload that was rolled back, or NULL */
+} PlanHistory;
+
+/*
+ * Decides, without looking at anything else. Returns 1 with *ret filled (target region still 0: the target is
+ * not open yet); 0 when there is nothing to do, with *ret_reason saying why (the caller's); or -errno with
+ * *failure filled.
+ */
+int plan_decide(const OmahaResponse *response, const Slots *slots, const PlanHistory *history,
+                UpdatePlan *ret, char **ret_reason, UpdateFailure *failure) _must_check_;
+
+int update_plan_print(const UpdatePlan *plan, char **ret) _must_check_;
+
+/* -EBADMSG for anything that update_plan_print() would not have written. */
+int update_plan_parse(const char *text, UpdatePlan *ret) _must_check_;

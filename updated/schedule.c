@@ -1,0 +1,31 @@
+#include "schedule.h"
+
+/* 7 ± 5 minutes and 45 ± 5 minutes are what servers are used to; other times are spread in proportion. */
+#define FIRST_SPREAD(t)    ((t) / 7 * 5)
+#define INTERVAL_SPREAD(t) ((t) / 9)
+#define WISH_SPREAD(t)     ((t) / 2)
+
+/* Evenly somewhere in wait ± spread. */
+static usec_t spread_out(usec_t wait, usec_t spread, uint64_t chance)
+{
+        return wait - spread + chance % (2 * spread + 1);
+}
+
+usec_t schedule_next(const Schedule *s)
+{
+        usec_t max = MAX_OF(s->interval, (usec_t)SCHEDULE_MAX), wish, wait;
+
+        if (s->last == 0)
+                return spread_out(s->first, FIRST_SPREAD(s->first), s->chance);
+
+        if (s->server_busy) {
+                wait = s->last > max / 2 ? max : s->last * 2;
+                return MIN_OF(spread_out(wait, WISH_SPREAD(wait), s->chance), max);
+        }
+
+        wish = s->poll_interval > SCHEDULE_MAX / USEC_PER_SEC ? SCHEDULE_MAX
+                                                              : s->poll_interval * USEC_PER_SEC;
+        if (wish > s->interval)
+                return spread_out(wish, WISH_SPREAD(wish), s->chance);
+        return spread_out(s->interval, INTERVAL_SPREAD(s->interval), s->chance);
+}

@@ -1,0 +1,12 @@
+/*
+ * The verbs channels and log: what the directory of a server holds, for people or as JSON.
+ */
+#pragma once
+
+#include "base/macros.h"
+
+/* Both print on stdout; what failed was logged. */
+int show_channels(const char *directory, bool json) _must_check_;
+
+/* follow: goes on with what is appended, until SIGINT or SIGTERM. */
+int show_log(const char *directory, bool json, bool follow) _must_check_;

@@ -1,0 +1,253 @@
+#include <blkid/blkid.h>
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "slots-find.h"
+
+#define MAPPER_DEPTH_MAX 8 /* verity over crypt over linear … and then it is a loop */
+
+void running_partition_done(RunningPartition *running)
+{
+        free(running->uuid);
+        free(running->label);
+        free(running->disk);
+        *running = (RunningPartition) {};
+}
+
+/* The value of the last word "key=value" of the command line, as the kernel takes it; the caller frees it. */
+static int cmdline_get(const char *cmdline, const char *key, char **ret)
+{
+        _cleanup_free_ char *copy = strdup(cmdline), *value = NULL;
+        char *rest = copy, *word;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+
+        while ((word = strsep(&rest, " \t\n"))) {
+                const char *found = after_prefix(word, key);
+
+                if (!found)
+                        continue;
+                r = text_set(&value, found);
+                if (r < 0)
+                        return r;
+        }
+        if (!value)
+                return -ENODATA;
+
+        *ret = TAKE_PTR(value);
+        return 0;
+}
+
+static int running_partition_take(const char *value, RunningPartition *ret)
+{
+        const char *uuid = after_prefix(value, "PARTUUID=");
+        const char *label = after_prefix(value, "PARTLABEL=");
+
+        if (!is_empty(uuid))
+                return text_set(&ret->uuid, uuid);
+        if (!is_empty(label))
+                return text_set(&ret->label, label);
+        return -ENODATA;
+}
+
+int running_partition_parse(const char *cmdline, RunningPartition *ret)
+{
+        /* With verity, mount.usr= names the mapped device and verity.usr= the partition behind it. */
+        static const char *const keys[] = { "verity.usr=", "mount.usr=", "usr=", "root=" };
+        RunningPartition running = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                _cleanup_free_ char *value = NULL;
+                int r = cmdline_get(cmdline, keys[i], &value);
+
+                if (r >= 0)
+                        r = running_partition_take(value, &running);
+                if (r == -ENODATA)
+                        continue;
+                if (r < 0)
+                        return r;
+                *ret = running;
+                return 0;
+        }
+
+        return -ENODATA;
+}
+
+/* The one entry of a directory like /sys/…/slaves. -ENODEV: none, -ENOTUNIQ: several. */
+static int directory_only_entry(const char *path, char **ret)
+{
+        DIR *directory = opendir(path);
+        _cleanup_free_ char *name = NULL;
+        struct dirent *entry;
+        int r = -ENODEV;
+
+        if (!directory)
+                return -errno;
+
+        while ((entry = readdir(directory))) {
+                if (entry->d_name[0] == '.')
+                        continue;
+                r = name ? -ENOTUNIQ : text_set(&name, entry->d_name);
+                if (r < 0)
+                        break;
+        }
+        (void)closedir(directory);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(name);
+        return 0;
+}
+
+/* The directory in /sys of a block device, with links resolved. */
+static int sysfs_of_device(dev_t device, char **ret)
+{
+        _cleanup_free_ char *link = NULL;
+        char *path;
+
+        if (asprintf(&link, "/sys/dev/block/%u:%u", major(device), minor(device)) < 0)
+                return -ENOMEM;
+        path = realpath(link, NULL);
+        if (!path)
+                return -errno;
+
+        *ret = path;
+        return 0;
+}
+
+/* Goes down through device mapper until there is a partition: its directory in /sys. */
+static int sysfs_of_partition(dev_t device, char **ret)
+{
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = sysfs_of_device(device, &path);
+        if (r < 0)
+                return r;
+
+        for (unsigned depth = 0; depth < MAPPER_DEPTH_MAX; depth++) {
+                _cleanup_free_ char *mark = NULL, *slaves = NULL, *name = NULL, *below = NULL;
+
+                if (asprintf(&mark, "%s/partition", path) < 0
+                    || asprintf(&slaves, "%s/slaves", path) < 0)
+                        return -ENOMEM;
+                if (access(mark, F_OK) >= 0) {
+                        *ret = TAKE_PTR(path);
+                        return 0;
+                }
+
+                r = directory_only_entry(slaves, &name);
+                if (r < 0)
+                        return r;
+                if (asprintf(&below, "%s/%s", slaves, name) < 0)
+                        return -ENOMEM;
+                free(path);
+                path = realpath(below, NULL);
+                if (!path)
+                        return -errno;
+        }
+
+        return -ELOOP;
+}
+
+/* The disk of a partition is the directory above it: …/block/sda/sda3. */
+static int disk_of_sysfs(const char *partition, char **ret)
+{
+        _cleanup_free_ char *copy = strdup(partition);
+        char *slash, *disk;
+
+        if (!copy)
+                return -ENOMEM;
+        slash = strrchr(copy, '/');
+        if (!slash)
+                return -ENODEV;
+        *slash = 0;
+        slash = strrchr(copy, '/');
+        if (!slash)
+                return -ENODEV;
+        if (asprintf(&disk, "/dev/%s", slash + 1) < 0)
+                return -ENOMEM;
+
+        *ret = disk;
+        return 0;
+}
+
+static int partition_of_path(const char *path, char **ret_sysfs)
+{
+        struct stat status;
+        int r;
+
+        r = RET_ERRNO(stat(path, &status));
+        if (r < 0)
+                return r;
+        return sysfs_of_partition(S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev,
+                                  ret_sysfs);
+}
+
+static int running_partition_by_device(RunningPartition *ret)
+{
+        _cleanup_(running_partition_done) RunningPartition running = { .by_device = true };
+        _cleanup_free_ char *sysfs = NULL, *mark = NULL, *number = NULL;
+        uint64_t n;
+        int r;
+
+        r = partition_of_path("/usr", &sysfs);
+        if (r < 0)
+                return -ENODATA;
+        if (asprintf(&mark, "%s/partition", sysfs) < 0)
+                return -ENOMEM;
+        r = file_read_line(NULL, mark, &number);
+        if (r < 0)
+                return r;
+        r = text_to_u64(number, INT_MAX, &n);
+        if (r < 0 || n == 0)
+                return -ENODATA;
+        r = disk_of_sysfs(sysfs, &running.disk);
+        if (r < 0)
+                return r;
+
+        running.number = (size_t)n - 1;
+        *ret = running;
+        running = (RunningPartition) {};
+        return 0;
+}
+
+int running_partition_find(const char *root, RunningPartition *ret)
+{
+        _cleanup_free_ char *cmdline = NULL;
+        int r;
+
+        r = file_read_line(root, "/proc/cmdline", &cmdline);
+        if (r >= 0)
+                r = running_partition_parse(cmdline, ret);
+        if ((r == -ENODATA || r == -ENOENT) && (is_empty(root) || streq(root, "/")))
+                return running_partition_by_device(ret);
+
+        return r == -ENOENT ? -ENODATA : r;
+}
+
+int running_partition_disk(const RunningPartition *running, char **ret)
+{
+        _cleanup_free_ char *device = NULL, *sysfs = NULL;
+        int r;
+
+        if (running->by_device)
+                return text_set(ret, running->disk);
+
+        device = blkid_evaluate_tag(running->uuid ? "PARTUUID" : "PARTLABEL",
+                                    running->uuid ? running->uuid : running->label, NULL);
+        if (!device)
+                return -ENODEV;
+        r = partition_of_path(device, &sysfs);
+        if (r < 0)
+                return r;
+
+        return disk_of_sysfs(sysfs, ret);
+}

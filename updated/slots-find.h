@@ -1,0 +1,29 @@
+/*
+ * Which partition runs, and on which disk it is: from the kernel command line, or from the device behind /usr.
+ */
+#pragma once
+
+#include "base/macros.h"
+
+/* How the running partition is known: exactly one of uuid, label and number. */
+typedef struct RunningPartition {
+        char *uuid;     /* of PARTUUID= */
+        char *label;    /* of PARTLABEL= */
+        size_t number;  /* from 0, on disk; only when by_device */
+        char *disk;     /* device node of its disk; only when by_device */
+        bool by_device; /* found through the device behind /usr */
+} RunningPartition;
+
+void running_partition_done(RunningPartition *running);
+
+/* What a kernel command line says. -ENODATA: nothing. Only uuid or label is set. */
+int running_partition_parse(const char *cmdline, RunningPartition *ret) _must_check_;
+
+/*
+ * From /proc/cmdline below root; on the host itself (no root) also from the device behind /usr or /, through
+ * device mapper. -ENODATA when neither tells.
+ */
+int running_partition_find(const char *root, RunningPartition *ret) _must_check_;
+
+/* The device node of the disk with that partition, on the host itself. -ENODEV. */
+int running_partition_disk(const RunningPartition *running, char **ret) _must_check_;

@@ -1,0 +1,112 @@
+#include "state.h"
+#include "base/buffer.h"
+#include "base/env-file.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#define STATE_FORMAT "1"
+#define STATE_MODE   0644 /* nothing in it is secret */
+
+static const struct {
+        const char *key;
+        size_t offset;
+} state_keys[] = {
+        { "ALEPH_VERSION", offsetof(State, aleph_version) },
+        { "PREVIOUS_VERSION", offsetof(State, previous_version) },
+        { "STAGED_VERSION", offsetof(State, staged_version) },
+        { "STAGED_SHA256", offsetof(State, staged_sha256) },
+        { "STAGED_SIZE", offsetof(State, staged_size) },
+        { "STAGED_BOOT_ID", offsetof(State, staged_boot_id) },
+        { "FAILED_VERSION", offsetof(State, failed_version) },
+        { "FAILED_SHA256", offsetof(State, failed_sha256) },
+        { "VERSION_A", offsetof(State, version_a) },
+        { "VERSION_B", offsetof(State, version_b) },
+};
+
+static char **state_field(const State *state, size_t i)
+{
+        return (void *)((char *)state + state_keys[i].offset);
+}
+
+void state_done(State *state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(state_keys); i++)
+                free(*state_field(state, i));
+        *state = (State) {};
+}
+
+static int state_take(const EnvFile *file, State *state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(state_keys); i++) {
+                int r = text_set(state_field(state, i), env_file_get(file, state_keys[i].key));
+
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+int state_read(const char *root, State *ret)
+{
+        _cleanup_(env_file_done) EnvFile file = {};
+        _cleanup_(state_done) State state = {};
+        const char *format;
+        int r;
+
+        r = env_file_read(root, STATE_PATH, env_file_log, NULL, &file);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 && r != -ENOENT)
+                (void)log_warning_errno(r, "%s can not be read, going on without it: %m",
+                                        STATE_PATH);
+
+        format = r < 0 ? NULL : env_file_get(&file, "STATE");
+        if (r >= 0 && !streq_null(format, STATE_FORMAT))
+                log_warning("%s has format \"%s\" and not " STATE_FORMAT ", going on without it",
+                            STATE_PATH, format ? format : "");
+        else if (r >= 0) {
+                r = state_take(&file, &state);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = state;
+        state = (State) {};
+        return 0;
+}
+
+int state_write(const char *root, const State *state)
+{
+        _cleanup_(buffer_done) Buffer text = BUFFER_MAX(IO_SMALL_FILE_MAX);
+        int r;
+
+        r = buffer_append_text(&text, "STATE=" STATE_FORMAT "\n");
+        for (size_t i = 0; i < ELEMENTSOF(state_keys) && r >= 0; i++) {
+                const char *value = *state_field(state, i);
+
+                if (value)
+                        r = buffer_appendf(&text, "%s=\"%s\"\n", state_keys[i].key, value);
+        }
+        if (r < 0)
+                return r;
+
+        return file_replace(root, STATE_PATH, text.data, text.size, STATE_MODE);
+}
+
+char **state_slot_version(State *state, const char *slot)
+{
+        return streq(slot, "A") ? &state->version_a : streq(slot, "B") ? &state->version_b : NULL;
+}
+
+void state_unstage(State *state)
+{
+        char **const fields[] = { &state->staged_version, &state->staged_sha256,
+                                  &state->staged_size, &state->staged_boot_id };
+
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                text_clear(fields[i]);
+        if (state->previous_version)
+                state->previous_version[0] = 0; /* nothing to tell the server either */
+}

@@ -1,0 +1,31 @@
+/*
+ * What survives a restart of the daemon and a reboot of the host: one file in /var/lib/updated, outside the
+ * slots, replaced atomically.
+ */
+#pragma once
+
+#include "base/macros.h"
+
+#define STATE_PATH "/var/lib/updated/state"
+
+/* All owned; NULL: nothing known. */
+typedef struct State {
+        char *aleph_version; /* the first version that ever ran here */
+        char *previous_version; /* what ran before the update that the server was not told of yet; "": told */
+        char *staged_version, *staged_sha256,
+                *staged_size; /* of the payload that was written last */
+        char *staged_boot_id; /* the boot in which that was: it is staged while this boot lasts */
+        char *failed_version, *failed_sha256; /* what was staged and did not boot */
+        char *version_a, *version_b;          /* what is installed in the slots */
+} State;
+
+/* A file that is missing, unreadable or of another format gives an empty state; what is wrong is logged. */
+int state_read(const char *root, State *ret) _must_check_;
+int state_write(const char *root, const State *state) _must_check_;
+void state_done(State *state);
+
+/* Where the version of slot "A" or "B" is kept, or NULL for another name. */
+char **state_slot_version(State *state, const char *slot);
+
+/* What was staged is not any more: no reboot is needed for it. */
+void state_unstage(State *state);

@@ -1,0 +1,254 @@
+/*
+ * The worker of the update daemon: fetches a payload, checks it and writes it to the target. It needs no
+ * privilege and no file: plan on fd 0, reports on fd 1, target on fd 3, trusted keys (PEM) on fd 4.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/program.h"
+#include "fetch.h"
+#include "worker.h"
+
+#define PROGRESS_INTERVAL (100 * USEC_PER_MSEC)
+#define PEM_END           "-----END PUBLIC KEY-----"
+
+typedef struct Job {
+        UpdatePlan plan;
+        PayloadKeys *keys;
+        PayloadApply *apply;
+        uint64_t fetched;
+        usec_t reported;
+        int exit_status;
+        sd_event *event;
+} Job;
+
+static void job_done(Job *job)
+{
+        payload_apply_free(job->apply);
+        payload_keys_free(job->keys);
+        update_plan_done(&job->plan);
+        sd_event_unref(job->event);
+}
+
+/* One line for the daemon. When it is gone, SIGPIPE or the watch on fd 1 ends us. */
+static void report(const char *key, const char *format, ...) _printf_(2, 3);
+static void report(const char *key, const char *format, ...)
+{
+        _cleanup_free_ char *value = NULL, *line = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        if (vasprintf(&value, format, arguments) < 0)
+                value = NULL;
+        va_end(arguments);
+        if (!value || asprintf(&line, "%s=%s\n", key, value) < 0)
+                return;
+        if (write_full(STDOUT_FILENO, line, strlen(line)) < 0)
+                exit(EXIT_REFUSED);
+}
+
+static void report_failure(const UpdateFailure *failure)
+{
+        report("ERROR", "%s %s", update_error_to_string(failure->code),
+               update_failure_text(failure));
+}
+
+/* What the engine refused, in the daemon's words. */
+static int job_refuse(int error, PayloadError *why, UpdateFailure *failure)
+{
+        (void)update_failure_set(failure, error, update_error_from_payload(why->refusal), "%s",
+                                 why->text ? why->text : strerror(-error));
+        payload_error_done(why);
+        return error;
+}
+
+static int on_begin(void *userdata, UpdateFailure *failure)
+{
+        Job *job = userdata;
+        const PayloadApplyParameters parameters = {
+                .keys = job->keys,
+                .target = {
+                        .fd = WORKER_FD_TARGET,
+                        .offset = job->plan.target_offset,
+                        .size = job->plan.target_size,
+                },
+                .kernel = PAYLOAD_TARGET_NONE,
+                .size = job->plan.size,
+                .sha256 = job->plan.sha256,
+        };
+        int r;
+
+        job->apply = payload_apply_free(job->apply);
+        job->fetched = 0;
+        r = payload_apply_new(&parameters, &job->apply);
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_GENERIC,
+                                          "setting up the payload engine: %s", strerror(-r));
+        return 0;
+}
+
+static int on_push(const void *data, size_t size, void *userdata, UpdateFailure *failure)
+{
+        PayloadError why = {};
+        Job *job = userdata;
+        usec_t now;
+        int r;
+
+        r = payload_apply_push(job->apply, data, size, &why);
+        if (r < 0)
+                return job_refuse(r, &why, failure);
+
+        job->fetched += size;
+        now = now_boottime();
+        if (now - job->reported >= PROGRESS_INTERVAL || job->fetched == job->plan.size) {
+                report("PROGRESS", "%llu", (unsigned long long)job->fetched);
+                job->reported = now;
+        }
+        return 0;
+}
+
+static int on_finish(void *userdata, UpdateFailure *failure)
+{
+        PayloadError why = {};
+        Job *job = userdata;
+        int r;
+
+        report("STAGE", "%s", worker_stage_to_string(WORKER_STAGE_VERIFY));
+        r = payload_apply_finish(job->apply, &why);
+        return r < 0 ? job_refuse(r, &why, failure) : 0;
+}
+
+static void on_end(int error, const UpdateFailure *failure, void *userdata)
+{
+        Job *job = userdata;
+
+        if (error < 0)
+                report_failure(failure);
+        else
+                report("STAGE", "%s", worker_stage_to_string(WORKER_STAGE_DONE));
+        job->exit_status = error < 0 ? EXIT_REFUSED : EXIT_DONE;
+        (void)sd_event_exit(job->event, 0); /* fails only in a loop that has ended */
+}
+
+/* The file may hold several keys, one after the other. */
+static int keys_add(PayloadKeys *keys, const char *pem)
+{
+        int r;
+
+        for (const char *end; (end = strstr(pem, PEM_END)); pem = end) {
+                end += strlen(PEM_END);
+                r = payload_keys_add_pem(keys, pem, (size_t)(end - pem));
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int job_read_keys(Job *job, UpdateFailure *failure)
+{
+        _cleanup_free_ char *pem = NULL;
+        int r;
+
+        r = payload_keys_new(&job->keys);
+        if (r >= 0)
+                r = fd_read_all(WORKER_FD_KEYS, WORKER_KEYS_MAX, &pem, NULL);
+        if (r >= 0)
+                r = keys_add(job->keys, pem);
+        if (r >= 0 && payload_keys_count(job->keys) == 0)
+                r = -ENOKEY;
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_KEYS,
+                                          "the trusted public keys can not be used: %s",
+                                          strerror(-r));
+        return 0;
+}
+
+static int job_read(Job *job, UpdateFailure *failure)
+{
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = fd_read_all(STDIN_FILENO, PLAN_TEXT_MAX, &text, NULL);
+        if (r >= 0)
+                r = update_plan_parse(text, &job->plan);
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_GENERIC,
+                                          "reading the plan on standard input: %s", strerror(-r));
+        return job_read_keys(job, failure);
+}
+
+static int on_daemon_gone(sd_event_source *source, _unused_ int fd, _unused_ uint32_t revents,
+                          _unused_ void *userdata)
+{
+        return sd_event_exit(sd_event_source_get_event(source), -EPIPE);
+}
+
+static int job_run(Job *job)
+{
+        const FetchSink sink = {
+                .begin = on_begin,
+                .push = on_push,
+                .finish = on_finish,
+                .userdata = job,
+        };
+        _cleanup_(fetch_free_p) Fetch *fetch = NULL;
+        _cleanup_(http_free_p) Http *http = NULL;
+        int r;
+
+        r = sd_event_new(&job->event);
+        if (r < 0)
+                return r;
+        /* Only a pipe tells that its reader is gone; a file, in a test, can not be watched. */
+        r = sd_event_add_io(job->event, NULL, STDOUT_FILENO, EPOLLERR, on_daemon_gone, NULL);
+        if (r < 0 && r != -EPERM)
+                return r;
+        r = http_new(job->event, &http);
+        if (r < 0)
+                return r;
+        r = fetch_new(job->event, http, &job->plan, &sink, on_end, job, &fetch);
+        if (r < 0)
+                return r;
+
+        report("STAGE", "%s", worker_stage_to_string(WORKER_STAGE_FETCH));
+        return sd_event_loop(job->event);
+}
+
+static int run(_unused_ int argc, _unused_ char **argv)
+{
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_(job_done) Job job = { .exit_status = EXIT_REFUSED };
+        int r;
+
+        r = job_read(&job, &failure);
+        if (r < 0) {
+                report_failure(&failure);
+                return EXIT_REFUSED;
+        }
+        r = job_run(&job);
+        if (r < 0) {
+                (void)update_failure_set(&failure, r, UPDATE_ERROR_GENERIC, "%s", strerror(-r));
+                report_failure(&failure);
+        }
+
+        return r < 0 ? EXIT_REFUSED : job.exit_status;
+}
+
+int main(int argc, char **argv)
+{
+        static const Program program = {
+                .name = "updated-worker",
+                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem",
+                .summary =
+                        "Started by updated: fetches, checks and writes one payload. The plan comes on\n"
+                        "standard input, reports go to standard output, the target is file\n"
+                        "descriptor 3, the trusted public keys are file descriptor 4.",
+                .run = run,
+        };
+
+        return program_run(&program, argc, argv);
+}

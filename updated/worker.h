@@ -1,0 +1,52 @@
+/*
+ * The worker process, as the daemon sees it: started with a plan, the keys and the target and nothing else,
+ * watched through a pipe, ended at any time. The process that parses foreign bytes has no privileges.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "plan.h"
+
+/* The file descriptors of the worker beyond 0 (the plan), 1 (reports) and 2 (log). */
+#define WORKER_FD_TARGET 3
+#define WORKER_FD_KEYS   4
+
+#define WORKER_KEYS_MAX (256 * KIB)
+#define WORKER_LINE_MAX (8 * KIB)
+
+typedef enum WorkerStage {
+        WORKER_STAGE_FETCH,
+        WORKER_STAGE_VERIFY, /* everything is there, written data is read back */
+        WORKER_STAGE_DONE,
+        _WORKER_STAGE_MAX,
+        _WORKER_STAGE_INVALID = -EINVAL,
+} WorkerStage;
+
+DECLARE_STRING_TABLE(worker_stage, WorkerStage);
+
+/* Callbacks, all from the event loop. The worker may be freed in on_end only. */
+typedef struct WorkerHooks {
+        void (*on_stage)(WorkerStage stage, void *userdata);
+        void (*on_progress)(uint64_t bytes, void *userdata);
+        void (*on_end)(int error, const UpdateFailure *failure, void *userdata);
+        void *userdata;
+} WorkerHooks;
+
+typedef struct WorkerParameters {
+        const char *program; /* path of updated-worker */
+        const char *user;    /* to run as when we are root; NULL or "" or unknown: as we are */
+        const char *plan;    /* text */
+        const char *keys;    /* PEM text */
+        int target_fd;
+} WorkerParameters;
+
+typedef struct Worker Worker;
+
+/* Everything in parameters is borrowed for the call; the worker gets copies. SIGCHLD must be blocked. */
+int worker_start(sd_event *event, const WorkerParameters *parameters, const WorkerHooks *hooks,
+                 Worker **ret) _must_check_;
+
+/* Ends the process when it still runs. */
+Worker *worker_free(Worker *worker);
+DEFINE_CLEANUP(Worker *, worker_free);
