@@ -78,7 +78,7 @@ static int root_lstat(const char *root, const char *path, struct stat *ret)
         return RET_ERRNO(lstat(full, ret));
 }
 
-/* Reads what is there now; new begins as a copy of nothing. */
+/* Reads what is there now. */
 static int planned_file_read(const char *root, const char *path, mode_t mode, PlannedFile *ret,
                              char **ret_why)
 {
@@ -297,17 +297,14 @@ static int unit_link_read(const char *root, const char *path, UnitLink *ret)
 
 static int mask_plan_off(Plan *plan, UnitLink runtime, UnitLink admin)
 {
-        if (runtime == LINK_UNIT) {
-                plan->steps |= STEP_STOP_LOCKSMITHD;
+        if (runtime == LINK_UNIT)
                 return plan_warn(plan, RUNTIME_UNIT_PATH
                                  " is a unit file: locksmithd is stopped, but can not be masked");
-        }
         if (runtime == LINK_MASK || admin == LINK_MASK)
                 return 0;
 
         plan->mask = MASK_SET;
         plan->state.masked = true;
-        plan->steps |= STEP_STOP_LOCKSMITHD;
         return 0;
 }
 
@@ -368,24 +365,28 @@ static int overrides_plan(const char *root, const Settings *settings, Plan *plan
         return 0;
 }
 
-static void steps_plan(Plan *plan, const bool changed[static _KEY_MAX], bool startable)
+/* startable: locksmithd may run, it is neither off nor masked by somebody else. */
+static void steps_plan(Plan *plan, const bool changed[static _KEY_MAX], bool off, bool startable)
 {
-        bool drop_in = planned_file_changes(&plan->files[FILE_DROP_IN]);
+        bool drop_in = planned_file_changes(&plan->files[FILE_DROP_IN]),
+             strategy = changed[KEY_REBOOT_STRATEGY] || plan->mask != MASK_KEEP;
+
+        /* What is left of an earlier run, unless it was overtaken. */
+        plan->steps = plan->state.pending & ~(unsigned)STEP_STOP_LOCKSMITHD;
+        if (off)
+                plan->steps |= plan->state.pending & STEP_STOP_LOCKSMITHD;
+        if (!startable)
+                plan->steps &= ~(unsigned)STEP_RESTART_LOCKSMITHD;
+        plan->state.pending = 0;
 
         if (drop_in || plan->mask != MASK_KEEP)
                 plan->steps |= STEP_RELOAD;
-        if (startable && (drop_in || plan->mask != MASK_KEEP || changed[KEY_REBOOT_STRATEGY]))
+        if (off && strategy)
+                plan->steps |= STEP_STOP_LOCKSMITHD;
+        if (startable && (drop_in || strategy))
                 plan->steps |= STEP_RESTART_LOCKSMITHD;
         if (changed[KEY_GROUP] || changed[KEY_SERVER])
                 plan->steps |= STEP_RESTART_ENGINE;
-
-        /* What is left of an earlier run, unless it was overtaken. */
-        plan->steps |= plan->state.pending;
-        if (!startable)
-                plan->steps &= ~(unsigned)STEP_RESTART_LOCKSMITHD;
-        else
-                plan->steps &= ~(unsigned)STEP_STOP_LOCKSMITHD;
-        plan->state.pending = 0;
 }
 
 static int files_read(const char *root, Plan *plan, char **ret_why)
@@ -418,7 +419,8 @@ static int files_read(const char *root, Plan *plan, char **ret_why)
 int plan_make(const char *root, const Settings *settings, Plan *ret, char **ret_why)
 {
         _cleanup_(plan_done) Plan plan = {};
-        bool changed[_KEY_MAX] = {}, startable;
+        const char *strategy = settings->items[KEY_REBOOT_STRATEGY].value;
+        bool off = strategy && streq(strategy, "off"), startable, changed[_KEY_MAX] = {};
         int r;
 
         *ret_why = NULL;
@@ -430,14 +432,13 @@ int plan_make(const char *root, const Settings *settings, Plan *ret, char **ret_
         if (r >= 0)
                 r = drop_in_plan(settings, &plan);
         if (r >= 0)
-                r = mask_plan(root, settings->items[KEY_REBOOT_STRATEGY].value, &plan, &startable,
-                              ret_why);
+                r = mask_plan(root, strategy, &plan, &startable, ret_why);
         if (r >= 0)
                 r = overrides_plan(root, settings, &plan, ret_why);
         if (r < 0)
                 return r;
 
-        steps_plan(&plan, changed, startable);
+        steps_plan(&plan, changed, off, startable);
         r = state_render(&plan.state, &plan.files[FILE_STATE].new);
         if (r < 0)
                 return r;
