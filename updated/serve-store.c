@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/base64.h"
 #include "base/io.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -41,18 +42,6 @@ static int digests_update(Digests *digests, const void *data, size_t size)
                                && EVP_DigestUpdate(digests->sha1, data, size) == 1
                        ? 0
                        : -EIO;
-}
-
-static int base64_encode(const uint8_t *data, size_t size, char **ret)
-{
-        char *text = malloc((size + 2) / 3 * 4 + 1);
-
-        if (!text)
-                return -ENOMEM;
-
-        (void)EVP_EncodeBlock((unsigned char *)text, data, (int)size); /* returns the length */
-        *ret = text;
-        return 0;
 }
 
 static int digests_finish(Digests *digests, StoredPayload *payload)
