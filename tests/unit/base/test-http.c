@@ -359,7 +359,7 @@ static void test_a_server_that_never_answers_runs_into_the_time_limit(_unused_ v
 {
         _cleanup_(exchange_done) Exchange exchange = {};
         _cleanup_free_ char *url = NULL;
-        _cleanup_close_ int fd = silent_port_open(&url);
+        _cleanup_close_ _unused_ int fd = silent_port_open(&url);
         Fixture fixture;
 
         fixture_start(&fixture);
@@ -375,7 +375,7 @@ static void test_a_callback_may_cancel_another_request(_unused_ void **state)
                 _cleanup_(exchange_done) Exchange first = { .victim_on_data = on }, second = {},
                                                   third = {};
                 _cleanup_free_ char *url = NULL;
-                _cleanup_close_ int fd = silent_port_open(&url);
+                _cleanup_close_ _unused_ int fd = silent_port_open(&url);
                 Fixture fixture;
 
                 fixture_start(&fixture);
@@ -425,7 +425,7 @@ static void test_the_client_can_go_while_requests_are_under_way(_unused_ void **
 {
         _cleanup_(exchange_done) Exchange running = {}, silent = {}, fresh = {};
         _cleanup_free_ char *url = NULL;
-        _cleanup_close_ int fd = silent_port_open(&url);
+        _cleanup_close_ _unused_ int fd = silent_port_open(&url);
         Fixture fixture;
 
         fixture_start(&fixture);
