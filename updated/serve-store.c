@@ -65,8 +65,8 @@ static int digests_finish(Digests *digests, StoredPayload *payload)
 }
 
 /*
- * Shares the blocks where the file system can, else copies. Never a hard link: that would change whenever
- * somebody writes to the original.
+ * Shares the blocks where the file system can, else copies. Never a hard link: that would change
+ * whenever somebody writes to the original.
  */
 static int fd_copy(int from, int to, Progress *progress)
 {

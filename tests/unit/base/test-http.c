@@ -1,25 +1,17 @@
-#include <arpa/inet.h>
-#include <microhttpd.h>
-#include <sys/socket.h>
-
 #include "base/buffer.h"
 #include "base/http.h"
 #include "base/text.h"
+#include "unit/base/http-server.h"
 #include "unit/unit.h"
 
-#define BODY_SIZE    ((size_t)200000)
-#define BODY_MAX     ((size_t)1000000)
-#define DEADLINE     (20 * USEC_PER_SEC)
-#define FLOOD_LINES  40
-#define FLOOD_LENGTH 2000 /* so many bytes in each line */
+#define BODY_MAX ((size_t)1000000)
+#define DEADLINE (20 * USEC_PER_SEC)
 
-/* A server on a thread of its own, and a client under test. */
+/* A server, and the client under test. */
 typedef struct Fixture {
-        struct MHD_Daemon *daemon;
-        unsigned port;
+        HttpServer server;
         sd_event *event;
         Http *http;
-        char *body; /* what /body answers */
 } Fixture;
 
 /* One request and how it ended. */
@@ -36,163 +28,10 @@ typedef struct Exchange {
         bool victim_on_data;  /* by on_data, else by on_done */
 } Exchange;
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status,
-                              const char *const *headers, const void *body, size_t size)
-{
-        struct MHD_Response *response =
-                MHD_create_response_from_buffer(size, (void *)body, MHD_RESPMEM_MUST_COPY);
-        enum MHD_Result result;
-
-        for (; headers && *headers; headers += 2)
-                (void)MHD_add_response_header(response, headers[0], headers[1]);
-        result = MHD_queue_response(connection, status, response);
-        MHD_destroy_response(response);
-        return result;
-}
-
-static enum MHD_Result answer_body(const Fixture *fixture, struct MHD_Connection *connection)
-{
-        const char *range = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Range");
-        const char *headers[] = { "ETag", "\"final\"", NULL, NULL, NULL };
-        char content_range[64];
-        unsigned long long from = 0;
-
-        if (!range)
-                return answer(connection, 200, headers, fixture->body, BODY_SIZE);
-
-        assert_int_equal(sscanf(range, "bytes=%llu-", &from), 1);
-        snprintf(content_range, sizeof(content_range), "bytes %llu-%zu/%zu", from, BODY_SIZE - 1,
-                 BODY_SIZE);
-        headers[2] = "Content-Range";
-        headers[3] = content_range;
-        return answer(connection, 206, headers, fixture->body + from, BODY_SIZE - from);
-}
-
-/* /hop/N leads to /hop/N-1, and /hop/0 to /body; its own ETag must not be taken for the last one's. */
-static enum MHD_Result answer_hop(struct MHD_Connection *connection, const char *rest)
-{
-        char location[32];
-        const char *headers[] = { "Location",      location,      "ETag", "\"hop\"",
-                                  "Content-Range", "bytes 0-0/1", NULL };
-
-        if (streq(rest, "0"))
-                strcpy(location, "/body");
-        else
-                snprintf(location, sizeof(location), "/hop/%d", atoi(rest) - 1);
-        return answer(connection, 302, headers, "elsewhere", 9);
-}
-
-static enum MHD_Result answer_flood(struct MHD_Connection *connection)
-{
-        struct MHD_Response *response =
-                MHD_create_response_from_buffer(2, (void *)"ok", MHD_RESPMEM_PERSISTENT);
-        char value[FLOOD_LENGTH];
-        enum MHD_Result result;
-
-        memset(value, 'x', sizeof(value) - 1);
-        value[sizeof(value) - 1] = 0;
-        for (unsigned i = 0; i < FLOOD_LINES; i++)
-                assert_int_equal(MHD_add_response_header(response, "X-Flood", value), MHD_YES);
-        result = MHD_queue_response(connection, 200, response);
-        MHD_destroy_response(response);
-        return result;
-}
-
-static ssize_t on_cut(_unused_ void *userdata, uint64_t position, char *buffer, size_t max)
-{
-        if (position > 0)
-                return MHD_CONTENT_READER_END_WITH_ERROR;
-        memset(buffer, 'x', MIN_OF(max, (size_t)10));
-        return (ssize_t)MIN_OF(max, (size_t)10);
-}
-
-/* Says 1000 bytes, sends ten and hangs up. */
-static enum MHD_Result answer_cut(struct MHD_Connection *connection)
-{
-        struct MHD_Response *response =
-                MHD_create_response_from_callback(1000, 100, on_cut, NULL, NULL);
-        enum MHD_Result result = MHD_queue_response(connection, 200, response);
-
-        MHD_destroy_response(response);
-        return result;
-}
-
-static enum MHD_Result answer_fixed(struct MHD_Connection *connection, const char *path)
-{
-        static const struct {
-                const char *path;
-                unsigned status;
-                const char *headers[4];
-        } table[] = {
-                { "/busy", 503, { "Retry-After", "120" } },
-                { "/loop", 302, { "Location", "/loop" } },
-                { "/ftp", 302, { "Location", "ftp://127.0.0.1/" } },
-                { "/file", 302, { "Location", "file:///etc/passwd" } },
-                { "/no-ranges", 200, { "Content-Type", "text/plain" } },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                if (streq(path, table[i].path))
-                        return answer(connection, table[i].status, table[i].headers, path,
-                                      strlen(path));
-
-        return answer(connection, 404, NULL, "not here", 8);
-}
-
-static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
-                                  const char *path, const char *method,
-                                  _unused_ const char *version, const char *data, size_t *size,
-                                  void **context)
-{
-        static char begun;
-        const char *hop = after_prefix(path, "/hop/");
-
-        if (streq(method, "POST") && *size > 0) {
-                *context = strndup(data, *size); /* a few bytes come in one piece */
-                *size = 0;
-                return MHD_YES;
-        }
-        if (!*context) {
-                *context = &begun;
-                return MHD_YES;
-        }
-        if (*context != &begun) {
-                _cleanup_free_ char *text = *context;
-                const char *headers[] = {
-                        "X-Tag", MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Tag"),
-                        NULL
-                };
-
-                return answer(connection, 200, headers[1] ? headers : NULL, text, strlen(text));
-        }
-
-        if (hop)
-                return answer_hop(connection, hop);
-        if (streq(path, "/body"))
-                return answer_body(userdata, connection);
-        if (streq(path, "/flood"))
-                return answer_flood(connection);
-        if (streq(path, "/cut"))
-                return answer_cut(connection);
-        return answer_fixed(connection, path);
-}
-
 static void fixture_start(Fixture *fixture)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-
-        *fixture = (Fixture) { .body = malloc(BODY_SIZE) };
-        assert_non_null(fixture->body);
-        for (size_t i = 0; i < BODY_SIZE; i++)
-                fixture->body[i] = (char)('a' + i % 23);
-
-        fixture->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
-                                           on_request, fixture, MHD_OPTION_SOCK_ADDR, &address,
-                                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(256 * KIB),
-                                           MHD_OPTION_END);
-        assert_non_null(fixture->daemon);
-        fixture->port = MHD_get_daemon_info(fixture->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+        *fixture = (Fixture) {};
+        http_server_start(&fixture->server);
         assert_true(sd_event_new(&fixture->event) >= 0);
         assert_int_equal(http_new(fixture->event, &fixture->http), 0);
 }
@@ -201,8 +40,7 @@ static void fixture_stop(Fixture *fixture)
 {
         fixture->http = http_free(fixture->http);
         sd_event_unref(fixture->event);
-        MHD_stop_daemon(fixture->daemon);
-        free(fixture->body);
+        http_server_stop(&fixture->server);
 }
 
 static void exchange_done(Exchange *exchange)
@@ -254,7 +92,7 @@ static char *url_make(const Fixture *fixture, const char *path)
 {
         char *url;
 
-        assert_true(asprintf(&url, "http://127.0.0.1:%u%s", fixture->port, path) > 0);
+        assert_true(asprintf(&url, "http://127.0.0.1:%u%s", fixture->server.port, path) > 0);
         return url;
 }
 
@@ -295,21 +133,6 @@ static void exchange_run(Fixture *fixture, Exchange *exchange, const char *path,
         exchanges_run(fixture, exchange, 1, 1);
 }
 
-/* A port on which connections are accepted by the kernel and never answered. Returns the fd. */
-static int silent_port(char **ret_url)
-{
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t size = sizeof(address);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-        assert_int_equal(listen(fd, 16), 0);
-        assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-        assert_true(asprintf(ret_url, "http://127.0.0.1:%u/", ntohs(address.sin_port)) > 0);
-        return fd;
-}
-
 static void test_requests_run_side_by_side_and_one_failure_hurts_no_other(_unused_ void **state)
 {
         _cleanup_free_ char *refused = NULL;
@@ -317,7 +140,7 @@ static void test_requests_run_side_by_side_and_one_failure_hurts_no_other(_unuse
         Fixture fixture;
 
         fixture_start(&fixture);
-        close(silent_port(&refused));
+        close(silent_port_open(&refused));
         for (size_t i = 0; i < 6; i++)
                 exchange_start(&fixture, &exchanges[i], "/body", (HttpParameters) {});
         exchange_start(&fixture, &exchanges[6], "/nowhere", (HttpParameters) {});
@@ -327,9 +150,10 @@ static void test_requests_run_side_by_side_and_one_failure_hurts_no_other(_unuse
         for (size_t i = 0; i < 6; i++) {
                 assert_int_equal(exchanges[i].result.error, 0);
                 assert_int_equal(exchanges[i].result.status, 200);
-                assert_int_equal(exchanges[i].result.content_length, BODY_SIZE);
-                assert_int_equal(exchanges[i].data.size, BODY_SIZE);
-                assert_memory_equal(exchanges[i].data.data, fixture.body, BODY_SIZE);
+                assert_int_equal(exchanges[i].result.content_length, HTTP_SERVER_BODY_SIZE);
+                assert_int_equal(exchanges[i].data.size, HTTP_SERVER_BODY_SIZE);
+                assert_memory_equal(exchanges[i].data.data, fixture.server.body,
+                                    HTTP_SERVER_BODY_SIZE);
                 assert_string_equal(exchanges[i].etag, "\"final\"");
         }
         assert_int_equal(exchanges[6].result.error, 0);
@@ -373,8 +197,10 @@ static void test_an_answer_ends_at_its_maximum(_unused_ void **state)
                 HttpOnData on_data;
                 int error;
         } table[] = {
-                { BODY_SIZE, NULL, 0 },    { BODY_SIZE - 1, NULL, -EFBIG },
-                { BODY_SIZE, on_data, 0 }, { BODY_SIZE - 1, on_data, -EFBIG },
+                { HTTP_SERVER_BODY_SIZE, NULL, 0 },
+                { HTTP_SERVER_BODY_SIZE - 1, NULL, -EFBIG },
+                { HTTP_SERVER_BODY_SIZE, on_data, 0 },
+                { HTTP_SERVER_BODY_SIZE - 1, on_data, -EFBIG },
                 { 1, on_data, -EFBIG },
         };
         Fixture fixture;
@@ -388,7 +214,7 @@ static void test_an_answer_ends_at_its_maximum(_unused_ void **state)
                                                 .on_data = table[i].on_data });
                 assert_int_equal(exchange.result.error, table[i].error);
                 assert_true(exchange.data.size <= table[i].size_max);
-                assert_int_equal(exchange.data.size == BODY_SIZE, table[i].error == 0);
+                assert_int_equal(exchange.data.size == HTTP_SERVER_BODY_SIZE, table[i].error == 0);
         }
         fixture_stop(&fixture);
 }
@@ -467,7 +293,7 @@ static void test_headers_are_those_of_the_last_answer(_unused_ void **state)
 
         fixture_start(&fixture);
         exchange_run(&fixture, &body, "/hop/0", (HttpParameters) {});
-        assert_int_equal(body.data.size, BODY_SIZE);
+        assert_int_equal(body.data.size, HTTP_SERVER_BODY_SIZE);
         assert_string_equal(body.etag, "\"final\"");
         assert_null(body.range); /* /body sent none, only the redirect did */
         fixture_stop(&fixture);
@@ -485,7 +311,7 @@ static void test_a_range_begins_where_it_was_asked_to(_unused_ void **state)
         assert_int_equal(exchange.result.status, 206);
         assert_string_equal(exchange.range, "bytes 199990-199999/200000");
         assert_int_equal(exchange.data.size, 10);
-        assert_memory_equal(exchange.data.data, fixture.body + 199990, 10);
+        assert_memory_equal(exchange.data.data, fixture.server.body + 199990, 10);
         fixture_stop(&fixture);
 }
 
@@ -533,7 +359,7 @@ static void test_a_server_that_never_answers_runs_into_the_time_limit(_unused_ v
 {
         _cleanup_(exchange_done) Exchange exchange = {};
         _cleanup_free_ char *url = NULL;
-        _cleanup_close_ int fd = silent_port(&url);
+        _cleanup_close_ _unused_ int fd = silent_port_open(&url);
         Fixture fixture;
 
         fixture_start(&fixture);
@@ -549,7 +375,7 @@ static void test_a_callback_may_cancel_another_request(_unused_ void **state)
                 _cleanup_(exchange_done) Exchange first = { .victim_on_data = on }, second = {},
                                                   third = {};
                 _cleanup_free_ char *url = NULL;
-                _cleanup_close_ int fd = silent_port(&url);
+                _cleanup_close_ _unused_ int fd = silent_port_open(&url);
                 Fixture fixture;
 
                 fixture_start(&fixture);
@@ -557,11 +383,11 @@ static void test_a_callback_may_cancel_another_request(_unused_ void **state)
                 first.victim = &second.request;
                 exchange_run(&fixture, &first, "/body", (HttpParameters) { .on_data = on_data });
                 assert_int_equal(first.result.error, 0);
-                assert_int_equal(first.data.size, BODY_SIZE);
+                assert_int_equal(first.data.size, HTTP_SERVER_BODY_SIZE);
                 assert_null(second.request);
 
                 exchange_run(&fixture, &third, "/body", (HttpParameters) {});
-                assert_int_equal(third.data.size, BODY_SIZE);
+                assert_int_equal(third.data.size, HTTP_SERVER_BODY_SIZE);
                 assert_int_equal(second.n_done, 0);
                 fixture_stop(&fixture);
         }
@@ -591,7 +417,7 @@ static void test_cancelling_what_is_being_reported_does_nothing(_unused_ void **
         fixture_start(&fixture);
         exchange.victim = &exchange.request;
         exchange_run(&fixture, &exchange, "/body", (HttpParameters) {});
-        assert_int_equal(exchange.data.size, BODY_SIZE);
+        assert_int_equal(exchange.data.size, HTTP_SERVER_BODY_SIZE);
         fixture_stop(&fixture);
 }
 
@@ -599,7 +425,7 @@ static void test_the_client_can_go_while_requests_are_under_way(_unused_ void **
 {
         _cleanup_(exchange_done) Exchange running = {}, silent = {}, fresh = {};
         _cleanup_free_ char *url = NULL;
-        _cleanup_close_ int fd = silent_port(&url);
+        _cleanup_close_ _unused_ int fd = silent_port_open(&url);
         Fixture fixture;
 
         fixture_start(&fixture);

@@ -17,7 +17,7 @@ static void test_a_free_port_is_found_and_shown(_unused_ void **state)
                         continue; /* a machine without IPv6 */
                 assert_true(fd >= 0);
                 assert_int_equal(strncmp(shown, texts[i], strlen(texts[i]) - 1), 0);
-                assert_int_equal(text_to_u64(strrchr(shown, ':') + 1, UINT16_MAX, &port), 0);
+                assert_int_equal(text_to_u64(strrchr(shown, ':') + 1, 65535, &port), 0);
                 assert_true(port > 0);
         }
 }
