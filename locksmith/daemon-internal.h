@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/bus.h"
+#include "claim.h"
 #include "coordinator.h"
 #include "daemon.h"
 #include "session.h"
@@ -20,10 +21,12 @@ typedef struct Daemon {
         Action action;           /* what it said last */
         char *said;              /* the state as it was told last, to tell changes only */
 
-        LockOperation *operation; /* take or release, under way */
-        char *lock_why;           /* why it takes long, or NULL */
-        sd_event_source *window;  /* when it opens or closes */
-        sd_event_source *retry;   /* after a refused reboot, and when patience ends */
+        Claim *claim;             /* waits for its turn, and takes the lock */
+        LockOperation *operation; /* release, or looking whether there is an etcd */
+        char *record_key, *ticket_key;
+        char *lock_why;          /* why it takes long, or NULL */
+        sd_event_source *window; /* when it opens or closes */
+        sd_event_source *retry;  /* after a refused reboot, and when patience ends */
         Backoff refused;
 
         /* daemon-bus.c */

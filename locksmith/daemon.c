@@ -5,6 +5,8 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "daemon-internal.h"
+#include "lock-key.h"
+#include "record.h"
 
 /* How the file coordinator.conf and systemd are told of each action; the words of the file are
  * locksmith's. */
@@ -103,7 +105,7 @@ static void on_taken(const LockResult *result, void *userdata)
 {
         Daemon *d = userdata;
 
-        d->operation = NULL;
+        d->claim = NULL;
         daemon_note_etcd(d);
         log_info("holding the lock, %lld of %lld slots are left",
                  (long long)result->semaphore->free, (long long)result->semaphore->max);
@@ -136,15 +138,25 @@ static void on_etcd_asked(const LockResult *result, void *userdata)
         daemon_decide_later(d);
 }
 
+static void daemon_give_up(Daemon *d, int error)
+{
+        (void)sd_event_exit(
+                d->event,
+                log_error_errno(error, "working on the lock: %m")); /* fails in the end only */
+}
+
 static void daemon_operate(Daemon *d, LockKind kind, LockOnResult on_done)
 {
         int r;
 
+        d->claim = claim_cancel(d->claim);
         d->operation = lock_cancel(d->operation);
         r = lock_start(d->event, d->session.backend,
                        &(LockRequest) {
                                .kind = kind,
                                .id = d->machine_id,
+                               .record_key = d->record_key,
+                               .ticket_key = d->ticket_key,
                                .persistent = kind != LOCK_KIND_READ,
                                .on_wait = on_lock_wait,
                                .on_done = on_done,
@@ -152,7 +164,32 @@ static void daemon_operate(Daemon *d, LockKind kind, LockOnResult on_done)
                        },
                        &d->operation);
         if (r < 0)
-                (void)sd_event_exit(d->event, log_error_errno(r, "working on the lock: %m"));
+                daemon_give_up(d, r);
+}
+
+static void daemon_take(Daemon *d)
+{
+        _cleanup_(record_done) Record record = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        d->operation = lock_cancel(d->operation);
+        r = record_of_host(d->settings->root, "update", d->to_version, &record);
+        if (r >= 0)
+                r = record_format(&record, &text);
+        if (r >= 0)
+                r = claim_start(&d->session,
+                                &(ClaimRequest) {
+                                        .group = d->settings->group,
+                                        .id = d->machine_id,
+                                        .record = text,
+                                        .on_wait = on_lock_wait,
+                                        .on_done = on_taken,
+                                        .userdata = d,
+                                },
+                                &d->claim);
+        if (r < 0)
+                daemon_give_up(d, r);
 }
 
 static void daemon_act(Daemon *d)
@@ -175,7 +212,7 @@ static void daemon_act(Daemon *d)
                 break;
         case ACTION_TAKE:
                 daemon_set_lock(d, LOCK_STATE_WANTED, NULL);
-                daemon_operate(d, LOCK_KIND_TAKE, on_taken);
+                daemon_take(d);
                 break;
         case ACTION_RELEASE:
                 daemon_set_lock(d, LOCK_STATE_RELEASING, NULL);
@@ -282,7 +319,7 @@ static void on_left(const LockResult *result, _unused_ void *userdata)
  * At the end: a lock for a reboot that has not been asked for is of no use to this host any more.
  * The loop has ended, so this takes a new one.
  */
-static void daemon_leave(const Settings *settings, const char *machine_id)
+static void daemon_leave(const Daemon *d)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(session_done) Session session = {};
@@ -290,19 +327,25 @@ static void daemon_leave(const Settings *settings, const char *machine_id)
 
         r = event_new(&event);
         if (r >= 0)
-                r = session_open(event, settings, &session);
-        if (r >= 0)
+                r = session_open(event, d->settings, &session);
+        if (r >= 0) {
+                claim_leave(&session, d->settings->group, d->machine_id, DAEMON_LEAVE_TIME / 2);
                 r = session_run(&session,
-                                &(LockRequest) { .kind = LOCK_KIND_RELEASE,
-                                                 .id = machine_id,
-                                                 .on_done = on_left },
-                                DAEMON_LEAVE_TIME);
+                                &(LockRequest) {
+                                        .kind = LOCK_KIND_RELEASE,
+                                        .id = d->machine_id,
+                                        .record_key = d->record_key,
+                                        .on_done = on_left,
+                                },
+                                DAEMON_LEAVE_TIME / 2);
+        }
         if (r < 0)
                 log_error_errno(r, "the lock could not be given back in time: %m");
 }
 
 static void daemon_done(Daemon *d)
 {
+        claim_cancel(d->claim);
         lock_cancel(d->operation);
         daemon_bus_done(d);
         sd_event_source_disable_unref(d->window);
@@ -313,6 +356,8 @@ static void daemon_done(Daemon *d)
         coordinator_done(&d->coordinator);
         sd_event_unref(d->event);
         free(d->machine_id);
+        free(d->record_key);
+        free(d->ticket_key);
         free(d->lock_why);
         free(d->to_version);
         free(d->said);
@@ -342,7 +387,11 @@ static int daemon_load(Daemon *d)
         r = settings_machine_id(d->settings, &d->machine_id);
         if (r < 0)
                 return log_error_errno(r, "Cannot read machine-id: %m");
-        return 0;
+
+        r = lock_key_holder(d->settings->group, d->machine_id, &d->record_key);
+        if (r >= 0)
+                r = lock_key_ticket(d->settings->group, d->machine_id, &d->ticket_key);
+        return r < 0 ? log_error_errno(r, "naming the keys of this host: %m") : 0;
 }
 
 static int daemon_open(Daemon *d)
@@ -393,8 +442,9 @@ int daemon_run(const Settings *settings)
 
         if (!d.facts.rebooting
             && (d.facts.lock == LOCK_STATE_WANTED || d.facts.lock == LOCK_STATE_HELD)) {
+                d.claim = claim_cancel(d.claim);
                 d.operation = lock_cancel(d.operation);
-                daemon_leave(settings, d.machine_id);
+                daemon_leave(&d);
         }
         return r < 0 ? r : EXIT_SUCCESS;
 }

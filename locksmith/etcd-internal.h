@@ -10,6 +10,7 @@ struct Etcd {
         const EtcdSettings *settings;
         size_t current; /* the endpoint that is asked first */
         char *token;    /* of the user, or NULL: none fetched yet */
+        EtcdCall *sent; /* of etcd_send(): the last one */
 };
 
 typedef struct EtcdPost {

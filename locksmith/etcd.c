@@ -47,6 +47,7 @@ Etcd *etcd_free(Etcd *etcd)
         if (!etcd)
                 return NULL;
 
+        etcd_cancel(etcd->sent);
         free(etcd->token);
         free(etcd);
         return NULL;
@@ -319,4 +320,18 @@ int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply 
 
         *ret = TAKE_PTR(call);
         return 0;
+}
+
+static void on_sent(_unused_ const EtcdReply *reply, void *userdata)
+{
+        Etcd *etcd = userdata;
+
+        etcd->sent = NULL;
+}
+
+void etcd_send(Etcd *etcd, const char *path, char *body)
+{
+        etcd->sent = etcd_cancel(etcd->sent);
+        if (etcd_call(etcd, path, body, true, on_sent, etcd, &etcd->sent) < 0)
+                etcd->sent = NULL;
 }

@@ -55,6 +55,9 @@ int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply 
               void *userdata, EtcdCall **ret) _must_check_;
 EtcdCall *etcd_cancel(EtcdCall *call); /* returns NULL; NULL is fine */
 
+/* Posts body to path and does not care for the answer, nor whether there is one. Takes body. */
+void etcd_send(Etcd *etcd, const char *path, char *body);
+
 /*
  * Called once: with the line that tells of a change of the key (or of the end of the watch:
  * line->canceled), or with NULL and why.

@@ -16,7 +16,7 @@ struct LockOperation {
         LockBackend *backend;
         sd_event_source *timer; /* when to read again */
         LockKind kind;
-        char *id, *record_key, *record;
+        char *id, *record_key, *record, *ticket_key;
         int64_t max, old_max;
         bool persistent;
         LockOnResult on_wait, on_done;
@@ -47,6 +47,7 @@ LockOperation *lock_cancel(LockOperation *o)
         free(o->id);
         free(o->record_key);
         free(o->record);
+        free(o->ticket_key);
         free(o);
         return NULL;
 }
@@ -201,11 +202,23 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
         return 0;
 }
 
+static size_t operation_sides(const LockOperation *o, LockSide sides[static LOCK_SIDES_MAX])
+{
+        size_t n = 0;
+
+        if (o->record_key)
+                sides[n++] =
+                        (LockSide) { o->record_key, o->kind == LOCK_KIND_TAKE ? o->record : NULL };
+        if (o->ticket_key)
+                sides[n++] = (LockSide) { o->ticket_key, NULL };
+        return n;
+}
+
 static void operation_swap(LockOperation *o)
 {
         _cleanup_free_ char *text = NULL;
-        LockSide side = { .key = o->record_key,
-                          .value = o->kind == LOCK_KIND_TAKE ? o->record : NULL };
+        LockSide sides[LOCK_SIDES_MAX];
+        size_t n_sides = operation_sides(o, sides);
         int r;
 
         r = semaphore_format(&o->semaphore, &text);
@@ -214,8 +227,8 @@ static void operation_swap(LockOperation *o)
                                           &(LockSwap) {
                                                   .text = text,
                                                   .revision = o->revision,
-                                                  .sides = &side,
-                                                  .n_sides = o->record_key ? 1 : 0,
+                                                  .sides = sides,
+                                                  .n_sides = n_sides,
                                           },
                                           on_reply, o);
         if (r < 0)
@@ -314,6 +327,8 @@ int lock_start(sd_event *event, LockBackend *backend, const LockRequest *request
                 r = text_copy(&o->record_key, request->record_key);
         if (r >= 0)
                 r = text_copy(&o->record, request->record);
+        if (r >= 0)
+                r = text_copy(&o->ticket_key, request->ticket_key);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY,
                                                on_timer, o);

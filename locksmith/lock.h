@@ -59,6 +59,9 @@ typedef struct LockRequest {
         /* Our own record beside the lock: written by TAKE, removed by RELEASE. NULL: none. */
         const char *record_key, *record;
 
+        /* Our ticket of the queue: removed by TAKE and by RELEASE. NULL: none. */
+        const char *ticket_key;
+
         /*
          * Never give up: wait for a free slot, and try again when the backend fails. on_wait is
          * told each time why it takes longer; the result is LOCK_DONE or, of RELEASE,

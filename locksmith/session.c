@@ -3,7 +3,6 @@
 #include "lock-key.h"
 
 typedef struct Run {
-        sd_event *event;
         LockOperation *operation;
         LockOnResult on_done;
         void *userdata;
@@ -47,33 +46,49 @@ static void on_run_done(const LockResult *result, void *userdata)
         run->operation = NULL;
         run->done = true;
         run->on_done(result, run->userdata);
-        (void)sd_event_exit(run->event, 0); /* can only fail when the loop has ended already */
+}
+
+static int on_run_timeout(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        *(bool *)userdata = true;
+        return 0;
+}
+
+int session_wait(Session *session, const bool *done, usec_t timeout)
+{
+        _cleanup_(sd_event_source_disable_unrefp) sd_event_source *timer = NULL;
+        bool late = false;
+        int r = 0;
+
+        if (timeout > 0)
+                r = sd_event_add_time_relative(session->event, &timer, CLOCK_MONOTONIC, timeout, 0,
+                                               on_run_timeout, &late);
+        while (r >= 0 && !*done && !late) {
+                if (sd_event_get_state(session->event) == SD_EVENT_FINISHED)
+                        return -ECANCELED; /* a signal */
+                r = sd_event_run(session->event, UINT64_MAX);
+        }
+        if (r < 0)
+                return r;
+
+        return *done ? 0 : -ETIMEDOUT;
 }
 
 int session_run(Session *session, const LockRequest *request, usec_t timeout)
 {
-        _cleanup_(sd_event_source_disable_unrefp) sd_event_source *timer = NULL;
-        Run run = { .event = session->event,
-                    .on_done = request->on_done,
-                    .userdata = request->userdata };
+        Run run = { .on_done = request->on_done, .userdata = request->userdata };
         LockRequest ours = *request;
-        int r = 0;
+        int r;
 
         ours.on_wait = NULL; /* nobody waits for news here */
         ours.on_done = on_run_done;
         ours.userdata = &run;
-        if (timeout > 0)
-                r = sd_event_add_time_relative(session->event, &timer, CLOCK_MONOTONIC, timeout, 0,
-                                               NULL, NULL);
-        if (r >= 0)
-                r = lock_start(session->event, session->backend, &ours, &run.operation);
+        r = lock_start(session->event, session->backend, &ours, &run.operation);
         if (r < 0)
                 return r;
 
-        r = sd_event_loop(session->event);
+        r = session_wait(session, &run.done, timeout);
         if (!run.done)
                 lock_cancel(run.operation);
-        if (r < 0)
-                return r;
-        return run.done ? 0 : -ECANCELED;
+        return r;
 }

@@ -18,9 +18,12 @@ typedef struct Session {
 int session_open(sd_event *event, const Settings *settings, Session *ret) _must_check_;
 
 /*
- * Runs an operation to its end, or until timeout (0: none) or a signal ends the loop; -ECANCELED
- * then. The request's on_done is called with its userdata, as ever.
+ * Runs an operation to its end, or until timeout (0: none): -ETIMEDOUT then, or -ECANCELED behind a
+ * signal. The request's on_done is called with its userdata, as ever.
  */
 int session_run(Session *session, const LockRequest *request, usec_t timeout) _must_check_;
+
+/* Runs the event loop until *done, with the same returns. */
+int session_wait(Session *session, const bool *done, usec_t timeout) _must_check_;
 
 void session_done(Session *session);
