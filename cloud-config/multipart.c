@@ -1,10 +1,9 @@
 #include <ctype.h>
 #include <strings.h>
 
-#include <openssl/evp.h>
-
 #include "base/buffer.h"
 #include "base/text.h"
+#include "cloud-config/base64.h"
 #include "cloud-config/gzip.h"
 #include "cloud-config/multipart.h"
 
@@ -165,32 +164,6 @@ static int boundary_match(Span line, const char *boundary)
         return line.size == n + 4 && memcmp(line.data + n + 2, "--", 2) == 0 ? 2 : 0;
 }
 
-static int base64_decode(Span body, char **ret, size_t *ret_size)
-{
-        _cleanup_free_ char *decoded = malloc(body.size + 1);
-        EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
-        int n = 0, last = 0, r;
-
-        if (!decoded || !context) {
-                EVP_ENCODE_CTX_free(context);
-                return -ENOMEM;
-        }
-
-        EVP_DecodeInit(context);
-        r = EVP_DecodeUpdate(context, (unsigned char *)decoded, &n,
-                             (const unsigned char *)body.data, (int)body.size);
-        if (r >= 0)
-                r = EVP_DecodeFinal(context, (unsigned char *)decoded + n, &last);
-        EVP_ENCODE_CTX_free(context);
-        if (r < 0)
-                return -EBADMSG;
-
-        *ret_size = (size_t)(n + last);
-        decoded[*ret_size] = 0;
-        *ret = TAKE_PTR(decoded);
-        return 0;
-}
-
 static int part_refuse(Findings *findings, const Part *part, const char *what, const char *value)
 {
         finding_add(findings, SEVERITY_ERROR, (Place) { .part = part->number }, NULL, NULL,
@@ -206,7 +179,7 @@ static int part_decode(Part *part, const Headers *headers, Span body, Findings *
         int r;
 
         if (streq(encoding, "base64")) {
-                r = base64_decode(body, &part->text, &part->size);
+                r = base64_decode(body.data, body.size, &part->text, &part->size);
                 return r == -EBADMSG ? part_refuse(findings, part,
                                                    "the text of this part is damaged", encoding)
                                      : r;
