@@ -1,14 +1,50 @@
+#include "base/log.h"
 #include "ctl.h"
+#include "lock-key.h"
+#include "record.h"
 
 static void on_done(_unused_ const LockResult *result, _unused_ void *userdata)
 {
         /* Silence is how the classic tool says "done". */
 }
 
-static int holder_change(LockKind kind, const char *argument, const char *what)
+/* Only of this host there is something to tell. */
+static int record_make(const Ctl *ctl, const char *reason, char **ret)
+{
+        _cleanup_(record_done) Record record = {};
+        int r;
+
+        r = record_of_host(ctl->settings.root, reason, NULL, &record);
+        return r < 0 ? r : record_format(&record, ret);
+}
+
+int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reason)
+{
+        _cleanup_free_ char *key = NULL, *record = NULL;
+        int r;
+
+        r = lock_key_holder(ctl->settings.group, id, &key);
+        if (r >= 0 && reason)
+                r = record_make(ctl, reason, &record);
+        if (r < 0)
+                return log_error_errno(r, "\"%s\" can not be the id of a holder: %m", id);
+
+        return ctl_run(ctl,
+                       &(LockRequest) {
+                               .kind = kind,
+                               .id = id,
+                               .record_key = key,
+                               .record = record,
+                               .on_done = on_done,
+                       },
+                       kind == LOCK_KIND_TAKE ? "Error locking" : "Error unlocking");
+}
+
+static int holder_change(LockKind kind, const char *argument)
 {
         _cleanup_(ctl_done) Ctl ctl = {};
         _cleanup_free_ char *id = NULL;
+        bool tells = kind == LOCK_KIND_TAKE && !argument;
         int r;
 
         r = ctl_open(&ctl);
@@ -17,15 +53,15 @@ static int holder_change(LockKind kind, const char *argument, const char *what)
         if (r < 0)
                 return r;
 
-        return ctl_run(&ctl, &(LockRequest) { .kind = kind, .id = id, .on_done = on_done }, what);
+        return ctl_change_holder(&ctl, kind, id, tells ? "locksmithctl lock" : NULL);
 }
 
 int verb_lock(int argc, char **argv)
 {
-        return holder_change(LOCK_KIND_TAKE, argc > 1 ? argv[1] : NULL, "Error locking");
+        return holder_change(LOCK_KIND_TAKE, argc > 1 ? argv[1] : NULL);
 }
 
 int verb_unlock(int argc, char **argv)
 {
-        return holder_change(LOCK_KIND_RELEASE, argc > 1 ? argv[1] : NULL, "Error unlocking");
+        return holder_change(LOCK_KIND_RELEASE, argc > 1 ? argv[1] : NULL);
 }

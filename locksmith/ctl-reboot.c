@@ -8,22 +8,12 @@
 #include "daemon.h"
 #include "reboot.h"
 
-static void on_done(_unused_ const LockResult *result, _unused_ void *userdata)
-{
-        /* The reboot follows, or its refusal is told. */
-}
-
 /* With strategies that do without the lock this does without it, too. */
 static bool lock_is_needed(const Settings *settings)
 {
         _cleanup_close_ int marker = root_open(settings->root, DAEMON_ETCD_SEEN, O_RDONLY, 0);
 
         return strategy_needs_lock(settings->strategy, marker >= 0);
-}
-
-static int lock_change(Ctl *ctl, LockKind kind, const char *id, const char *what)
-{
-        return ctl_run(ctl, &(LockRequest) { .kind = kind, .id = id, .on_done = on_done }, what);
 }
 
 int verb_reboot(_unused_ int argc, _unused_ char **argv)
@@ -45,7 +35,7 @@ int verb_reboot(_unused_ int argc, _unused_ char **argv)
         if (r >= 0)
                 r = ctl_id(&ctl, NULL, &id);
         if (r >= 0 && lock_is_needed(&ctl.settings)) {
-                r = lock_change(&ctl, LOCK_KIND_TAKE, id, "Error locking");
+                r = ctl_change_holder(&ctl, LOCK_KIND_TAKE, id, "locksmithctl reboot");
                 locked = r >= 0;
         }
         if (r < 0)
@@ -57,7 +47,7 @@ int verb_reboot(_unused_ int argc, _unused_ char **argv)
 
         log_error("the reboot was refused: %s%s", bus_error_text(&error, r),
                   locked ? "; giving the lock back" : "");
-        if (locked && lock_change(&ctl, LOCK_KIND_RELEASE, id, "Error unlocking") < 0)
+        if (locked && ctl_change_holder(&ctl, LOCK_KIND_RELEASE, id, NULL) < 0)
                 log_error("this host still holds the lock: give it back with locksmithctl unlock");
         return r;
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/program.h"
+#include "peers.h"
 #include "session.h"
 
 /* One operation on the lock, run to its end. */
@@ -36,11 +37,21 @@ void ctl_done(Ctl *ctl);
  */
 int ctl_run(Ctl *ctl, const LockRequest *request, const char *what) _must_check_;
 
+/* Reads the lock; read who holds it and who waits. Log what is wrong. */
+int ctl_read(Ctl *ctl, Semaphore *ret) _must_check_;
+int ctl_peers(Ctl *ctl, Peers *ret_holders, Peers *ret_queue) _must_check_;
+
 /* The id of a holder: the argument as it is, else this host's machine-id. Logs what is wrong. */
 int ctl_id(const Ctl *ctl, const char *argument, char **ret) _must_check_;
 
+/* Takes or releases the slot of id; with reason a record of this host goes with it. Logs what is
+ * wrong. */
+int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reason) _must_check_;
+
 /* Prints a JSON document and takes it; NULL is "out of memory". */
 int ctl_print(json_t *document) _must_check_;
+
+extern const Option status_options[];
 
 int verb_status(int argc, char **argv);
 int verb_lock(int argc, char **argv);

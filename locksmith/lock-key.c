@@ -85,3 +85,57 @@ int lock_key_ticket(const char *group, const char *id, char **ret)
 {
         return side_key(group, "queue", id, ret);
 }
+
+int lock_key_pause(const char *group, char **ret)
+{
+        return key_join("/sluice", group, "pause", ret);
+}
+
+static int hex_value(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -EBADMSG;
+}
+
+/* One character of an escaped name; moves *p behind it. Returns the byte, or -EBADMSG. */
+static int byte_unescape(const char **p)
+{
+        const char *text = *p;
+        int high, low;
+
+        *p += 1;
+        if (*text == '+')
+                return ' ';
+        if (*text != '%')
+                return is_plain(*text) ? (unsigned char)*text : -EBADMSG;
+
+        high = hex_value(text[1]);
+        low = high < 0 ? -EBADMSG : hex_value(text[2]);
+        if (low < 0 || high * 16 + low == 0)
+                return -EBADMSG;
+        *p += 2;
+        return high * 16 + low;
+}
+
+int lock_key_id(const char *prefix, const char *key, char **ret)
+{
+        _cleanup_(buffer_done) Buffer buffer = BUFFER_MAX(LOCK_NAME_MAX);
+        const char *rest = after_prefix(key, prefix);
+        int r;
+
+        if (!rest)
+                return -EBADMSG;
+        while (*rest) {
+                int byte = byte_unescape(&rest);
+                char c = (char)byte;
+
+                if (byte < 0)
+                        return byte;
+                r = buffer_append(&buffer, &c, 1);
+                if (r < 0)
+                        return r == -EFBIG ? -EBADMSG : r;
+        }
+
+        return buffer_take_text(&buffer, ret, NULL);
+}

@@ -207,8 +207,7 @@ static size_t operation_sides(const LockOperation *o, LockSide sides[static LOCK
         size_t n = 0;
 
         if (o->record_key)
-                sides[n++] =
-                        (LockSide) { o->record_key, o->kind == LOCK_KIND_TAKE ? o->record : NULL };
+                sides[n++] = (LockSide) { o->record_key, o->record };
         if (o->ticket_key)
                 sides[n++] = (LockSide) { o->ticket_key, NULL };
         return n;

@@ -56,7 +56,8 @@ typedef struct LockRequest {
         const char *id; /* of TAKE and RELEASE */
         int64_t max;    /* of SET_MAX, not negative */
 
-        /* Our own record beside the lock: written by TAKE, removed by RELEASE. NULL: none. */
+        /* A record of ours beside the lock, written with it; without text it is removed. NULL:
+         * none. */
         const char *record_key, *record;
 
         /* Our ticket of the queue: removed by TAKE and by RELEASE. NULL: none. */

@@ -95,7 +95,7 @@ static const Option options[] = {
 };
 
 static const Verb verbs[] = {
-        { "status", "", 0, 0, NULL, "show free slots and holders", verb_status },
+        { "status", "", 0, 0, status_options, "show free slots and holders", verb_status },
         { "lock", "[ID]", 0, 1, NULL, "take a slot for ID, default: this host", verb_lock },
         { "unlock", "[ID]", 0, 1, NULL, "give the slot of ID back", verb_unlock },
         { "set-max", "N", 0, -1, NULL, "set how many may hold the lock; 0: nobody", verb_set_max },

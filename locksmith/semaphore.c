@@ -271,6 +271,22 @@ int semaphore_set_max(Semaphore *semaphore, int64_t max)
         return free_count(semaphore) < 0 ? -ERANGE : 1;
 }
 
+int semaphore_copy(const Semaphore *semaphore, Semaphore *ret)
+{
+        _cleanup_(semaphore_done) Semaphore copy = *semaphore;
+        int r = 0;
+
+        copy.holders = (TextList) {};
+        for (size_t i = 0; i < semaphore->holders.n_items && r >= 0; i++)
+                r = text_list_add(&copy.holders, semaphore->holders.items[i]);
+        if (r < 0)
+                return r;
+
+        *ret = copy;
+        copy = (Semaphore) {};
+        return 0;
+}
+
 void semaphore_done(Semaphore *semaphore)
 {
         text_list_done(&semaphore->holders);

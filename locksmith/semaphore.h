@@ -52,4 +52,7 @@ int semaphore_release(Semaphore *semaphore, const char *id) _must_check_;
  */
 int semaphore_set_max(Semaphore *semaphore, int64_t max) _must_check_;
 
+/* *ret is nothing yet, and the caller's then. */
+int semaphore_copy(const Semaphore *semaphore, Semaphore *ret) _must_check_;
+
 void semaphore_done(Semaphore *semaphore);
