@@ -184,11 +184,13 @@ int attempt_activate(Attempt *attempt)
         attempt->target.fd = close_fd(attempt->target.fd);
 
         r = attempt_note_staged(attempt);
-        if (r < 0)
+        if (r < 0) {
+                state_unstage(attempt->context.state);
                 return update_failure_set(&attempt->failure, r, UPDATE_ERROR_ACTIVATE,
                                           "%s can not be written, so the update is not activated: "
                                           "%s",
                                           STATE_PATH, strerror(-r));
+        }
         slots_set_next(&attempt->slots);
         r = gpt_write_attributes(&attempt->slots.gpt);
         if (r < 0)

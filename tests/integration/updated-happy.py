@@ -160,6 +160,38 @@ def test_schedule(tap, directory, server, release, public):
         host.stop()
 
 
+def test_large_sectors(tap, directory, server, release, public):
+    host = Host(directory, server.url, public, sector=4096)
+    server.offer(release.bytes)
+    try:
+        host.start()
+        code, _, error = host.update()
+        tap.ok(code == 0 and host.slot("B", IMAGE_SIZE) == release.image_bytes and host.attributes("B") == (2, 1, False),
+               "a disk image with sectors of 4096 bytes", error, host.attributes("B"))
+    finally:
+        host.stop()
+
+
+def test_damaged_table(tap, directory, server, release, public):
+    """One copy of the partition table is gone: the other one is used, and the first is there again afterwards."""
+    for name, offset, whence in (("first", 512, os.SEEK_SET), ("second", -512, os.SEEK_END)):
+        host = Host(directory, server.url, public)
+        server.offer(release.bytes)
+        with open(host.disk, "r+b") as disk:
+            disk.seek(offset, whence)
+            disk.write(bytes(512))
+        try:
+            host.start()
+            code, _, error = host.update()
+            with open(host.disk, "rb") as disk:
+                disk.seek(offset, whence)
+                mended = disk.read(8) == b"EFI PART"
+            tap.ok(code == 0 and mended and host.attributes("B") == (2, 1, False), f"the {name} copy of the table is mended",
+                   error, host.partitions())
+        finally:
+            host.stop()
+
+
 def main():
     tap = Tap()
     directory = tempfile.mkdtemp(prefix="sluice-test.")
@@ -178,6 +210,8 @@ def main():
         test_daemon_answers_while_it_works(tap, host, server, two)
         test_kill_in_the_middle(tap, host, server, three)
         test_schedule(tap, directory, server, two, public)
+        test_large_sectors(tap, directory, server, two, public)
+        test_damaged_table(tap, directory, server, two, public)
     finally:
         if host:
             host.stop()
