@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "payload/extent-reader.h"
 #include "payload/manifest.h"
 
 /* Where the operations of one partition act. */
@@ -11,17 +12,30 @@ typedef struct OperationPlace {
         const PayloadTarget *target; /* borrowed; its fd is -1 when data is only to be checked */
         uint64_t image_size;
         uint32_t block_size;
+        bool exact; /* operations must fill their extents: version 2 */
+        const ExtentSource
+                *source; /* borrowed; NULL: there is no base, and no operation wants one */
+        BlockMap
+                *written; /* borrowed; what operations write is added; NULL: nobody wants to know */
 } OperationPlace;
 
 typedef int (*OperationApply)(const OperationPlace *place, const Operation *operation,
                               const uint8_t *data, PayloadError *error);
 
+/* How source and target of an operation that has both are related. */
+typedef enum OperationLengths {
+        LENGTHS_FREE,     /* they may be given in bytes; the data knows better */
+        LENGTHS_REQUIRED, /* they are given in bytes */
+        LENGTHS_EQUAL,    /* as many source as target blocks */
+} OperationLengths;
+
 typedef struct OperationKind {
         const char *name;
+        uint64_t version; /* of the format that has it; 0: all */
         bool has_data;
         bool has_source;
-        bool needs_lengths; /* of source and target */
-        OperationApply apply;
+        OperationLengths lengths;
+        OperationApply apply; /* NULL: known by name only, refused */
 } OperationKind;
 
 /* NULL for a type that is not known. */
@@ -32,3 +46,7 @@ const OperationKind *operation_kind(OperationType type);
  */
 int operation_run(const OperationPlace *place, const Operation *operation, const uint8_t *data,
                   PayloadError *error) _must_check_;
+
+/* Copies blocks of the base, which no operation wrote, to the same place of the target. */
+int operation_keep(const OperationPlace *place, const Extent *blocks,
+                   PayloadError *error) _must_check_;

@@ -120,6 +120,21 @@ int target_read_back(const PayloadTarget *target, uint64_t image_size,
         return 0;
 }
 
+int source_hash(const PayloadSource *source, uint64_t size, uint8_t ret_sha256[static SHA256_SIZE])
+{
+        _cleanup_(digest_free_p) Digest *digest = NULL;
+        int r;
+
+        r = digest_new(&digest);
+        if (r < 0)
+                return r;
+        r = medium_hash(source->fd, -1, source->offset, size, digest);
+        if (r < 0)
+                return r;
+
+        return digest_peek(digest, ret_sha256);
+}
+
 /* The part of an extent from position on, in bytes of the image; clipped where the image ends. */
 static uint64_t extent_writer_room(const ExtentWriter *writer, uint64_t *ret_offset)
 {
@@ -169,6 +184,45 @@ int extent_writer_write(ExtentWriter *writer, const void *data, size_t size)
                 writer->written += n;
                 p += n;
                 size -= (size_t)n;
+        }
+
+        return 0;
+}
+
+/* Holes in files, discarded or zeroed blocks on devices; written zeros where neither is known. */
+static int medium_zero(int fd, uint64_t offset, uint64_t size)
+{
+        static const uint8_t zeros[BLOCK_SIZE_MAX];
+        int r = 0;
+
+        if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size)
+                    == 0
+            || fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size)
+                       == 0)
+                return 0;
+
+        for (uint64_t done = 0; done < size && r >= 0; done += sizeof(zeros))
+                r = pwrite_full(fd, zeros, (size_t)MIN_OF(size - done, sizeof(zeros)),
+                                offset + done);
+        return r;
+}
+
+int extent_writer_zero(ExtentWriter *writer)
+{
+        int r;
+
+        while (writer->index < writer->extents.n_items) {
+                const Extent *extent = &writer->extents.items[writer->index];
+                uint64_t offset = 0, n = extent_writer_room(writer, &offset);
+
+                if (!extent_is_hole(extent) && n > 0) {
+                        r = medium_zero(writer->target->fd, writer->target->offset + offset, n);
+                        if (r < 0)
+                                return r;
+                }
+                writer->written += n;
+                writer->position = 0;
+                writer->index++;
         }
 
         return 0;

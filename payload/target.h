@@ -17,6 +17,10 @@ int target_resize(const PayloadTarget *target, uint64_t image_size,
 int target_read_back(const PayloadTarget *target, uint64_t image_size,
                      uint8_t ret_sha256[static SHA256_SIZE], PayloadError *error) _must_check_;
 
+/* SHA-256 of the first size bytes of a source. */
+int source_hash(const PayloadSource *source, uint64_t size,
+                uint8_t ret_sha256[static SHA256_SIZE]) _must_check_;
+
 /* A cursor that writes a stream of bytes over a list of extents. */
 typedef struct ExtentWriter {
         const PayloadTarget *target;
@@ -30,6 +34,9 @@ typedef struct ExtentWriter {
 
 /* Writes on. -EFBIG when the data does not fit into the extents and the image; or what pwrite says. */
 int extent_writer_write(ExtentWriter *writer, const void *data, size_t size) _must_check_;
+
+/* Makes zeros of the rest of the extents, without writing them where the medium can do that. */
+int extent_writer_zero(ExtentWriter *writer) _must_check_;
 
 /* Fills the last block up with zeros, as far as the image goes. */
 int extent_writer_finish(ExtentWriter *writer) _must_check_;

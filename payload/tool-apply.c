@@ -13,6 +13,8 @@
 static TextList arg_keys;
 static const char *arg_target;
 static const char *arg_kernel_target;
+static const char *arg_base;
+static const char *arg_kernel_base;
 static uint64_t arg_signatures;
 static bool arg_json;
 
@@ -31,7 +33,10 @@ const Option apply_options[] = {
         { "signatures", 0, OPTION_NUMBER, &arg_signatures, "N",
           "so many trusted keys must have signed (1)", SIGNATURES_MAX },
         { "target", 't', OPTION_TEXT, &arg_target, "NEW", "where the image goes: file or device" },
+        { "base", 'b', OPTION_TEXT, &arg_base, "OLD", "what a delta starts from: file or device" },
         { "kernel-target", 0, OPTION_TEXT, &arg_kernel_target, "FILE", "where the kernel goes" },
+        { "kernel-base", 0, OPTION_TEXT, &arg_kernel_base, "FILE",
+          "what a delta of the kernel starts from" },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         {},
 };
@@ -161,6 +166,35 @@ static int input_run(const char *path, int fd, const PayloadApplyParameters *par
         return 0;
 }
 
+/* A --base; an fd of -1: none was given. */
+static void base_done(PayloadSource *base)
+{
+        (void)close_fd(base->fd);
+}
+
+static int base_open(const char *path, const Destination *destination, PayloadSource *ret)
+{
+        struct stat status, target;
+        off_t size;
+        int fd;
+
+        if (!path)
+                return 0;
+        fd = RET_ERRNO(open(path, O_RDONLY | O_CLOEXEC));
+        if (fd < 0)
+                return log_error_errno(fd, "%s: %m", path);
+
+        ret->fd = fd;
+        size = RET_ERRNO(lseek(fd, 0, SEEK_END)); /* works for files and devices */
+        if (size < 0 || fstat(fd, &status) < 0)
+                return log_error_errno(size < 0 ? (int)size : -errno, "%s: %m", path);
+        ret->size = (uint64_t)size;
+        if (destination->device_fd >= 0 && fstat(destination->device_fd, &target) == 0
+            && S_ISBLK(status.st_mode) && status.st_rdev == target.st_rdev)
+                return log_error_return(-EINVAL, "%s: it can not be base and target at once", path);
+        return 0;
+}
+
 typedef struct Input {
         const char *path;
         int fd; /* owned, unless it is standard input */
@@ -222,6 +256,7 @@ static int input_verify(const Input *input, const PayloadKeys *keys, PayloadAppl
                 .target = PAYLOAD_TARGET_NONE,
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = input->size,
+                .now = now_realtime() / USEC_PER_SEC,
                 .signatures_min = (unsigned)arg_signatures,
         };
 
@@ -252,28 +287,21 @@ int verb_verify(_unused_ int argc, char **argv)
  * A file is verified from its first to its last byte before anything is written; what comes through a pipe is
  * checked while it is written, and the file appears, or the device is worth something, only at the end.
  */
-static int input_apply(const Input *input, const PayloadKeys *keys, Destination *slot,
-                       Destination *kernel)
+static int input_apply(const Input *input, const PayloadApplyParameters *parameters,
+                       Destination *slot, Destination *kernel)
 {
         _cleanup_(payload_apply_free_p) PayloadApply *verified = NULL, *apply = NULL;
-        PayloadApplyParameters parameters = {
-                .keys = keys,
-                .target = slot->target,
-                .kernel = kernel->target,
-                .size = input->size,
-                .signatures_min = (unsigned)arg_signatures,
-        };
         int r;
 
         if (input->seekable) {
-                r = input_verify(input, keys, &verified);
+                r = input_verify(input, parameters->keys, &verified);
                 if (r >= 0 && lseek(input->fd, 0, SEEK_SET) < 0)
                         r = log_error_errno(-errno, "%s: %m", input->path);
                 if (r < 0)
                         return r;
         }
 
-        r = input_run(input->path, input->fd, &parameters, "applying", &apply);
+        r = input_run(input->path, input->fd, parameters, "applying", &apply);
         if (r < 0) {
                 destination_warn(slot);
                 destination_warn(kernel);
@@ -290,12 +318,31 @@ static int input_apply(const Input *input, const PayloadKeys *keys, Destination 
         return result_print(apply, "applied");
 }
 
+static int apply_open(Destination *slot, Destination *kernel, PayloadSource *base,
+                      PayloadSource *kernel_base)
+{
+        int r;
+
+        r = destination_open(arg_target, slot);
+        if (r < 0)
+                return r;
+        r = destination_open(arg_kernel_target, kernel);
+        if (r < 0)
+                return r;
+        r = base_open(arg_base, slot, base);
+        if (r < 0)
+                return r;
+
+        return base_open(arg_kernel_base, kernel, kernel_base);
+}
+
 int verb_apply(_unused_ int argc, char **argv)
 {
         _cleanup_(payload_keys_free_p) PayloadKeys *keys = NULL;
-        _cleanup_(destination_done) Destination slot = DESTINATION_NONE;
-        _cleanup_(destination_done) Destination kernel = DESTINATION_NONE;
+        _cleanup_(destination_done) Destination slot = DESTINATION_NONE, kernel = DESTINATION_NONE;
+        _cleanup_(base_done) PayloadSource base = { .fd = -1 }, kernel_base = { .fd = -1 };
         _cleanup_(input_done) Input input = { .fd = -1 };
+        PayloadApplyParameters parameters;
         int r;
 
         if (!arg_target)
@@ -303,16 +350,22 @@ int verb_apply(_unused_ int argc, char **argv)
         r = tool_load_keys(&arg_keys, &keys);
         if (r != 0)
                 return r;
-
         r = input_open(argv[1], &input);
         if (r < 0)
                 return r;
-        r = destination_open(arg_target, &slot);
-        if (r < 0)
-                return r;
-        r = destination_open(arg_kernel_target, &kernel);
+        r = apply_open(&slot, &kernel, &base, &kernel_base);
         if (r < 0)
                 return r;
 
-        return input_apply(&input, keys, &slot, &kernel);
+        parameters = (PayloadApplyParameters) {
+                .keys = keys,
+                .target = slot.target,
+                .kernel = kernel.target,
+                .base = arg_base ? &base : NULL,
+                .kernel_base = arg_kernel_base ? &kernel_base : NULL,
+                .size = input.size,
+                .now = now_realtime() / USEC_PER_SEC,
+                .signatures_min = (unsigned)arg_signatures,
+        };
+        return input_apply(&input, &parameters, &slot, &kernel);
 }

@@ -10,7 +10,7 @@ static const char *key_problem(int r)
         case -EBADMSG:
                 return "there is no key of the wanted kind in it";
         case -EKEYREJECTED:
-                return "only RSA keys of 2048 to 16384 bits are accepted";
+                return "only RSA of 2048 to 16384 bits, Ed25519 and ECDSA P-256 are accepted";
         default:
                 return strerror(-r);
         }
@@ -85,6 +85,9 @@ static const char *refusal_hint(PayloadRefusal refusal)
                 return "Hint: sign it with: payload sign FILE --key PRIVATE.pem --output SIGNED";
         case PAYLOAD_REFUSAL_SIGNATURE:
                 return "Hint: --key must be the public key of those who made the payload.";
+        case PAYLOAD_REFUSAL_BASE:
+                return "Hint: name the image it was made from with --base (and --kernel-base), or use "
+                       "a full payload.";
         case PAYLOAD_REFUSAL_TARGET_HASH:
                 return "Hint: the medium may be failing; the kernel log tells (dmesg).";
         case PAYLOAD_REFUSAL_NONE:
@@ -95,7 +98,6 @@ static const char *refusal_hint(PayloadRefusal refusal)
         case PAYLOAD_REFUSAL_OPERATION_HASH:
         case PAYLOAD_REFUSAL_OPERATION:
         case PAYLOAD_REFUSAL_HASH:
-        case PAYLOAD_REFUSAL_BASE:
         case PAYLOAD_REFUSAL_TARGET_TOO_SMALL:
         case PAYLOAD_REFUSAL_TARGET_IO:
         case _PAYLOAD_REFUSAL_MAX:

@@ -17,7 +17,7 @@ cleanup() {
     for mount in dev/pts dev/shm dev sys proc; do
         if mountpoint -q "$tree/$mount"; then umount "$tree/$mount"; fi
     done
-    if ! grep -q " $tree" /proc/mounts; then rm -rf "$tree"; fi
+    if ! grep -q " $tree" /proc/mounts; then rm -rf --one-file-system "$tree"; fi
 }
 trap cleanup EXIT
 cleanup
@@ -35,7 +35,7 @@ mmdebstrap --quiet --variant=minbase --include=ca-certificates "${options[@]}" b
 cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
 for file in "${options[@]}"; do cp "${file#--aptopt=}" "$tree/etc/apt/apt.conf.d/"; done
 mount -t proc proc "$tree/proc"
-mount --rbind --make-rslave /sys "$tree/sys" 2>/dev/null || mount -t sysfs sysfs "$tree/sys"
+mount -t sysfs sysfs "$tree/sys"
 mount --bind /dev "$tree/dev"
 mount -t devpts devpts "$tree/dev/pts"
 mount -t tmpfs tmpfs "$tree/dev/shm"

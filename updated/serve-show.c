@@ -123,7 +123,9 @@ static void log_reader_print(const LogReader *reader, const char *line, size_t s
                 printf("%s\n", reader->json ? line : text);
 }
 
-/* Prints what there is up to the end; half a line, still being written, is left for the next time. */
+/*
+ * Prints what there is up to the end; half a line, still being written, is left for the next time.
+ */
 static int log_reader_drain(LogReader *reader)
 {
         _cleanup_free_ char *line = NULL;

@@ -84,8 +84,7 @@ class Release:
             file.write(settings)
 
     def make_payload(self, program, keys):
-        run(program, "create", "--image", self.image, "--output", self.payload, "--version", self.version,
-            "--key", keys.private)
+        run(program, "create", "--image", self.image, "--output", self.payload, "--key", keys.private)
 
 
 class Keys:

@@ -86,5 +86,5 @@ class Host:
     @property
     def state(self):
         if not self.up:
-            return "REBOOTING"
+            return "REBOOTING" if self.slot != "?" else "BOOTING"
         return self.report.get("current_operation", "").removeprefix("UPDATE_STATUS_") or "STARTING"

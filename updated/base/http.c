@@ -6,6 +6,9 @@
 #include "base/http.h"
 #include "base/text.h"
 
+/* curl begins every request with a timer of 0 ms; sd-event's own default would add up to 250 ms to each. */
+#define HTTP_TIMER_ACCURACY (1 * USEC_PER_MSEC)
+
 struct HttpRequest {
         Http *http;
         CURL *easy;
@@ -407,8 +410,8 @@ int http_new(sd_event *event, Http **ret)
         LIST_INIT(&http->requests);
         http->event = sd_event_ref(event);
 
-        r = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer,
-                              http);
+        r = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, HTTP_TIMER_ACCURACY,
+                              on_timer, http);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
@@ -460,8 +463,8 @@ static int request_set_transport(HttpRequest *request, const HttpParameters *p)
         SET(CURLOPT_TCP_KEEPALIVE, 1L);
         SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / USEC_PER_MSEC));
         SET(CURLOPT_TIMEOUT_MS, (long)(p->total_timeout / USEC_PER_MSEC));
-        SET(CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_LOW_SPEED_BYTES);
-        SET(CURLOPT_LOW_SPEED_TIME, (long)HTTP_LOW_SPEED_SECONDS);
+        SET(CURLOPT_LOW_SPEED_LIMIT, p->may_idle ? 0L : (long)HTTP_LOW_SPEED_BYTES);
+        SET(CURLOPT_LOW_SPEED_TIME, p->may_idle ? 0L : (long)HTTP_LOW_SPEED_SECONDS);
         if (p->ca_file)
                 SET(CURLOPT_CAINFO, p->ca_file);
         if (p->certificate_file)

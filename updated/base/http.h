@@ -53,6 +53,7 @@ typedef struct HttpParameters {
         usec_t connect_timeout; /* 0: HTTP_CONNECT_TIMEOUT */
         usec_t total_timeout;   /* 0: none, only the low-speed limit */
         bool no_redirects;
+        bool may_idle; /* a stream that may be silent for hours: no low-speed limit, no wake-ups for it */
         const char *ca_file, *certificate_file, *key_file; /* PEM; NULL: the system's, none, none */
         const char *user, *password; /* sent to this host only, over https only */
         const char *user_agent;      /* NULL: none is sent */

@@ -1,0 +1,141 @@
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/io.h"
+#include "cloud-config/stage.h"
+
+static void staged_file_done(StagedFile *file)
+{
+        free(file->path);
+        free(file->temporary);
+        *file = (StagedFile) {};
+}
+
+void stage_done(Stage *stage)
+{
+        for (size_t i = 0; i < stage->n_files; i++) {
+                if (stage->files[i].temporary)
+                        (void)unlink(stage->files[i].temporary); /* it may never have been made */
+                staged_file_done(&stage->files[i]);
+        }
+        free(stage->files);
+        *stage = (Stage) {};
+}
+
+static int stage_push(Stage *stage, StagedFile *file)
+{
+        StagedFile *files;
+
+        files = reallocarray(stage->files, stage->n_files + 1, sizeof(StagedFile));
+        if (!files)
+                return -ENOMEM;
+
+        stage->files = files;
+        files[stage->n_files++] = *file;
+        *file = (StagedFile) {};
+        return 0;
+}
+
+static int temporary_write(int fd, const char *text, mode_t mode, uid_t uid, gid_t gid)
+{
+        struct stat status;
+        int r;
+
+        r = RET_ERRNO(fstat(fd, &status));
+        if (r >= 0 && (status.st_uid != uid || status.st_gid != gid))
+                r = RET_ERRNO(fchown(fd, uid, gid));
+        if (r >= 0)
+                r = RET_ERRNO(fchmod(fd, mode));
+        if (r >= 0)
+                r = write_full(fd, text, strlen(text));
+        if (r >= 0)
+                r = RET_ERRNO(fsync(fd));
+        return r;
+}
+
+int stage_add(Stage *stage, const char *root, const char *path, const char *text, mode_t mode,
+              uid_t uid, gid_t gid)
+{
+        _cleanup_(staged_file_done) StagedFile file = {};
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = root_join(root, path, &file.path);
+        if (r < 0)
+                return r;
+        if (!text)
+                return stage_push(stage, &file);
+
+        r = parents_make(file.path, 0755);
+        if (r < 0)
+                return r;
+        if (asprintf(&file.temporary, "%s.XXXXXX", file.path) < 0) {
+                file.temporary = NULL; /* undefined after a failure */
+                return -ENOMEM;
+        }
+
+        fd = RET_ERRNO(mkostemp(file.temporary, O_CLOEXEC));
+        if (fd < 0)
+                return fd;
+        r = temporary_write(fd, text, mode, uid, gid);
+        if (r >= 0)
+                r = stage_push(stage, &file);
+        if (r < 0)
+                (void)unlink(file.temporary); /* the first error is the one to report */
+        return r;
+}
+
+int stage_add_link(Stage *stage, const char *root, const char *path, const char *target)
+{
+        _cleanup_(staged_file_done) StagedFile file = {};
+        int r;
+
+        r = root_join(root, path, &file.path);
+        if (r < 0)
+                return r;
+        r = parents_make(file.path, 0755);
+        if (r < 0)
+                return r;
+
+        if (asprintf(&file.temporary, "%s.%lu", file.path, (unsigned long)getpid()) < 0) {
+                file.temporary = NULL;
+                return -ENOMEM;
+        }
+        (void)unlink(file.temporary); /* of a process long dead with our number */
+        r = RET_ERRNO(symlink(target, file.temporary));
+        if (r < 0)
+                return r;
+
+        return stage_push(stage, &file);
+}
+
+static int staged_file_commit(StagedFile *file)
+{
+        int r;
+
+        if (file->temporary)
+                r = RET_ERRNO(rename(file->temporary, file->path));
+        else
+                r = RET_ERRNO(unlink(file->path));
+        if (r < 0 && !(r == -ENOENT && !file->temporary))
+                return r;
+
+        free(file->temporary);
+        file->temporary = NULL;
+        return r == -ENOENT ? 0 : directory_sync_of(file->path);
+}
+
+int stage_commit(Stage *stage, const char **ret_path)
+{
+        int r;
+
+        for (size_t i = 0; i < stage->n_files; i++) {
+                r = staged_file_commit(&stage->files[i]);
+                if (r < 0) {
+                        *ret_path = stage->files[i].path;
+                        return r;
+                }
+        }
+
+        return 0;
+}

@@ -1,0 +1,125 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "coordinator.h"
+
+#define FILE_MODE  0644
+#define OPEN_TRIES 10
+
+/* Is the file that fd has open still the one under that name? */
+static bool is_current(int fd, const char *path)
+{
+        struct stat ours, named;
+
+        return fstat(fd, &ours) == 0 && stat(path, &named) == 0 && ours.st_dev == named.st_dev
+               && ours.st_ino == named.st_ino;
+}
+
+int coordinator_become(const char *root, Coordinator *ret)
+{
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = root_join(root, COORDINATOR_FILE, &path);
+        if (r >= 0)
+                r = parents_make(path, 0755);
+        if (r < 0)
+                return r;
+
+        for (unsigned i = 0; i < OPEN_TRIES; i++) {
+                _cleanup_close_ int fd =
+                        RET_ERRNO(open(path, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE));
+
+                if (fd < 0)
+                        return fd;
+                r = RET_ERRNO(flock(fd, LOCK_EX | LOCK_NB));
+                if (r < 0)
+                        return r;
+                if (is_current(fd, path)) {
+                        *ret = (Coordinator) { .root = root, .fd = TAKE_FD(fd) };
+                        return 0;
+                }
+        }
+
+        return -EWOULDBLOCK; /* somebody replaces the file as fast as we open it */
+}
+
+static void reason_tame(char *reason)
+{
+        for (char *p = reason; *p; p++)
+                if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._:;,/()[]+=-",
+                            *p))
+                        *p = '_';
+}
+
+static int text_make(const char *strategy, const char *state, const char *reason, char **ret)
+{
+        _cleanup_free_ char *tame = strdup(reason);
+        char *text;
+        int r;
+
+        if (!tame)
+                return -ENOMEM;
+        reason_tame(tame);
+
+        r = *tame ? asprintf(&text, "NAME=locksmithd\nSTRATEGY=%s\nSTATE=%s\nREASON=\"%s\"\n",
+                             strategy, state, tame)
+                  : asprintf(&text, "NAME=locksmithd\nSTRATEGY=%s\nSTATE=%s\n", strategy, state);
+        if (r < 0)
+                return -ENOMEM;
+
+        *ret = text;
+        return 0;
+}
+
+/* The new file is locked before it gets the name: there is no moment without a lock. */
+static int file_swap(Coordinator *coordinator, const char *text, char *temporary, const char *path)
+{
+        _cleanup_close_ int fd = RET_ERRNO(mkostemp(temporary, O_CLOEXEC));
+        int r;
+
+        if (fd < 0)
+                return fd;
+
+        r = RET_ERRNO(fchmod(fd, FILE_MODE));
+        if (r >= 0)
+                r = write_full(fd, text, strlen(text));
+        if (r >= 0)
+                r = RET_ERRNO(flock(fd, LOCK_EX | LOCK_NB));
+        if (r >= 0)
+                r = RET_ERRNO(rename(temporary, path));
+        if (r < 0) {
+                (void)unlink(temporary); /* the error above is the one to tell */
+                return r;
+        }
+
+        (void)close_fd(coordinator->fd);
+        coordinator->fd = TAKE_FD(fd);
+        return 0;
+}
+
+int coordinator_write(Coordinator *coordinator, const char *strategy, const char *state,
+                      const char *reason)
+{
+        _cleanup_free_ char *path = NULL, *temporary = NULL, *text = NULL;
+        int r;
+
+        r = root_join(coordinator->root, COORDINATOR_FILE, &path);
+        if (r >= 0)
+                r = root_join(coordinator->root, "/run/update-engine/.coordinator.conf.XXXXXX",
+                              &temporary);
+        if (r >= 0)
+                r = text_make(strategy, state, reason, &text);
+        if (r < 0)
+                return r;
+
+        return file_swap(coordinator, text, temporary, path);
+}
+
+void coordinator_done(Coordinator *coordinator)
+{
+        coordinator->fd = close_fd(coordinator->fd);
+}

@@ -1,0 +1,91 @@
+#include <stdio.h>
+
+#include "base/bus.h"
+#include "base/log.h"
+#include "ctl.h"
+
+typedef struct CtlRun {
+        const LockRequest *request;
+        const char *what;
+        int r;
+} CtlRun;
+
+void ctl_done(Ctl *ctl)
+{
+        session_done(&ctl->session);
+        sd_event_unref(ctl->event);
+        settings_done(&ctl->settings);
+        *ctl = (Ctl) {};
+}
+
+int ctl_open(Ctl *ctl)
+{
+        int r;
+
+        r = ctl_settings(&ctl->settings);
+        if (r < 0)
+                return r;
+
+        r = event_new(&ctl->event);
+        if (r >= 0)
+                r = session_open(ctl->event, &ctl->settings, &ctl->session);
+        if (r < 0)
+                return log_error_errno(r, "setting up: %m");
+        return 0;
+}
+
+static void on_result(const LockResult *result, void *userdata)
+{
+        CtlRun *run = userdata;
+
+        if (result->outcome == LOCK_DONE) {
+                run->r = 0;
+                run->request->on_done(result, run->request->userdata);
+                return;
+        }
+
+        run->r = -EIO;
+        log_error("%s: %s%s", run->what, result->why,
+                  result->unsure
+                          ? "; it may have been done all the same: look at locksmithctl status"
+                          : "");
+}
+
+int ctl_run(Ctl *ctl, const LockRequest *request, const char *what)
+{
+        CtlRun run = { .request = request, .what = what };
+        LockRequest ours = *request;
+        int r;
+
+        ours.on_done = on_result;
+        ours.userdata = &run;
+        r = session_run(&ctl->session, &ours, 0);
+        if (r == -ECANCELED)
+                return log_error_return(r, "%s: interrupted", what);
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", what);
+        return run.r;
+}
+
+int ctl_id(const Ctl *ctl, const char *argument, char **ret)
+{
+        int r;
+
+        if (argument) {
+                *ret = strdup(argument);
+                return *ret ? 0 : log_error_errno(-ENOMEM, "%m");
+        }
+
+        r = settings_machine_id(&ctl->settings, ret);
+        return r < 0 ? log_error_errno(r, "Cannot read machine-id: %m") : 0;
+}
+
+int ctl_print(json_t *document)
+{
+        json_auto_t *owned = document;
+        _cleanup_free_ char *text = owned ? json_dumps(owned, JSON_INDENT(2)) : NULL;
+
+        if (!text)
+                return log_error_errno(-ENOMEM, "%m");
+        return printf("%s\n", text) < 0 ? -EIO : 0;
+}

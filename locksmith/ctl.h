@@ -1,0 +1,50 @@
+/*
+ * What the verbs of locksmithctl share: its options, and one way to reach the lock.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/program.h"
+#include "session.h"
+
+/* One operation on the lock, run to its end. */
+typedef struct Ctl {
+        Settings settings;
+        sd_event *event;
+        Session session;
+} Ctl;
+
+/* Wants JSON? */
+bool ctl_json(void);
+
+/* Reads the settings, with the options of the command line before everything else. Logs what is
+ * wrong. */
+int ctl_settings(Settings *ret) _must_check_;
+
+/*
+ * The same, and opens the lock. The session borrows from the settings beside it, so *ctl must stay
+ * where it is; ctl_done() is for the caller in any case.
+ */
+int ctl_open(Ctl *ctl) _must_check_;
+void ctl_done(Ctl *ctl);
+
+/*
+ * Runs an operation; on_done gets the result only when it is LOCK_DONE. Anything else is logged as
+ * "what: why", where what is the classic tool's word for it ("Error locking"). Returns 0, or
+ * negative: logged.
+ */
+int ctl_run(Ctl *ctl, const LockRequest *request, const char *what) _must_check_;
+
+/* The id of a holder: the argument as it is, else this host's machine-id. Logs what is wrong. */
+int ctl_id(const Ctl *ctl, const char *argument, char **ret) _must_check_;
+
+/* Prints a JSON document and takes it; NULL is "out of memory". */
+int ctl_print(json_t *document) _must_check_;
+
+int verb_status(int argc, char **argv);
+int verb_lock(int argc, char **argv);
+int verb_unlock(int argc, char **argv);
+int verb_set_max(int argc, char **argv);
+int verb_reboot(int argc, char **argv);
+int verb_send_need_reboot(int argc, char **argv);

@@ -1,0 +1,57 @@
+/*
+ * What the parts of the daemon share; for nobody else.
+ */
+#pragma once
+
+#include "base/bus.h"
+#include "claim.h"
+#include "coordinator.h"
+#include "daemon.h"
+#include "session.h"
+
+typedef struct Daemon {
+        const Settings *settings;
+        char *machine_id;
+        sd_event *event;
+        sd_bus *bus;
+        Session session;
+        Coordinator coordinator;
+        Facts facts;
+        sd_event_source *decide; /* runs strategy_next() */
+        Action action;           /* what it said last */
+        char *said;              /* the state as it was told last, to tell changes only */
+
+        Claim *claim;             /* waits for its turn, and takes the lock */
+        LockOperation *operation; /* release, or looking whether there is an etcd */
+        char *record_key, *ticket_key;
+        char *lock_why;          /* why it takes long, or NULL */
+        sd_event_source *window; /* when it opens or closes */
+        sd_event_source *retry;  /* after a refused reboot, and when patience ends */
+        Backoff refused;
+
+        /* daemon-bus.c */
+        sd_bus_slot *status_match, *owner_match, *status_call, *sender_call, *slot_call,
+                *reboot_call;
+        sd_event_source *status_retry, *slot_retry;
+        Backoff status_backoff, slot_backoff;
+        sd_bus_message *update_signal; /* whose sender is being asked for */
+        char *to_version;              /* what the reboot brings */
+} Daemon;
+
+/* A fact has changed. */
+void daemon_decide_later(Daemon *daemon);
+
+/* Calls handler after the backoff's next span; one timer, which is used again. */
+int daemon_retry_later(Daemon *daemon, sd_event_source **timer, Backoff *backoff,
+                       sd_event_time_handler_t handler);
+
+/* Begins to watch the update daemon. */
+int daemon_bus_start(Daemon *daemon) _must_check_;
+void daemon_bus_done(Daemon *daemon);
+
+/* Asks whether the running slot is good, until it is; nothing when that is under way. */
+void daemon_check_slot(Daemon *daemon);
+
+void daemon_reboot(Daemon *daemon);
+void daemon_on_accepted(Daemon *daemon);
+void daemon_on_refused(Daemon *daemon, const char *why);

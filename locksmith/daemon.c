@@ -1,0 +1,450 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "daemon-internal.h"
+#include "lock-key.h"
+#include "record.h"
+
+/* How the file coordinator.conf and systemd are told of each action; the words of the file are
+ * locksmith's. */
+static const struct {
+        const char *state, *text;
+} action_table[_ACTION_MAX] = {
+        [ACTION_WAIT_FOR_DAEMON] = { "starting", "waiting for the update daemon" },
+        [ACTION_WAIT_FOR_UPDATE] = { "running", "waiting for an update" },
+        [ACTION_WAIT_FOR_WINDOW] = { "running", "a reboot is due: waiting for the reboot window" },
+        [ACTION_WAIT_FOR_LOCK] = { "reboot-planned", "a reboot is due: waiting for the lock" },
+        [ACTION_WAIT_FOR_RELEASE] = { "running", "giving the lock back" },
+        [ACTION_WAIT_FOR_RETRY] = { "reboot-planned",
+                                    "a reboot is due: it was refused and is asked for again soon" },
+        [ACTION_WAIT_FOR_REBOOT] = { "rebooting", "the reboot was asked for" },
+        [ACTION_CHECK_SLOT] = { "running",
+                                "keeping the lock until the running slot is marked good" },
+        [ACTION_ASK_ETCD] = { "running", "looking for an etcd" },
+        [ACTION_TAKE] = { "reboot-planned", "a reboot is due: taking the lock" },
+        [ACTION_RELEASE] = { "running", "giving the lock back" },
+        [ACTION_REBOOT] = { "rebooting", "asking for the reboot" },
+};
+
+void daemon_decide_later(Daemon *d)
+{
+        (void)sd_event_source_set_enabled(d->decide,
+                                          SD_EVENT_ONESHOT); /* can only fail for a freed source */
+}
+
+int daemon_retry_later(Daemon *d, sd_event_source **timer, Backoff *backoff,
+                       sd_event_time_handler_t handler)
+{
+        *timer = sd_event_source_disable_unref(*timer);
+        return sd_event_add_time_relative(d->event, timer, CLOCK_MONOTONIC, backoff_next(backoff),
+                                          0, handler, d);
+}
+
+/* Tells log, coordinator.conf and systemd, when there is something new to tell. */
+static void daemon_say(Daemon *d)
+{
+        const char *state = action_table[d->action].state, *text = action_table[d->action].text;
+        _cleanup_free_ char *say = NULL;
+        int r;
+
+        if (asprintf(&say, "%s%s%s", text, d->lock_why ? ": " : "", d->lock_why ? d->lock_why : "")
+            < 0) {
+                say = NULL;
+                return;
+        }
+        if (streq_null(say, d->said))
+                return;
+
+        log_info("%s", say);
+        (void)sd_notifyf(false, "STATUS=%s", say); /* not under systemd: nobody to tell */
+        r = coordinator_write(&d->coordinator, strategy_to_string(d->settings->strategy), state,
+                              say);
+        if (r < 0)
+                log_warning_errno(r, "%s: %m", COORDINATOR_FILE);
+        free(d->said);
+        d->said = TAKE_PTR(say);
+}
+
+static void daemon_set_lock(Daemon *d, LockState state, const char *why)
+{
+        d->facts.lock = state;
+        if (text_set(&d->lock_why, is_empty(why) ? NULL : why) < 0)
+                log_warning("out of memory: the state of the lock is not told");
+}
+
+/* An etcd has answered. This is kept for ever: strategy best-effort never does without the lock
+ * again. */
+static void daemon_note_etcd(Daemon *d)
+{
+        static const char text[] = "An etcd has answered on this host.\n";
+        int r;
+
+        if (d->facts.etcd_seen)
+                return;
+
+        r = file_replace(d->settings->root, DAEMON_ETCD_SEEN, text, strlen(text), 0644);
+        if (r < 0)
+                log_warning_errno(r, "%s: %m", DAEMON_ETCD_SEEN);
+        d->facts.etcd_seen = true;
+}
+
+static void on_lock_wait(const LockResult *result, void *userdata)
+{
+        Daemon *d = userdata;
+
+        if (result->semaphore)
+                daemon_note_etcd(d);
+        if (text_set(&d->lock_why, result->why) >= 0)
+                daemon_decide_later(d);
+}
+
+static void on_taken(const LockResult *result, void *userdata)
+{
+        Daemon *d = userdata;
+
+        d->claim = NULL;
+        daemon_note_etcd(d);
+        log_info("holding the lock, %lld of %lld slots are left",
+                 (long long)result->semaphore->free, (long long)result->semaphore->max);
+        daemon_set_lock(d, LOCK_STATE_HELD, NULL);
+        daemon_decide_later(d);
+}
+
+static void on_released(const LockResult *result, void *userdata)
+{
+        Daemon *d = userdata;
+
+        d->operation = NULL;
+        daemon_note_etcd(d);
+        if (result->outcome == LOCK_DONE)
+                log_info("gave the lock back");
+        daemon_set_lock(d, LOCK_STATE_FREE, NULL);
+        daemon_decide_later(d);
+}
+
+static void on_etcd_asked(const LockResult *result, void *userdata)
+{
+        Daemon *d = userdata;
+
+        d->operation = NULL;
+        if (result->outcome == LOCK_DONE || result->outcome == LOCK_REFUSED)
+                daemon_note_etcd(d);
+        else
+                log_info("this host has never had an etcd, and none answers: %s", result->why);
+        d->facts.etcd_asked = true;
+        daemon_decide_later(d);
+}
+
+static void daemon_give_up(Daemon *d, int error)
+{
+        (void)sd_event_exit(
+                d->event,
+                log_error_errno(error, "working on the lock: %m")); /* fails in the end only */
+}
+
+static void daemon_operate(Daemon *d, LockKind kind, LockOnResult on_done)
+{
+        int r;
+
+        d->claim = claim_cancel(d->claim);
+        d->operation = lock_cancel(d->operation);
+        r = lock_start(d->event, d->session.backend,
+                       &(LockRequest) {
+                               .kind = kind,
+                               .id = d->machine_id,
+                               .record_key = d->record_key,
+                               .ticket_key = d->ticket_key,
+                               .persistent = kind != LOCK_KIND_READ,
+                               .on_wait = on_lock_wait,
+                               .on_done = on_done,
+                               .userdata = d,
+                       },
+                       &d->operation);
+        if (r < 0)
+                daemon_give_up(d, r);
+}
+
+static void daemon_take(Daemon *d)
+{
+        _cleanup_(record_done) Record record = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        d->operation = lock_cancel(d->operation);
+        r = record_of_host(d->settings->root, "update", d->to_version, &record);
+        if (r >= 0)
+                r = record_format(&record, &text);
+        if (r >= 0)
+                r = claim_start(&d->session,
+                                &(ClaimRequest) {
+                                        .group = d->settings->group,
+                                        .id = d->machine_id,
+                                        .record = text,
+                                        .on_wait = on_lock_wait,
+                                        .on_done = on_taken,
+                                        .userdata = d,
+                                },
+                                &d->claim);
+        if (r < 0)
+                daemon_give_up(d, r);
+}
+
+static void daemon_act(Daemon *d)
+{
+        switch (d->action) {
+        case ACTION_WAIT_FOR_DAEMON:
+        case ACTION_WAIT_FOR_UPDATE:
+        case ACTION_WAIT_FOR_WINDOW:
+        case ACTION_WAIT_FOR_LOCK:
+        case ACTION_WAIT_FOR_RELEASE:
+        case ACTION_WAIT_FOR_RETRY:
+        case ACTION_WAIT_FOR_REBOOT:
+                break;
+        case ACTION_CHECK_SLOT:
+                daemon_check_slot(d);
+                break;
+        case ACTION_ASK_ETCD:
+                if (!d->operation)
+                        daemon_operate(d, LOCK_KIND_READ, on_etcd_asked);
+                break;
+        case ACTION_TAKE:
+                daemon_set_lock(d, LOCK_STATE_WANTED, NULL);
+                daemon_take(d);
+                break;
+        case ACTION_RELEASE:
+                daemon_set_lock(d, LOCK_STATE_RELEASING, NULL);
+                daemon_operate(d, LOCK_KIND_RELEASE, on_released);
+                break;
+        case ACTION_REBOOT:
+                daemon_reboot(d);
+                break;
+        case _ACTION_MAX:
+                break;
+        }
+}
+
+static int on_window(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        daemon_decide_later(userdata);
+        return 0;
+}
+
+/* Learns whether the window is open, and wakes up when that changes, if a reboot is due. */
+static int daemon_look_at_window(Daemon *d)
+{
+        const Window *window = &d->settings->window;
+        usec_t now = now_realtime(), change;
+
+        d->window = sd_event_source_disable_unref(d->window);
+        d->facts.window_open = !d->settings->has_window || window_contains(window, now);
+        if (!d->settings->has_window || d->facts.update != UPDATE_DUE)
+                return 0;
+
+        change = d->facts.window_open ? window_closing(window, now) + 1
+                                      : window_next_opening(window, now);
+        return sd_event_add_time(d->event, &d->window, CLOCK_REALTIME,
+                                 MIN_OF(change, now + DAEMON_WINDOW_LOOK), 0, on_window, d);
+}
+
+static int on_decide(_unused_ sd_event_source *source, void *userdata)
+{
+        Daemon *d = userdata;
+        UpdateState update = d->facts.update;
+        int r;
+
+        r = daemon_look_at_window(d);
+        if (r < 0)
+                return log_error_errno(r, "setting the timer of the reboot window: %m");
+        if (update != UPDATE_DUE)
+                backoff_reset(&d->refused);
+
+        d->action = strategy_next(d->settings->strategy, &d->facts);
+        daemon_say(d);
+        daemon_act(d);
+        return 0;
+}
+
+static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        Daemon *d = userdata;
+
+        if (d->facts.rebooting) {
+                daemon_on_refused(d, "it was accepted, but has not come");
+                return 0;
+        }
+
+        d->facts.backing_off = false;
+        daemon_decide_later(d);
+        return 0;
+}
+
+void daemon_on_refused(Daemon *d, const char *why)
+{
+        int r;
+
+        log_error("the reboot was refused: %s; giving the lock back and asking again later", why);
+        d->facts.rebooting = false;
+        d->facts.backing_off = true;
+        d->facts.etcd_asked = false;
+        r = daemon_retry_later(d, &d->retry, &d->refused, on_retry);
+        if (r < 0)
+                (void)sd_event_exit(d->event, log_error_errno(r, "setting a timer: %m"));
+        daemon_decide_later(d);
+}
+
+void daemon_on_accepted(Daemon *d)
+{
+        int r;
+
+        log_notice("rebooting");
+        d->retry = sd_event_source_disable_unref(d->retry);
+        r = sd_event_add_time_relative(d->event, &d->retry, CLOCK_MONOTONIC, DAEMON_PATIENCE, 0,
+                                       on_retry, d);
+        if (r < 0)
+                (void)sd_event_exit(d->event, log_error_errno(r, "setting a timer: %m"));
+}
+
+static void on_left(const LockResult *result, _unused_ void *userdata)
+{
+        if (result->outcome == LOCK_DONE)
+                log_info("gave the lock back");
+        else if (result->outcome != LOCK_NOT_HOLDER)
+                log_error("the lock could not be given back: %s", result->why);
+}
+
+/*
+ * At the end: a lock for a reboot that has not been asked for is of no use to this host any more.
+ * The loop has ended, so this takes a new one.
+ */
+static void daemon_leave(const Daemon *d)
+{
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(session_done) Session session = {};
+        int r;
+
+        r = event_new(&event);
+        if (r >= 0)
+                r = session_open(event, d->settings, &session);
+        if (r >= 0) {
+                claim_leave(&session, d->settings->group, d->machine_id, DAEMON_LEAVE_TIME / 2);
+                r = session_run(&session,
+                                &(LockRequest) {
+                                        .kind = LOCK_KIND_RELEASE,
+                                        .id = d->machine_id,
+                                        .record_key = d->record_key,
+                                        .on_done = on_left,
+                                },
+                                DAEMON_LEAVE_TIME / 2);
+        }
+        if (r < 0)
+                log_error_errno(r, "the lock could not be given back in time: %m");
+}
+
+static void daemon_done(Daemon *d)
+{
+        claim_cancel(d->claim);
+        lock_cancel(d->operation);
+        daemon_bus_done(d);
+        sd_event_source_disable_unref(d->window);
+        sd_event_source_disable_unref(d->retry);
+        sd_event_source_disable_unref(d->decide);
+        session_done(&d->session);
+        sd_bus_flush_close_unref(d->bus);
+        coordinator_done(&d->coordinator);
+        sd_event_unref(d->event);
+        free(d->machine_id);
+        free(d->record_key);
+        free(d->ticket_key);
+        free(d->lock_why);
+        free(d->to_version);
+        free(d->said);
+}
+
+static int daemon_become_coordinator(Daemon *d)
+{
+        int r;
+
+        r = coordinator_become(d->settings->root, &d->coordinator);
+        if (r == -EWOULDBLOCK)
+                return log_error_return(
+                        r, "unable to become 'update coordinator': file already locked: another"
+                           " program coordinates the reboots of this host");
+        if (r < 0)
+                return log_error_errno(r, "unable to become 'update coordinator': %s: %m",
+                                       COORDINATOR_FILE);
+        return 0;
+}
+
+static int daemon_load(Daemon *d)
+{
+        _cleanup_close_ int marker = root_open(d->settings->root, DAEMON_ETCD_SEEN, O_RDONLY, 0);
+        int r;
+
+        d->facts.etcd_seen = marker >= 0;
+        r = settings_machine_id(d->settings, &d->machine_id);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read machine-id: %m");
+
+        r = lock_key_holder(d->settings->group, d->machine_id, &d->record_key);
+        if (r >= 0)
+                r = lock_key_ticket(d->settings->group, d->machine_id, &d->ticket_key);
+        return r < 0 ? log_error_errno(r, "naming the keys of this host: %m") : 0;
+}
+
+static int daemon_open(Daemon *d)
+{
+        int r;
+
+        r = daemon_load(d);
+        if (r >= 0)
+                r = daemon_become_coordinator(d);
+        if (r < 0)
+                return r;
+
+        r = event_new(&d->event);
+        if (r < 0)
+                return log_error_errno(r, "setting up the event loop: %m");
+        r = sd_event_add_defer(d->event, &d->decide, on_decide, d);
+        if (r >= 0)
+                r = session_open(d->event, d->settings, &d->session);
+        if (r < 0)
+                return log_error_errno(r, "setting up: %m");
+        r = bus_open(d->event, &d->bus);
+        if (r >= 0)
+                r = daemon_bus_start(d);
+        if (r < 0)
+                return log_error_errno(r, "connecting to the system bus: %m");
+
+        (void)sd_notify(false, "READY=1"); /* not under systemd: nobody to tell */
+        return 0;
+}
+
+int daemon_run(const Settings *settings)
+{
+        _cleanup_(daemon_done) Daemon d = {
+                .settings = settings,
+                .coordinator = { .fd = -1 },
+                .refused = { .first = DAEMON_REFUSED_FIRST, .max = DAEMON_REFUSED_MAX },
+        };
+        int r;
+
+        r = daemon_open(&d);
+        if (r < 0)
+                return r;
+
+        r = sd_event_loop(d.event);
+        if (r < 0)
+                log_error_errno(r, "the event loop ended: %m");
+        (void)sd_notify(false, "STOPPING=1");
+
+        if (!d.facts.rebooting
+            && (d.facts.lock == LOCK_STATE_WANTED || d.facts.lock == LOCK_STATE_HELD)) {
+                d.claim = claim_cancel(d.claim);
+                d.operation = lock_cancel(d.operation);
+                daemon_leave(&d);
+        }
+        return r < 0 ? r : EXIT_SUCCESS;
+}

@@ -1,0 +1,29 @@
+/*
+ * What etcd.c and etcd-watch.c share; for nobody else.
+ */
+#pragma once
+
+#include "etcd.h"
+
+struct Etcd {
+        Http *http; /* borrowed */
+        const EtcdSettings *settings;
+        size_t current; /* the endpoint that is asked first */
+        char *token;    /* of the user, or NULL: none fetched yet */
+        EtcdCall *sent; /* of etcd_send(): the last one */
+};
+
+typedef struct EtcdPost {
+        const char *path, *body;
+        HttpOnData on_data; /* of a stream, or NULL for one answer */
+        HttpOnDone on_done;
+        void *userdata;
+} EtcdPost;
+
+/* Posts to the current endpoint, with token and the headers that etcd wants. */
+int etcd_post(Etcd *etcd, const EtcdPost *post, HttpRequest **ret) _must_check_;
+
+const char *etcd_endpoint(const Etcd *etcd);
+
+/* Why an HTTP request failed, for people, with a hint where there is one. */
+void etcd_failure_text(const Etcd *etcd, const HttpResult *result, char why[static ETCD_WHY_MAX]);

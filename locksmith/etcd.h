@@ -1,0 +1,73 @@
+/*
+ * A client of etcd's v3 JSON gateway: a list of endpoints, one call at a time or several, watches.
+ * Everything is asynchronous on the event loop. Rules: spec/etcd-gateway.md part A.
+ *
+ * An endpoint that does not answer, or answers 5xx, makes the next one current. A read then goes on
+ * there; a write does not, because it may have been done: its outcome is unknown, and only its
+ * owner can find out by reading.
+ */
+#pragma once
+
+#include "base/http.h"
+#include "base/text.h"
+#include "etcd-wire.h"
+
+#define ETCD_CONNECT_TIMEOUT (2 * USEC_PER_SEC)
+#define ETCD_TOTAL_TIMEOUT   (8 * USEC_PER_SEC)
+#define ETCD_ENDPOINTS_MAX   16
+
+typedef struct Etcd Etcd;
+typedef struct EtcdCall EtcdCall;
+typedef struct EtcdWatch EtcdWatch;
+
+/* Borrowed, for as long as the client lives. */
+typedef struct EtcdSettings {
+        TextList endpoints; /* URLs without a slash at the end */
+        const char *ca_file, *certificate_file, *key_file;
+        const char *user, *password;
+} EtcdSettings;
+
+typedef enum EtcdOutcome {
+        ETCD_DONE,    /* HTTP 200: body is the answer */
+        ETCD_UNKNOWN, /* a write that was sent, without an answer that tells whether it was done */
+        ETCD_FAILED,  /* it was not done: why tells */
+} EtcdOutcome;
+
+/* Borrowed: valid inside the callback only. */
+typedef struct EtcdReply {
+        EtcdOutcome outcome;
+        const char *body;
+        size_t size;
+        const char *why;
+} EtcdReply;
+
+typedef void (*EtcdOnReply)(const EtcdReply *reply, void *userdata);
+
+int etcd_new(Http *http, const EtcdSettings *settings, Etcd **ret) _must_check_;
+Etcd *etcd_free(Etcd *etcd); /* calls and watches must have ended */
+DEFINE_CLEANUP(Etcd *, etcd_free);
+
+/*
+ * Posts body to path ("/v3/kv/range"). Takes body, also when it fails. on_reply is called once,
+ * never from inside this call, unless etcd_cancel().
+ */
+int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply on_reply,
+              void *userdata, EtcdCall **ret) _must_check_;
+EtcdCall *etcd_cancel(EtcdCall *call); /* returns NULL; NULL is fine */
+
+/* Posts body to path and does not care for the answer, nor whether there is one. Takes body. */
+void etcd_send(Etcd *etcd, const char *path, char *body);
+
+/*
+ * Called once: with the line that tells of a change of the key (or of the end of the watch:
+ * line->canceled), or with NULL and why.
+ */
+typedef void (*EtcdOnChange)(const EtcdWatchLine *line, const char *why, void *userdata);
+
+/* Waits for the first change of key at or behind a revision. The answer ends the watch. */
+int etcd_watch(Etcd *etcd, const char *key, int64_t start_revision, EtcdOnChange on_change,
+               void *userdata, EtcdWatch **ret) _must_check_;
+EtcdWatch *etcd_watch_cancel(EtcdWatch *watch);
+
+/* Makes the next endpoint current. */
+void etcd_rotate(Etcd *etcd);

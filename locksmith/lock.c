@@ -1,0 +1,341 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lock.h"
+
+/* A lost race comes with the new document: so many times it is used at once, later after a pause
+ * and a fresh look. */
+#define TRIES_AT_ONCE 2
+
+#define TIMER_ACCURACY (1 * USEC_PER_MSEC)
+
+#define WHY_MAX 256
+
+struct LockOperation {
+        sd_event *event;
+        LockBackend *backend;
+        sd_event_source *timer; /* when to read again */
+        LockKind kind;
+        char *id, *record_key, *record, *ticket_key;
+        int64_t max, old_max;
+        bool persistent;
+        LockOnResult on_wait, on_done;
+        void *userdata;
+
+        Semaphore semaphore; /* as read, then as edited */
+        bool known;          /* semaphore is what a backend said */
+        int64_t revision;
+        unsigned n_lost, n_unknown;
+        bool swapping; /* a swap is under way */
+        bool tried;    /* one was; libcurl itself sends again when a kept connection dies */
+        bool unsure;   /* a swap of ours may be done without our having seen it */
+        Backoff backoff;
+};
+
+static void operation_read(LockOperation *o);
+static void operation_edit(LockOperation *o);
+
+LockOperation *lock_cancel(LockOperation *o)
+{
+        if (!o)
+                return NULL;
+
+        o->backend->ops->cancel(o->backend);
+        sd_event_source_disable_unref(o->timer);
+        sd_event_unref(o->event);
+        semaphore_done(&o->semaphore);
+        free(o->id);
+        free(o->record_key);
+        free(o->record);
+        free(o->ticket_key);
+        free(o);
+        return NULL;
+}
+DEFINE_CLEANUP(LockOperation *, lock_cancel);
+
+static LockResult operation_result(const LockOperation *o, LockOutcome outcome, const char *why)
+{
+        return (LockResult) {
+                .outcome = outcome,
+                .semaphore = o->known ? &o->semaphore : NULL,
+                .old_max = o->old_max,
+                .unsure = outcome == LOCK_FAILED && o->unsure,
+                .why = why,
+        };
+}
+
+static void operation_finish(LockOperation *o, LockOutcome outcome, const char *why)
+{
+        _cleanup_(lock_cancel_p) LockOperation *owned = o;
+        LockResult result = operation_result(o, outcome, why);
+
+        o->on_done(&result, o->userdata);
+}
+
+/* Reads again after a while. */
+static void operation_read_later(LockOperation *o, usec_t delay)
+{
+        int r;
+
+        r = sd_event_source_set_time_relative(o->timer, delay);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+        if (r < 0)
+                operation_finish(o, LOCK_FAILED, strerror(-r));
+}
+
+static void operation_wait(LockOperation *o, LockOutcome outcome, const char *why)
+{
+        LockResult result = operation_result(o, outcome, why);
+
+        if (o->on_wait)
+                o->on_wait(&result, o->userdata);
+}
+
+/* It did not work: the end, or the next try of an operation that does not give up. */
+static void operation_fail(LockOperation *o, LockOutcome outcome, const char *why)
+{
+        if (!o->persistent) {
+                operation_finish(o, outcome, why);
+                return;
+        }
+
+        o->n_lost = o->n_unknown = 0;
+        operation_wait(o, outcome, why);
+        operation_read_later(o, backoff_next(&o->backoff));
+}
+
+static void operation_take_document(LockOperation *o, const LockReply *reply)
+{
+        char why[WHY_MAX];
+        const char *reason;
+        int r;
+
+        semaphore_done(&o->semaphore);
+        o->known = false;
+        o->revision = reply->revision;
+        if (!reply->text) {
+                o->semaphore = SEMAPHORE_INITIAL;
+                r = 0;
+        } else
+                r = semaphore_parse(reply->text, reply->size, &o->semaphore, &reason);
+        if (r == -EBADMSG) {
+                (void)snprintf(why, sizeof(why), "the key holds no semaphore: %s",
+                               reason); /* cut is fine */
+                operation_fail(o, LOCK_REFUSED, why);
+                return;
+        }
+        if (r < 0) {
+                operation_fail(o, LOCK_FAILED, strerror(-r));
+                return;
+        }
+
+        o->known = true;
+        operation_edit(o);
+}
+
+/* Somebody else was faster. */
+static void operation_lose(LockOperation *o, const LockReply *reply)
+{
+        o->n_lost++;
+        if (o->n_lost >= LOCK_TRIES_MAX)
+                operation_fail(o, LOCK_FAILED, "too many others change the lock at the same time");
+        else if (o->n_lost <= TRIES_AT_ONCE)
+                operation_take_document(o, reply);
+        else
+                operation_read_later(o, jitter_below(MIN_OF(USEC_PER_MSEC << MIN_OF(o->n_lost, 16U),
+                                                            LOCK_RACE_WAIT)));
+}
+
+static void on_reply(const LockReply *reply, void *userdata)
+{
+        LockOperation *o = userdata;
+        bool swapped = o->swapping;
+
+        o->swapping = false;
+        (void)sd_event_source_set_enabled(
+                o->timer, SD_EVENT_OFF); /* of a watch; can not fail for a live source */
+        if (reply->answer != LOCK_ANSWER_FAILED)
+                backoff_reset(&o->backoff);
+
+        switch (reply->answer) {
+        case LOCK_ANSWER_DOCUMENT:
+                if (swapped)
+                        operation_lose(o, reply);
+                else
+                        operation_take_document(o, reply);
+                break;
+
+        case LOCK_ANSWER_WRITTEN:
+                operation_finish(o, LOCK_DONE, "");
+                break;
+
+        case LOCK_ANSWER_UNKNOWN:
+                o->unsure = true;
+                if (++o->n_unknown >= LOCK_UNKNOWNS_MAX)
+                        operation_fail(o, LOCK_FAILED, reply->why);
+                else
+                        operation_read_later(o, jitter_below(LOCK_RACE_WAIT));
+                break;
+
+        case LOCK_ANSWER_FAILED:
+                operation_fail(o, LOCK_FAILED, reply->why);
+                break;
+        }
+}
+
+static void operation_read(LockOperation *o)
+{
+        int r;
+
+        r = o->backend->ops->read(o->backend, on_reply, o);
+        if (r < 0)
+                operation_fail(o, LOCK_FAILED, strerror(-r));
+}
+
+static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        LockOperation *o = userdata;
+
+        o->backend->ops->cancel(o->backend); /* a watch that has been silent for too long */
+        operation_read(o);
+        return 0;
+}
+
+static size_t operation_sides(const LockOperation *o, LockSide sides[static LOCK_SIDES_MAX])
+{
+        size_t n = 0;
+
+        if (o->record_key)
+                sides[n++] =
+                        (LockSide) { o->record_key, o->kind == LOCK_KIND_TAKE ? o->record : NULL };
+        if (o->ticket_key)
+                sides[n++] = (LockSide) { o->ticket_key, NULL };
+        return n;
+}
+
+static void operation_swap(LockOperation *o)
+{
+        _cleanup_free_ char *text = NULL;
+        LockSide sides[LOCK_SIDES_MAX];
+        size_t n_sides = operation_sides(o, sides);
+        int r;
+
+        r = semaphore_format(&o->semaphore, &text);
+        if (r >= 0)
+                r = o->backend->ops->swap(o->backend,
+                                          &(LockSwap) {
+                                                  .text = text,
+                                                  .revision = o->revision,
+                                                  .sides = sides,
+                                                  .n_sides = n_sides,
+                                          },
+                                          on_reply, o);
+        if (r < 0)
+                operation_fail(o, LOCK_FAILED, strerror(-r));
+        else
+                o->swapping = o->tried = true;
+}
+
+static void operation_be_busy(LockOperation *o)
+{
+        char why[WHY_MAX];
+        int r;
+
+        /* No slot is free now, so the document is another one than that which a lost swap of ours
+         * had named. */
+        o->unsure = false;
+        (void)snprintf(why, sizeof(why), "semaphore is at %" PRId64, o->semaphore.free); /* fits */
+        if (!o->persistent) {
+                operation_finish(o, LOCK_BUSY, why);
+                return;
+        }
+
+        o->n_lost = o->n_unknown = 0;
+        operation_wait(o, LOCK_BUSY, why);
+        r = o->backend->ops->watch(o->backend, o->revision, on_reply, o);
+        if (r < 0)
+                operation_fail(o, LOCK_FAILED, strerror(-r));
+        else
+                operation_read_later(o, LOCK_WATCH_MAX + jitter_below(LOCK_WATCH_MAX / 4));
+}
+
+/* Returns as the functions of semaphore.h do. */
+static int operation_apply(LockOperation *o)
+{
+        switch (o->kind) {
+        case LOCK_KIND_READ:
+                return 0;
+        case LOCK_KIND_TAKE:
+                return semaphore_take(&o->semaphore, o->id);
+        case LOCK_KIND_RELEASE:
+                return semaphore_release(&o->semaphore, o->id);
+        case LOCK_KIND_SET_MAX:
+                if (!o->tried) /* else this may be what we wrote ourselves */
+                        o->old_max = o->semaphore.max;
+                return semaphore_set_max(&o->semaphore, o->max);
+        }
+        return -EINVAL;
+}
+
+static void operation_edit(LockOperation *o)
+{
+        int r = operation_apply(o);
+
+        if (r > 0)
+                operation_swap(o);
+        else if (r == 0)
+                operation_finish(o, LOCK_DONE, "");
+        else if (r == -EBUSY)
+                operation_be_busy(o);
+        else if (r == -ENOENT && o->tried)
+                operation_finish(o, LOCK_DONE, ""); /* we held it when we began */
+        else if (r == -ENOENT)
+                operation_finish(o, LOCK_NOT_HOLDER, "holder does not exist");
+        else
+                operation_fail(o, LOCK_FAILED, strerror(-r));
+}
+
+static int text_copy(char **target, const char *text)
+{
+        *target = text ? strdup(text) : NULL;
+        return text && !*target ? -ENOMEM : 0;
+}
+
+int lock_start(sd_event *event, LockBackend *backend, const LockRequest *request,
+               LockOperation **ret)
+{
+        _cleanup_(lock_cancel_p) LockOperation *o = calloc(1, sizeof(LockOperation));
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        *o = (LockOperation) {
+                .event = sd_event_ref(event),
+                .backend = backend,
+                .kind = request->kind,
+                .max = request->max,
+                .persistent = request->persistent,
+                .on_wait = request->on_wait,
+                .on_done = request->on_done,
+                .userdata = request->userdata,
+                .backoff = { .first = LOCK_RETRY_FIRST, .max = LOCK_RETRY_MAX },
+        };
+
+        r = text_copy(&o->id, request->id);
+        if (r >= 0)
+                r = text_copy(&o->record_key, request->record_key);
+        if (r >= 0)
+                r = text_copy(&o->record, request->record);
+        if (r >= 0)
+                r = text_copy(&o->ticket_key, request->ticket_key);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &o->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY,
+                                               on_timer, o);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(o->timer, "lock-timer"); /* for debugging only */
+
+        *ret = TAKE_PTR(o);
+        return 0;
+}

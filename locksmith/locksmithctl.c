@@ -1,0 +1,141 @@
+#include "base/log.h"
+#include "ctl.h"
+
+static TextList arg_endpoints;
+static const char *arg_root = NULL, *arg_group = NULL;
+static const char *arg_ca_file = NULL, *arg_certificate_file = NULL, *arg_key_file = NULL;
+static const char *arg_user = NULL, *arg_password = NULL;
+static bool arg_json = false, arg_debug = false;
+
+bool ctl_json(void)
+{
+        return arg_json;
+}
+
+/* Endpoints given one by one mean the same as one list of them. */
+static int endpoints_join(char **ret)
+{
+        _cleanup_free_ char *joined = NULL;
+
+        for (size_t i = 0; i < arg_endpoints.n_items; i++) {
+                char *longer;
+
+                if (asprintf(&longer, "%s%s%s", joined ? joined : "", joined ? "," : "",
+                             arg_endpoints.items[i])
+                    < 0)
+                        return -ENOMEM;
+                free(joined);
+                joined = longer;
+        }
+
+        *ret = TAKE_PTR(joined);
+        return 0;
+}
+
+static int settings_from_options(Settings *settings)
+{
+        const struct {
+                const char *value;
+                char **field;
+        } table[] = {
+                { arg_root, &settings->root },
+                { arg_group, &settings->group },
+                { arg_ca_file, &settings->ca_file },
+                { arg_certificate_file, &settings->certificate_file },
+                { arg_key_file, &settings->key_file },
+                { arg_user, &settings->user },
+                { arg_password, &settings->password },
+        };
+        int r = endpoints_join(&settings->endpoint);
+
+        for (size_t i = 0; i < ELEMENTSOF(table) && r >= 0; i++)
+                r = text_set(table[i].field, table[i].value);
+        return r;
+}
+
+int ctl_settings(Settings *ret)
+{
+        _cleanup_(settings_done) Settings settings = {};
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        if (arg_debug)
+                log_set_max_level(LOG_DEBUG);
+        r = settings_from_options(&settings);
+        if (r >= 0)
+                r = settings_read(&settings, true, &why);
+        if (r < 0 && why)
+                return log_error_return(r, "%s", why);
+        if (r < 0)
+                return log_error_errno(r, "reading the settings: %m");
+
+        *ret = settings;
+        settings = (Settings) {};
+        return 0;
+}
+
+static int verb_help(int argc, char **argv);
+
+static const Option options[] = {
+        { "endpoint", 0, OPTION_LIST, &arg_endpoints, "URL[,URL]",
+          "etcd; default 127.0.0.1, ports 2379 and 4001", 0 },
+        { "group", 0, OPTION_TEXT, &arg_group, "GROUP", "whose lock", 0 },
+        { "etcd-cafile", 0, OPTION_TEXT, &arg_ca_file, "FILE",
+          "PEM of the CA that etcd's certificate is\nsigned by", 0 },
+        { "etcd-certfile", 0, OPTION_TEXT, &arg_certificate_file, "FILE",
+          "client certificate (PEM)", 0 },
+        { "etcd-keyfile", 0, OPTION_TEXT, &arg_key_file, "FILE", "its key (PEM)", 0 },
+        { "etcd-username", 0, OPTION_TEXT, &arg_user, "NAME", "user of etcd", 0 },
+        { "etcd-password", 0, OPTION_TEXT, &arg_password, "TEXT",
+          "password; better: LOCKSMITHCTL_ETCD_PASSWORD", 0 },
+        { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON", 0 },
+        { "root", 0, OPTION_TEXT, &arg_root, "DIR", "see DIR as / for all files", 0 },
+        { "debug", 0, OPTION_FLAG, &arg_debug, NULL, "log more", 0 },
+        {},
+};
+
+static const Verb verbs[] = {
+        { "status", "", 0, 0, NULL, "show free slots and holders", verb_status },
+        { "lock", "[ID]", 0, 1, NULL, "take a slot for ID, default: this host", verb_lock },
+        { "unlock", "[ID]", 0, 1, NULL, "give the slot of ID back", verb_unlock },
+        { "set-max", "N", 0, -1, NULL, "set how many may hold the lock; 0: nobody", verb_set_max },
+        { "reboot", "", 0, 0, NULL, "reboot this host, with the lock if its strategy\nwants that",
+          verb_reboot },
+        { "send-need-reboot", "", 0, 0, NULL, "tell locksmithd that a reboot is due",
+          verb_send_need_reboot },
+        { "help", "[COMMAND]", 0, 1, NULL, "show this help", verb_help },
+        {},
+};
+
+static const Program program = {
+        .name = "locksmithctl",
+        .synopsis = "[OPTION...] COMMAND [ARGUMENT]",
+        .summary = "Shows and changes the lock that lets hosts reboot one after another.",
+        .options = options,
+        .verbs = verbs,
+        .default_verb = "help",
+        .single_dash = true,
+        .footer = "Every option can come from the environment: LOCKSMITHCTL_ENDPOINT for\n"
+                  "--endpoint, and so on. Others come from the settings of locksmithd(8).",
+};
+
+static int verb_help(int argc, char **argv)
+{
+        char *help[] = { NULL, (char *)"--help", NULL };
+
+        for (const Verb *v = verbs; argc > 1 && v->name; v++)
+                if (streq(v->name, argv[1]))
+                        argc = 1;
+        if (argc > 1)
+                return log_error_return(-EINVAL, "Unrecognized command: %s", argv[1]);
+
+        return program_run(&program, 2, help);
+}
+
+int main(int argc, char **argv)
+{
+        int status = program_run(&program, argc, argv);
+
+        text_list_done(&arg_endpoints);
+        return status;
+}

@@ -1,0 +1,57 @@
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+#include "base/program.h"
+#include "daemon.h"
+
+static const char *arg_root = NULL;
+static bool arg_debug = false;
+
+static int run(_unused_ int argc, _unused_ char **argv)
+{
+        _cleanup_(settings_done) Settings settings = {};
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        if (arg_debug)
+                log_set_max_level(LOG_DEBUG);
+        r = text_set(&settings.root, arg_root);
+        if (r >= 0)
+                r = settings_read(&settings, false, &why);
+        if (r < 0 && why)
+                return log_error_return(r, "%s", why);
+        if (r < 0)
+                return log_error_errno(r, "reading the settings: %m");
+
+        if (settings.strategy == STRATEGY_OFF) {
+                log_notice(
+                        "REBOOT_STRATEGY is off: nothing to do; a lock that this host holds stays, see locksmithctl unlock");
+                (void)sd_notify(false,
+                                "READY=1"); /* or systemd takes a good end for a failed start */
+                return EXIT_DONE;
+        }
+
+        return daemon_run(&settings);
+}
+
+int main(int argc, char **argv)
+{
+        static const Option options[] = {
+                { "root", 0, OPTION_TEXT, &arg_root, "DIR", "see DIR as / for all files", 0 },
+                { "debug", 0, OPTION_FLAG, &arg_debug, NULL, "log more", 0 },
+                {},
+        };
+        static const Program program = {
+                .name = "locksmithd",
+                .synopsis = "[--root DIR]",
+                .summary =
+                        "Reboots this host when an update waits for it, as strategy, window and lock\nallow.",
+                .options = options,
+                .run = run,
+                .single_dash = true,
+                .footer =
+                        "Settings come from the environment and from update.conf, see locksmithd(8).",
+        };
+
+        return program_run(&program, argc, argv);
+}

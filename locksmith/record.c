@@ -1,0 +1,139 @@
+#include <jansson.h>
+
+#include "base/env-file.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "base/time-util.h"
+#include "etcd-wire.h"
+#include "record.h"
+
+#define BOOT_ID_FILE  "/proc/sys/kernel/random/boot_id"
+#define HOSTNAME_FILE "/etc/hostname"
+
+void record_done(Record *record)
+{
+        free(record->host);
+        free(record->boot_id);
+        free(record->reason);
+        free(record->from_version);
+        free(record->to_version);
+        *record = (Record) {};
+}
+
+/* A file that can not be read leaves the text empty: a record is a kindness, not a duty. */
+static int line_read(const char *root, const char *path, char **ret)
+{
+        int r;
+
+        r = file_read_line(root, path, ret);
+        if (r == -ENOMEM)
+                return r;
+        return r < 0 ? text_set(ret, "") : 0;
+}
+
+static int version_read(const char *root, char **ret)
+{
+        static const struct {
+                const char *path, *key;
+        } table[] = {
+                { "/usr/share/coreos/release", "COREOS_RELEASE_VERSION" },
+                { "/usr/share/flatcar/release", "FLATCAR_RELEASE_VERSION" },
+                { "/etc/os-release", "VERSION_ID" },
+        };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(env_file_done) EnvFile file = {};
+                const char *value;
+
+                r = env_file_read(root, table[i].path, NULL, NULL, &file);
+                if (r == -ENOMEM)
+                        return r;
+                value = r < 0 ? NULL : env_file_get(&file, table[i].key);
+                if (value)
+                        return text_set(ret, value);
+        }
+
+        return text_set(ret, "");
+}
+
+int record_of_host(const char *root, const char *reason, const char *to_version, Record *ret)
+{
+        _cleanup_(record_done)
+                Record record = { .since = (int64_t)(now_realtime() / USEC_PER_SEC) };
+        int r;
+
+        r = line_read(root, HOSTNAME_FILE, &record.host);
+        if (r >= 0)
+                r = line_read(root, BOOT_ID_FILE, &record.boot_id);
+        if (r >= 0)
+                r = version_read(root, &record.from_version);
+        if (r >= 0)
+                r = text_set(&record.reason, reason);
+        if (r >= 0)
+                r = text_set(&record.to_version, to_version ? to_version : "");
+        if (r < 0)
+                return r;
+
+        *ret = record;
+        record = (Record) {};
+        return 0;
+}
+
+int record_format(const Record *record, char **ret)
+{
+        json_auto_t *root = json_pack(
+                "{s:s, s:s, s:I, s:s, s:s, s:s}", "host", record->host, "boot_id", record->boot_id,
+                "since", (json_int_t)record->since, "reason", record->reason, "from_version",
+                record->from_version, "to_version", record->to_version);
+        char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+
+        if (!text)
+                return -ENOMEM; /* or a file of ours that is not UTF-8 */
+
+        *ret = text;
+        return 0;
+}
+
+static int text_read(const json_t *root, const char *name, char **ret)
+{
+        const json_t *value = json_object_get(root, name);
+        char shown[ETCD_WHY_MAX];
+
+        if (value && !json_is_string(value))
+                return -EBADMSG;
+
+        foreign_text(value ? json_string_value(value) : "", json_string_length(value), shown,
+                     sizeof(shown));
+        return text_set(ret, shown);
+}
+
+int record_parse(const char *text, size_t size, Record *ret)
+{
+        _cleanup_(record_done) Record record = {};
+        json_auto_t *root = size <= RECORD_TEXT_MAX
+                                    ? json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL)
+                                    : NULL;
+        const json_t *since = json_object_get(root, "since");
+        int r;
+
+        if (!json_is_object(root) || (since && !json_is_integer(since)))
+                return -EBADMSG;
+
+        record.since = MAX_OF(json_integer_value(since), (json_int_t)0);
+        r = text_read(root, "host", &record.host);
+        if (r >= 0)
+                r = text_read(root, "boot_id", &record.boot_id);
+        if (r >= 0)
+                r = text_read(root, "reason", &record.reason);
+        if (r >= 0)
+                r = text_read(root, "from_version", &record.from_version);
+        if (r >= 0)
+                r = text_read(root, "to_version", &record.to_version);
+        if (r < 0)
+                return r;
+
+        *ret = record;
+        record = (Record) {};
+        return 0;
+}

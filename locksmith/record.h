@@ -1,0 +1,38 @@
+/*
+ * What a host tells the others about itself, beside the lock it holds and beside its place in the
+ * queue. The semaphore is the authority: a record without a holder means nothing, a holder without
+ * a record is one that an old client has put there.
+ */
+#pragma once
+
+#include "base/macros.h"
+
+#define RECORD_TEXT_MAX (4 * KIB)
+
+typedef struct Record {
+        char *host;
+        char *boot_id; /* of the boot in which it was written: another one now means "it has
+                          rebooted" */
+        char *reason;  /* why it wants to reboot, or who took the lock */
+        char *from_version, *to_version;
+        int64_t since; /* seconds since 1970, by the clock of that host; 0: not said */
+} Record;
+
+/*
+ * Describes this host: name, boot id and version are read below root; what is not there stays out.
+ * to_version may be NULL.
+ */
+int record_of_host(const char *root, const char *reason, const char *to_version,
+                   Record *ret) _must_check_;
+
+/* JSON; the caller frees it. */
+int record_format(const Record *record, char **ret) _must_check_;
+
+/*
+ * Reads a record that somebody wrote: -EBADMSG when it is none. Its texts can be shown as they are.
+ * Absent texts are
+ * "", so that nobody has to ask.
+ */
+int record_parse(const char *text, size_t size, Record *ret) _must_check_;
+
+void record_done(Record *record);

@@ -1,0 +1,94 @@
+#include "session.h"
+#include "backend-etcd.h"
+#include "lock-key.h"
+
+typedef struct Run {
+        LockOperation *operation;
+        LockOnResult on_done;
+        void *userdata;
+        bool done;
+} Run;
+
+void session_done(Session *session)
+{
+        lock_backend_free(session->backend);
+        etcd_free(session->etcd);
+        http_free(session->http);
+        sd_event_unref(session->event);
+        *session = (Session) {};
+}
+
+int session_open(sd_event *event, const Settings *settings, Session *ret)
+{
+        _cleanup_(session_done) Session session = { .event = sd_event_ref(event) };
+        _cleanup_free_ char *key = NULL;
+        int r;
+
+        r = lock_key_semaphore(settings->group, &key);
+        if (r >= 0)
+                r = http_new(event, &session.http);
+        if (r >= 0)
+                r = etcd_new(session.http, &settings->etcd, &session.etcd);
+        if (r >= 0)
+                r = backend_etcd_new(session.etcd, key, &session.backend);
+        if (r < 0)
+                return r;
+
+        *ret = session;
+        session = (Session) {};
+        return 0;
+}
+
+static void on_run_done(const LockResult *result, void *userdata)
+{
+        Run *run = userdata;
+
+        run->operation = NULL;
+        run->done = true;
+        run->on_done(result, run->userdata);
+}
+
+static int on_run_timeout(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        *(bool *)userdata = true;
+        return 0;
+}
+
+int session_wait(Session *session, const bool *done, usec_t timeout)
+{
+        _cleanup_(sd_event_source_disable_unrefp) sd_event_source *timer = NULL;
+        bool late = false;
+        int r = 0;
+
+        if (timeout > 0)
+                r = sd_event_add_time_relative(session->event, &timer, CLOCK_MONOTONIC, timeout, 0,
+                                               on_run_timeout, &late);
+        while (r >= 0 && !*done && !late) {
+                if (sd_event_get_state(session->event) == SD_EVENT_FINISHED)
+                        return -ECANCELED; /* a signal */
+                r = sd_event_run(session->event, UINT64_MAX);
+        }
+        if (r < 0)
+                return r;
+
+        return *done ? 0 : -ETIMEDOUT;
+}
+
+int session_run(Session *session, const LockRequest *request, usec_t timeout)
+{
+        Run run = { .on_done = request->on_done, .userdata = request->userdata };
+        LockRequest ours = *request;
+        int r;
+
+        ours.on_wait = NULL; /* nobody waits for news here */
+        ours.on_done = on_run_done;
+        ours.userdata = &run;
+        r = lock_start(session->event, session->backend, &ours, &run.operation);
+        if (r < 0)
+                return r;
+
+        r = session_wait(session, &run.done, timeout);
+        if (!run.done)
+                lock_cancel(run.operation);
+        return r;
+}

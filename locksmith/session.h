@@ -1,0 +1,29 @@
+/*
+ * All that is needed to work with one lock, put together: HTTP, etcd, backend. Used by the daemon
+ * on its own event loop, and by the command line tool, which runs one operation to its end.
+ */
+#pragma once
+
+#include "lock.h"
+#include "settings.h"
+
+typedef struct Session {
+        sd_event *event;
+        Http *http;
+        Etcd *etcd;
+        LockBackend *backend;
+} Session;
+
+/* settings is borrowed. */
+int session_open(sd_event *event, const Settings *settings, Session *ret) _must_check_;
+
+/*
+ * Runs an operation to its end, or until timeout (0: none): -ETIMEDOUT then, or -ECANCELED behind a
+ * signal. The request's on_done is called with its userdata, as ever.
+ */
+int session_run(Session *session, const LockRequest *request, usec_t timeout) _must_check_;
+
+/* Runs the event loop until *done, with the same returns. */
+int session_wait(Session *session, const bool *done, usec_t timeout) _must_check_;
+
+void session_done(Session *session);

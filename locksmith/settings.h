@@ -1,0 +1,39 @@
+/*
+ * The settings of the lock and of the reboot manager, from their sources in this order: the command
+ * line and the LOCKSMITHCTL_ variables (locksmithctl only), the environment, the drop-in of
+ * cloud-config, update.conf of the administrator, update.conf of the vendor. A variable that is set
+ * but empty counts as not set.
+ */
+#pragma once
+
+#include "etcd.h"
+#include "strategy.h"
+#include "window.h"
+
+#define SETTINGS_DROP_IN "/run/systemd/system/locksmithd.service.d/20-cloudinit.conf"
+
+typedef struct Settings {
+        char *root;  /* what is / to us, or NULL */
+        char *group; /* of the lock; "" is the default group */
+        char *endpoint, *ca_file, *certificate_file, *key_file, *user, *password;
+        char *strategy_text, *window_start, *window_length;
+
+        /* What the texts above mean. */
+        EtcdSettings etcd; /* its texts are ours */
+        Strategy strategy;
+        Window window;
+        bool has_window;
+} Settings;
+
+/*
+ * Reads all settings and checks them. Fields that are set already (by the command line) stay. With
+ * ctl the LOCKSMITHCTL_ variables count. -EINVAL with a line for people in *ret_why, which the
+ * caller frees.
+ */
+int settings_read(Settings *settings, bool ctl, char **ret_why) _must_check_;
+
+/* The id under which this host holds the lock: the text of /etc/machine-id. -EBADMSG when that is
+ * none. */
+int settings_machine_id(const Settings *settings, char **ret) _must_check_;
+
+void settings_done(Settings *settings);

@@ -1,0 +1,71 @@
+#include "strategy.h"
+
+static const char *const strategy_table[_STRATEGY_MAX] = {
+        [STRATEGY_REBOOT] = "reboot",
+        [STRATEGY_ETCD_LOCK] = "etcd-lock",
+        [STRATEGY_BEST_EFFORT] = "best-effort",
+        [STRATEGY_OFF] = "off",
+};
+DEFINE_STRING_TABLE(strategy, Strategy);
+
+bool strategy_needs_lock(Strategy strategy, bool etcd_seen)
+{
+        return strategy == STRATEGY_ETCD_LOCK || (strategy == STRATEGY_BEST_EFFORT && etcd_seen);
+}
+
+/* A broken etcd must not turn a cluster into unlocked reboots: only a host that never had one does
+ * without. */
+static bool must_ask_etcd(Strategy strategy, const Facts *facts)
+{
+        return strategy == STRATEGY_BEST_EFFORT && !facts->etcd_seen && !facts->etcd_asked;
+}
+
+static Action next_without_reboot(Strategy strategy, const Facts *facts)
+{
+        if (facts->lock == LOCK_STATE_RELEASING)
+                return ACTION_WAIT_FOR_RELEASE;
+        if (facts->lock == LOCK_STATE_WANTED || facts->lock == LOCK_STATE_HELD)
+                return ACTION_RELEASE; /* never held while something else is in the way */
+        if (must_ask_etcd(strategy, facts))
+                return ACTION_ASK_ETCD;
+
+        /* A host that came back ill keeps its slot, so that the others do not follow it. */
+        if (strategy_needs_lock(strategy, facts->etcd_seen) && facts->lock == LOCK_STATE_NOT_KNOWN)
+                return facts->slot_good ? ACTION_RELEASE : ACTION_CHECK_SLOT;
+
+        if (facts->update != UPDATE_DUE)
+                return ACTION_WAIT_FOR_UPDATE;
+        return facts->window_open ? ACTION_WAIT_FOR_RETRY : ACTION_WAIT_FOR_WINDOW;
+}
+
+static Action next_with_lock(const Facts *facts)
+{
+        switch (facts->lock) {
+        case LOCK_STATE_NOT_KNOWN:
+        case LOCK_STATE_FREE:
+                return ACTION_TAKE;
+        case LOCK_STATE_WANTED:
+                return ACTION_WAIT_FOR_LOCK;
+        case LOCK_STATE_HELD:
+                return ACTION_REBOOT;
+        case LOCK_STATE_RELEASING:
+                return ACTION_WAIT_FOR_RELEASE;
+        }
+        return ACTION_WAIT_FOR_LOCK;
+}
+
+Action strategy_next(Strategy strategy, const Facts *facts)
+{
+        if (facts->rebooting)
+                return ACTION_WAIT_FOR_REBOOT;
+        if (facts->update == UPDATE_NOT_KNOWN)
+                return ACTION_WAIT_FOR_DAEMON;
+        if (strategy == STRATEGY_OFF || facts->update != UPDATE_DUE || !facts->window_open
+            || facts->backing_off)
+                return next_without_reboot(strategy, facts);
+
+        if (must_ask_etcd(strategy, facts))
+                return ACTION_ASK_ETCD;
+        return strategy_needs_lock(strategy, facts->etcd_seen) ? next_with_lock(facts)
+                                                               : ACTION_REBOOT;
+}

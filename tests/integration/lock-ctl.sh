@@ -1,0 +1,121 @@
+#!/bin/bash
+# locksmithctl against a real etcd: words and exit codes of the classic tool, and what it got wrong.
+# shellcheck source=tests/integration/lib.sh
+. "$SLUICE_SOURCE/tests/integration/lib.sh"
+# shellcheck source=tests/integration/lock-lib.sh
+. "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
+
+command -v etcd etcdctl >/dev/null || skip_all "etcd-server and etcd-client are needed"
+etcd_start main
+root=$scratch/host
+mkdir -p "$root/etc"
+echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+export LOCKSMITHCTL_ENDPOINT=$etcd_main
+run_ctl() { "$ctl" --root "$root" "$@"; }
+
+# output_is DESCRIPTION TEXT COMMAND...: exit 0 and exactly this on stdout, nothing on stderr
+output_is() {
+    local what=$1 wanted=$2; shift 2
+    run "$@"
+    if [ "$status" = 0 ] && [ "$(cat "$scratch/out")" = "$wanted" ] && [ ! -s "$scratch/err" ]; then
+        pass "$what"
+    else
+        fail "$what: exit $status" "$scratch/out" "$scratch/err"
+    fi
+}
+value_is() { same "$1" "$(etcd_get "$etcd_main" "$key")" "$2"; }
+
+# Words and exit codes
+output_is "status of an absent key" $'Available: 1\nMax: 1' run_ctl status
+value_is "status does not create the key" ""
+output_is "lock is silent" "" run_ctl lock
+value_is "the document is locksmith's" '{"semaphore":0,"max":1,"holders":["0123456789abcdef0123456789abcdef"]}'
+output_is "status lists the holders" $'Available: 0\nMax: 1\n\nMACHINE ID\n0123456789abcdef0123456789abcdef' run_ctl status
+output_is "the holder may lock again" "" run_ctl lock
+refuses "nobody else may" 1 "Error locking: semaphore is at 0" run_ctl lock other
+refuses "who holds nothing can not unlock" 1 "Error unlocking: holder does not exist" run_ctl unlock other
+output_is "unlock is silent" "" run_ctl unlock
+value_is "after the last holder" '{"semaphore":1,"max":1,"holders":[]}'
+output_is "set-max tells both" $'Old-Max: 1\nMax: 3' run_ctl set-max 3
+for id in c a b; do run_ctl lock $id; done
+value_is "holders are sorted" '{"semaphore":0,"max":3,"holders":["a","b","c"]}'
+prints "set-max below the holders says so" "^Max: 1" run_ctl set-max 1
+grep -q "3 hosts hold the lock" "$scratch/err" && pass "on stderr" || fail "on stderr" "$scratch/err"
+value_is "and throws nobody out" '{"semaphore":-2,"max":1,"holders":["a","b","c"]}'
+refuses "nobody new gets in" 1 "semaphore is at -2" run_ctl lock d
+refuses "set-max without a number" 1 "New maximum value must be set." run_ctl set-max
+refuses "set-max of a fraction" 1 "Invalid maximum value: 1.5" run_ctl set-max 1.5
+refuses "set-max of a negative number" 1 "Invalid maximum value: -5" run_ctl set-max -- -5
+prints "set-max 0 pauses" "^Max: 0" run_ctl set-max 0
+for id in c a b; do run_ctl unlock $id; done
+refuses "then nobody gets in" 1 "semaphore is at 0" run_ctl lock d
+run_ctl set-max 1 >/dev/null
+refuses "an unknown command" 2 'unknown command "stauts", did you mean "status"' run_ctl stauts
+works "no command shows the help" run_ctl
+refuses "help for an unknown command" 1 "Unrecognized command: nosuch" run_ctl help nosuch
+works "one dash is as good as two" "$ctl" -endpoint "$etcd_main" -root "$root" status
+rm "$root/etc/machine-id"
+refuses "without a machine-id" 1 "Cannot read machine-id" run_ctl lock
+works "an id given needs none" run_ctl lock x
+prints "JSON" '"holders": \[' run_ctl --json status
+run_ctl unlock x
+
+# Groups
+works "a group has a lock of its own" run_ctl --group 'prod/database x+y%é' lock x
+same "under locksmith's name for it" \
+    "$(etcd_get "$etcd_main" coreos.com/updateengine/rebootlock/groups/prod%2Fdatabase+x%2By%25%C3%A9/semaphore)" \
+    '{"semaphore":0,"max":1,"holders":["x"]}'
+refuses "group .. is refused" 1 "can not be names of groups" run_ctl --group .. status
+mkdir -p "$root/etc/coreos"
+echo 'LOCKSMITHD_GROUP="prod/database x+y%é"' >"$root/etc/coreos/update.conf"
+prints "the group of locksmithd is the default" "^x$" run_ctl status
+rm "$root/etc/coreos/update.conf"
+
+# What other writers left in the key
+for file in "$SLUICE_SOURCE"/tests/bad/locksmith/semaphore/*; do
+    case $file in */empty|*/nul-byte|*/not-utf8|*/deep) continue ;; esac # etcdctl can not write these
+    etcd_put "$etcd_main" $key "$(cat "$file")"
+    refuses "the key holds ${file##*/}: status" 1 "the key holds no semaphore: ." run_ctl status
+    refuses "the key holds ${file##*/}: lock" 1 "the key holds no semaphore: ." run_ctl lock x
+    value_is "and it stays" "$(cat "$file")"
+done
+etcd_put "$etcd_main" $key '{"MAX":2,"semaphore":9,"holders":["z","a"],"owner":"ops"}'
+prints "a wrong count is recomputed" "^Available: 0" run_ctl status
+grep -q "stored number of free slots, 9, is wrong" "$scratch/err" && pass "and told" || fail "and told" "$scratch/err"
+works "unsorted holders are found" run_ctl unlock a
+value_is "and put right; foreign fields are gone, as with old clients" '{"semaphore":1,"max":2,"holders":["z"]}'
+etcd_put "$etcd_main" $key '{"semaphore":0,"max":1,"holders":["\u001b[2Jx"]}'
+prints "an id can not act on the terminal" '^\?\[2Jx' run_ctl status
+etcd_put "$etcd_main" $key '{"semaphore":1,"max":1,"holders":[]}'
+
+# Answers that get lost
+proxy_start() {
+    port=$(free_port)
+    start python3 "$SLUICE_SOURCE/tests/double/lossy-proxy.py" "$port" "$etcd_main_port" "$1"
+    wait_for 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+}
+for plan in a r 5 aa rr5; do
+    proxy_start $plan
+    works "lock, with the fates \"$plan\"" run_ctl --endpoint "http://127.0.0.1:$port" lock lost
+    value_is "holds it once" '{"semaphore":0,"max":1,"holders":["lost"]}'
+    proxy_start $plan
+    works "unlock, with the fates \"$plan\"" run_ctl --endpoint "http://127.0.0.1:$port" unlock lost
+    value_is "holds it no more" '{"semaphore":1,"max":1,"holders":[]}'
+done
+proxy_start rrrrrrrr
+refuses "an etcd that never answers a write is told" 1 "Error locking: .*may have been done" \
+    run_ctl --endpoint "http://127.0.0.1:$port" lock lost
+
+# Endpoints
+works "a dead endpoint is passed over" run_ctl --endpoint http://127.0.0.1:1 --endpoint "$etcd_main" lock over
+works "also in a list" run_ctl --endpoint "http://127.0.0.1:1, $etcd_main" unlock over
+refuses "none answers: all are told" 1 "http://127.0.0.1:1: .*onnect.*; http://127.0.0.1:2: .*onnect" \
+    run_ctl --endpoint http://127.0.0.1:1,http://127.0.0.1:2 status
+kill -STOP "$etcd_main_pid"
+begin=$SECONDS
+refuses "a frozen etcd is given up" 1 "timed out" run_ctl status
+[ $((SECONDS - begin)) -le 10 ] && pass "within 10 s" || fail "within 10 s: $((SECONDS - begin)) s"
+kill -CONT "$etcd_main_pid"
+etcd_stop main
+refuses "etcd is down" 1 "$etcd_main: .*onnect" run_ctl lock x
+done_testing

@@ -1,0 +1,130 @@
+#!/bin/bash
+# locksmithd on a private bus, with a real etcd: when it reboots, when it does not, and what becomes of the lock.
+# shellcheck source=tests/integration/lib.sh
+. "$SLUICE_SOURCE/tests/integration/lib.sh"
+# shellcheck source=tests/integration/lock-lib.sh
+. "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
+
+command -v etcd etcdctl dbus-daemon >/dev/null || skip_all "etcd-server, etcd-client and dbus are needed"
+etcd_start main
+hour=$(date -d "2 hours" +%H)
+
+# Settings
+root=$scratch/plain
+mkdir -p "$root/etc/coreos"
+echo plain >"$root/etc/machine-id"
+refuses "an unknown strategy is refused at start" 1 'unknown strategy "sometimes"' \
+    env REBOOT_STRATEGY=sometimes "$daemon" --root "$root"
+echo "REBOOT_STRATEGY=never" >"$root/etc/coreos/update.conf"
+refuses "also when update.conf has it" 1 'unknown strategy "never"' "$daemon" --root "$root"
+refuses "a window that is none is refused at start" 1 'reboot window: start "25:00"' \
+    env REBOOT_STRATEGY=reboot REBOOT_WINDOW_START=25:00 REBOOT_WINDOW_LENGTH=1h "$daemon" --root "$root"
+refuses "half a window is refused at start" 1 'reboot window' \
+    env REBOOT_STRATEGY=reboot REBOOT_WINDOW_START=Thu\ 14:00 "$daemon" --root "$root"
+refuses "an endpoint that is no URL is refused at start" 1 'etcd endpoint "http://"' \
+    env REBOOT_STRATEGY=etcd-lock LOCKSMITHD_ENDPOINT=http:// "$daemon" --root "$root"
+works "the environment is stronger than update.conf; off ends at once and well" env REBOOT_STRATEGY=off "$daemon" --root "$root"
+
+# A reboot with the lock
+bus_start a
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "the daemon runs and waits" 10 state_is a running
+refuses "a second coordinator on the same host is refused" 1 "file already locked" \
+    env DBUS_SYSTEM_BUS_ADDRESS="unix:path=$scratch/a.bus" REBOOT_STRATEGY=reboot "$daemon" --root "$scratch/a"
+peers a "refuse an operator is at work"
+peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+becomes "on NEED_REBOOT the reboot is asked for" 10 called a 1
+becomes "a refusal gives the lock back" 10 holders_are ""
+becomes "and the log says why" 1 logged a "refused: an operator is at work"
+peers a accept
+becomes "it is asked for again later" 25 called a 2
+becomes "the host holds the lock while it reboots" 5 holders_are '"host-a"'
+becomes "coordinator.conf says so" 5 state_is a rebooting
+host_stop $a
+holders_are '"host-a"' && pass "SIGTERM in a reboot keeps the lock" || fail "SIGTERM in a reboot keeps the lock"
+
+# Back again
+peers a "good no"
+peers a "silent UPDATE_STATUS_IDLE"
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "a slot that is not good yet keeps the lock" 10 logged a "until the running slot is marked good"
+holders_are '"host-a"' && pass "and it is kept" || fail "and it is kept"
+peers a "good yes"
+becomes "a good slot releases it" 10 holders_are ""
+
+# Waiting for the lock
+"$ctl" --endpoint "$etcd_main" lock somebody
+peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+becomes "with the lock taken, the daemon waits and says why" 10 reason_is a "semaphore is at 0"
+etcd_stop main
+becomes "when etcd dies meanwhile, the reason is that" 20 reason_is a "[Cc]onnect"
+called a 3 && fail "no reboot without etcd" "$scratch/a.calls" || pass "no reboot without etcd"
+etcd_start main
+"$ctl" --endpoint "$etcd_main" unlock somebody
+becomes "when etcd is back and the lock free, it reboots" 30 called a 3
+kill -9 $a; wait $a 2>/dev/null
+
+# Killed while it held the lock and still not rebooted: the lock is its own
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "a restarted daemon that holds the lock goes on with the reboot" 10 called a 4
+kill -9 $a; wait $a 2>/dev/null
+host_start a REBOOT_STRATEGY=etcd-lock REBOOT_WINDOW_START="$hour:00" REBOOT_WINDOW_LENGTH=30m
+a=$started
+becomes "restarted with a closed window it gives the lock back" 10 holders_are ""
+becomes "and waits for the window" 5 logged a "waiting for the reboot window"
+host_stop $a
+called a 5 && fail "no reboot outside of the window" "$scratch/a.calls" || pass "no reboot outside of the window"
+
+# SIGTERM between lock and reboot: a refused reboot of a second host is the only long state that holds nothing, so
+# hold the daemon where it wants the lock
+"$ctl" --endpoint "$etcd_main" lock somebody
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "it waits for the lock" 10 reason_is a "semaphore is at 0"
+kill -STOP $a
+"$ctl" --endpoint "$etcd_main" unlock somebody
+"$ctl" --endpoint "$etcd_main" lock host-a # as if its own answer had been lost
+kill $a; kill -CONT $a; wait $a
+becomes "SIGTERM gives back what was taken for a reboot that has not been asked for" 5 holders_are ""
+
+# Strategies without the lock
+peers a "status UPDATE_STATUS_IDLE"
+host_start a REBOOT_STRATEGY=reboot LOCKSMITHD_ENDPOINT=http://127.0.0.1:1
+a=$started
+n=$(wc -l <"$scratch/a.calls")
+becomes "strategy reboot waits for the update" 10 state_is a running
+env DBUS_SYSTEM_BUS_ADDRESS="unix:path=$scratch/a.bus" "$ctl" send-need-reboot
+becomes "locksmithctl send-need-reboot makes it reboot, without any etcd" 10 called a $((n + 1))
+host_stop $a
+host_start a REBOOT_STRATEGY=best-effort LOCKSMITHD_ENDPOINT=http://127.0.0.1:1
+a=$started
+peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+becomes "best-effort on a host that once had an etcd waits for it" 10 reason_is a "127.0.0.1:1"
+host_stop $a
+same "and does not reboot" "$(wc -l <"$scratch/a.calls")" $((n + 1))
+bus_start b
+peers b "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+host_start b REBOOT_STRATEGY=best-effort LOCKSMITHD_ENDPOINT=http://127.0.0.1:1
+b=$started
+becomes "best-effort on a host that never had an etcd reboots" 10 called b 1
+host_stop $b
+host_start b REBOOT_STRATEGY=best-effort
+b=$started
+becomes "best-effort with an etcd takes the lock" 10 holders_are '"host-b"'
+becomes "and leaves its mark" 5 test -e "$scratch/b/var/lib/updated/etcd-seen"
+host_stop $b
+"$ctl" --endpoint "$etcd_main" unlock host-b
+
+# The update daemon is away, and comes
+peers b leave
+peers b "silent UPDATE_STATUS_IDLE"
+host_start b REBOOT_STRATEGY=etcd-lock
+b=$started
+becomes "without the update daemon it waits" 10 state_is b starting
+peers b return
+becomes "and sees it coming" 5 state_is b running
+host_stop $b
+done_testing
