@@ -149,10 +149,12 @@ def test_schedule(tap, directory, server, release, public):
                "did you mean CHECK_FIRST?" in log, "bad lines of update.conf are named with file and line", log)
         wait_until(lambda: any("<ping" in body and "<updatecheck" not in body for body in server.requests), what="a ping")
         tap.ok(True, "while it waits for the reboot it only pings")
-        tap.same(len(server.events()), 1, "events that the server does not take now …", server.events())
+        tap.same(len(server.events()), 1, "events that the server does not take now, or a captive portal swallows …", server.events())
         host.stop_daemon()
-        server.event_status = 200
+        server.event_status, server.event_answer = 200, "<html>Please log in</html>"
         host.start()
+        wait_until(lambda: server.turned_away, what="an event")
+        server.event_answer = None
         wait_until(lambda: len(server.events()) == 4, what="the queue of events")
         tap.same(server.events()[1:], [("13", "1", None, None), ("14", "1", None, None), ("3", "1", None, None)],
                  "… are sent later, in order, even by the next daemon")
