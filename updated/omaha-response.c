@@ -392,3 +392,12 @@ int omaha_response_parse(const char *body, size_t size, const char *app_id, Omah
         parse.response = (OmahaResponse) {};
         return 0;
 }
+
+bool omaha_response_is_answer(const char *body, size_t size)
+{
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_(parse_done) Parse parse = { .app_id = "", .failure = &failure };
+
+        return size > 0 && size <= OMAHA_ANSWER_MAX && parse_run(&parse, body, size) >= 0
+               && parse.response_seen;
+}

@@ -149,15 +149,49 @@ def test_schedule(tap, directory, server, release, public):
                "did you mean CHECK_FIRST?" in log, "bad lines of update.conf are named with file and line", log)
         wait_until(lambda: any("<ping" in body and "<updatecheck" not in body for body in server.requests), what="a ping")
         tap.ok(True, "while it waits for the reboot it only pings")
-        tap.same(len(server.events()), 1, "events that the server does not take now …", server.events())
+        tap.same(len(server.events()), 1, "events that the server does not take now, or a captive portal swallows …", server.events())
         host.stop_daemon()
-        server.event_status = 200
+        server.event_status, server.event_answer = 200, "<html>Please log in</html>"
         host.start()
+        wait_until(lambda: server.turned_away, what="an event")
+        server.event_answer = None
         wait_until(lambda: len(server.events()) == 4, what="the queue of events")
         tap.same(server.events()[1:], [("13", "1", None, None), ("14", "1", None, None), ("3", "1", None, None)],
                  "… are sent later, in order, even by the next daemon")
     finally:
         host.stop()
+
+
+def test_large_sectors(tap, directory, server, release, public):
+    host = Host(directory, server.url, public, sector=4096)
+    server.offer(release.bytes)
+    try:
+        host.start()
+        code, _, error = host.update()
+        tap.ok(code == 0 and host.slot("B", IMAGE_SIZE) == release.image_bytes and host.attributes("B") == (2, 1, False),
+               "a disk image with sectors of 4096 bytes", error, host.attributes("B"))
+    finally:
+        host.stop()
+
+
+def test_damaged_table(tap, directory, server, release, public):
+    """One copy of the partition table is gone: the other one is used, and the first is there again afterwards."""
+    for name, offset, whence in (("first", 512, os.SEEK_SET), ("second", -512, os.SEEK_END)):
+        host = Host(directory, server.url, public)
+        server.offer(release.bytes)
+        with open(host.disk, "r+b") as disk:
+            disk.seek(offset, whence)
+            disk.write(bytes(512))
+        try:
+            host.start()
+            code, _, error = host.update()
+            with open(host.disk, "rb") as disk:
+                disk.seek(offset, whence)
+                mended = disk.read(8) == b"EFI PART"
+            tap.ok(code == 0 and mended and host.attributes("B") == (2, 1, False), f"the {name} copy of the table is mended",
+                   error, host.partitions())
+        finally:
+            host.stop()
 
 
 def main():
@@ -178,6 +212,8 @@ def main():
         test_daemon_answers_while_it_works(tap, host, server, two)
         test_kill_in_the_middle(tap, host, server, three)
         test_schedule(tap, directory, server, two, public)
+        test_large_sectors(tap, directory, server, two, public)
+        test_damaged_table(tap, directory, server, two, public)
     finally:
         if host:
             host.stop()

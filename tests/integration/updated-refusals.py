@@ -100,9 +100,10 @@ def test_answers(tap, host, server):
 
 
 def test_no_answer(tap, host):
-    host.write("etc/coreos/update.conf", "SERVER=http://127.0.0.1:1/\nCHECK_INTERVAL=1s\n")
+    host.write("etc/coreos/update.conf", "SERVER=http://user:secret@127.0.0.1:1/\nCHECK_INTERVAL=1s\n")
     status, _, error = host.update()
     tap.ok(status == 1 and "(code 2000)" in error, "a server that is not there is an error", error)
+    tap.ok("secret" not in error and "secret" not in host.read("updated.log"), "which does not tell a password", error)
     tap.ok(not os.listdir(host.path("var/lib/updated/events")), "of which no event waits for it")
     host.write("etc/coreos/update.conf", "SERVER=disabled\n")
     status, _, error = host.update()
@@ -154,6 +155,17 @@ def test_hosts(tap, directory, server, releases, public):
             host.stop()
 
 
+def test_state_directory(tap, host, server, releases):
+    """A state directory that can not be written: nothing begins."""
+    host.write("etc/coreos/update.conf", f"SERVER={server.url}\n")
+    os.rename(host.path("var/lib/updated"), host.path("var/lib/kept"))
+    host.write("var/lib/updated", "in the way")
+    server.offer(releases["good"].bytes)
+    check_refused(tap, host, server, "no place for the state", 1, "/var/lib/updated/state", events=False, untouched=True)
+    os.unlink(host.path("var/lib/updated"))
+    os.rename(host.path("var/lib/kept"), host.path("var/lib/updated"))
+
+
 def test_recovers(tap, host, server, releases):
     host.write("etc/coreos/update.conf", f"SERVER={server.url}\n")
     server.offer(releases["good"].bytes)
@@ -185,6 +197,7 @@ def main():
         test_flipped_bytes(tap, host, server, releases)
         test_answers(tap, host, server)
         test_no_answer(tap, host)
+        test_state_directory(tap, host, server, releases)
         test_hosts(tap, directory, server, releases, public)
         test_recovers(tap, host, server, releases)
     finally:

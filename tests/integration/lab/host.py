@@ -11,7 +11,6 @@ import uuid
 
 BUILD = os.environ["SLUICE_BUILD"]
 MIB = 1 << 20
-SECTOR = 512
 IMAGE_SIZE = 1 * MIB
 SLOT_SIZE = 2 * MIB
 TYPE_USR = "5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6"
@@ -98,10 +97,11 @@ def key_make(directory, name):
 class Host:
     """Slot A runs version 1.0.0; everything is below self.root."""
 
-    def __init__(self, directory, server, public_key, second_slot=True, settings=""):
+    def __init__(self, directory, server, public_key, second_slot=True, settings="", sector=512):
         self.root = tempfile.mkdtemp(dir=directory)
         self.disk = self.path("disk.img")
         self.offsets = {}
+        self.sector = sector
         self.bus = self.daemon = None
         self.address = "unix:path=" + self.path("bus")
         self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.address, PATH=PATH)
@@ -133,17 +133,29 @@ class Host:
         lines = ["label: gpt"]
         for slot in "AB" if second_slot else "A":
             attributes = ', attrs="GUID:48,56"' if slot == "A" else ""
-            lines.append(f'size={SLOT_SIZE // SECTOR}, type={TYPE_USR}, uuid={UUID_USR[slot]}, name="USR-{slot}"{attributes}')
+            lines.append(f'size={SLOT_SIZE // self.sector}, type={TYPE_USR}, uuid={UUID_USR[slot]}, name="USR-{slot}"{attributes}')
         with open(self.disk, "wb") as file:
             file.truncate(2 * SLOT_SIZE + 4 * MIB)
-        run("sfdisk", "--quiet", self.disk, input="\n".join(lines) + "\n")
-        for line in run("sfdisk", "--dump", self.disk).splitlines():
+        self.write("layout", "\n".join(lines) + "\n")
+        self._fdisk("I", "layout", "w")
+        for line in self.partitions():
             for slot in "AB":
                 if f'name="USR-{slot}"' in line:
-                    self.offsets[slot] = int(line.split("start=")[1].split(",")[0]) * SECTOR
+                    self.offsets[slot] = int(line.split("start=")[1].split(",")[0]) * self.sector
         with open(self.disk, "r+b") as file:
             file.seek(self.offsets["A"])
             file.write(hashlib.shake_256(b"the running system").digest(SLOT_SIZE))
+
+    def _fdisk(self, *commands):
+        """fdisk and not sfdisk, because of the sector size."""
+        run("fdisk", "--sector-size", str(self.sector), self.disk, input="\n".join(commands) + "\n", cwd=self.root)
+
+    def partitions(self):
+        """As fdisk, not as we, reads them."""
+        if os.path.exists(self.path("dump")):
+            os.unlink(self.path("dump"))
+        self._fdisk("O", "dump", "q")
+        return self.read("dump").splitlines()
 
     def slot(self, name, size=SLOT_SIZE):
         with open(self.disk, "rb") as file:
@@ -151,8 +163,8 @@ class Host:
             return file.read(size)
 
     def attributes(self, name):
-        """(priority, tries, successful) as sfdisk, not as we, reads them."""
-        for line in run("sfdisk", "--dump", self.disk).splitlines():
+        """(priority, tries, successful)"""
+        for line in self.partitions():
             if f'name="USR-{name}"' in line:
                 bits = set()
                 if "attrs=" in line:
@@ -176,7 +188,7 @@ class Host:
         if not self.bus:
             self.write("bus.conf", BUS_CONFIGURATION.format(self.path("bus")))
             self.bus = subprocess.Popen(["dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork"],
-                                        env=self.environment)
+                                        env=self.environment, stderr=subprocess.DEVNULL)
             wait_until(lambda: os.path.exists(self.path("bus")), what="the D-Bus daemon")
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen([UPDATED, "--root", self.root, "--verbose"], env=self.environment, stderr=log,

@@ -39,6 +39,8 @@ class Server(ThreadingHTTPServer):
         self.answer = None     # a whole answer instead of a good one
         self.status = 200      # of everything that is posted
         self.event_status = 200
+        self.event_answer = None # what events get instead of an acknowledgement
+        self.turned_away = 0     # events that got it
         self.urls = [self.base + "files/"]
         self.cut_after = None  # bytes of each download before the connection is cut
         self.ignore_range = False
@@ -71,6 +73,8 @@ class Server(ThreadingHTTPServer):
         return found
 
     def answer_to(self, body):
+        if "<updatecheck" not in body and self.event_answer is not None:
+            return self.event_answer
         if "<updatecheck" not in body:
             return NO_UPDATE.replace('<updatecheck status="noupdate"/>', '<event status="ok"/>')
         if self.answer is not None:
@@ -93,7 +97,9 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             event = "<event" in body and "<updatecheck" not in body
             status = self.server.event_status if event else self.server.status
-            if status == 200:
+            if event and self.server.event_answer is not None:
+                self.server.turned_away += 1
+            elif status == 200:
                 self.server.requests.append(body)
         data = self.server.answer_to(body).encode()
         self.send_response(status)
