@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <time.h>
 
 #include "base/bus.h"
 #include "base/log.h"
@@ -88,4 +89,15 @@ int ctl_print(json_t *document)
         if (!text)
                 return log_error_errno(-ENOMEM, "%m");
         return printf("%s\n", text) < 0 ? -EIO : 0;
+}
+
+const char *ctl_time(usec_t when, char buffer[static CTL_TIME_MAX])
+{
+        time_t seconds = (time_t)(when / USEC_PER_SEC);
+        struct tm local;
+
+        if (!localtime_r(&seconds, &local)
+            || strftime(buffer, CTL_TIME_MAX, "%a %Y-%m-%d %H:%M %Z", &local) == 0)
+                *buffer = 0; /* the year is too large */
+        return buffer;
 }

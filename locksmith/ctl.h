@@ -51,7 +51,11 @@ int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reaso
 /* Prints a JSON document and takes it; NULL is "out of memory". */
 int ctl_print(json_t *document) _must_check_;
 
-extern const Option status_options[];
+/* "Sun 2026-11-22 14:00 CET": local time, as windows are. The buffer is returned. */
+#define CTL_TIME_MAX 64
+const char *ctl_time(usec_t when, char buffer[static CTL_TIME_MAX]);
+
+extern const Option status_options[], simulate_options[];
 
 int verb_status(int argc, char **argv);
 int verb_lock(int argc, char **argv);
@@ -59,3 +63,8 @@ int verb_unlock(int argc, char **argv);
 int verb_set_max(int argc, char **argv);
 int verb_reboot(int argc, char **argv);
 int verb_send_need_reboot(int argc, char **argv);
+int verb_explain(int argc, char **argv);
+int verb_simulate(int argc, char **argv);
+int verb_check(int argc, char **argv);
+int verb_pause(int argc, char **argv);
+int verb_resume(int argc, char **argv);

@@ -29,6 +29,11 @@ typedef struct Daemon {
         sd_event_source *retry;  /* after a refused reboot, and when patience ends */
         Backoff refused;
 
+        /* daemon-record.c */
+        EtcdCall *record_call;
+        sd_event_source *record_retry;
+        Backoff record_backoff;
+
         /* daemon-bus.c */
         sd_bus_slot *status_match, *owner_match, *status_call, *sender_call, *slot_call,
                 *reboot_call;
@@ -44,6 +49,17 @@ void daemon_decide_later(Daemon *daemon);
 /* Calls handler after the backoff's next span; one timer, which is used again. */
 int daemon_retry_later(Daemon *daemon, sd_event_source **timer, Backoff *backoff,
                        sd_event_time_handler_t handler);
+
+/* The lock is in this state, and why it is for long (NULL: it is not). */
+void daemon_set_lock(Daemon *daemon, LockState state, const char *why);
+
+/* Gives the lock back, however long that takes. */
+void daemon_release(Daemon *daemon);
+
+/* The same with a lock from before the start, unless somebody has taken it by hand since the boot.
+ */
+void daemon_release_old(Daemon *daemon);
+void daemon_record_done(Daemon *daemon);
 
 /* Begins to watch the update daemon. */
 int daemon_bus_start(Daemon *daemon) _must_check_;

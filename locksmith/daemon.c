@@ -68,7 +68,7 @@ static void daemon_say(Daemon *d)
         d->said = TAKE_PTR(say);
 }
 
-static void daemon_set_lock(Daemon *d, LockState state, const char *why)
+void daemon_set_lock(Daemon *d, LockState state, const char *why)
 {
         d->facts.lock = state;
         if (text_set(&d->lock_why, is_empty(why) ? NULL : why) < 0)
@@ -167,6 +167,12 @@ static void daemon_operate(Daemon *d, LockKind kind, LockOnResult on_done)
                 daemon_give_up(d, r);
 }
 
+void daemon_release(Daemon *d)
+{
+        daemon_set_lock(d, LOCK_STATE_RELEASING, NULL);
+        daemon_operate(d, LOCK_KIND_RELEASE, on_released);
+}
+
 static void daemon_take(Daemon *d)
 {
         _cleanup_(record_done) Record record = {};
@@ -174,7 +180,7 @@ static void daemon_take(Daemon *d)
         int r;
 
         d->operation = lock_cancel(d->operation);
-        r = record_of_host(d->settings->root, "update", d->to_version, &record);
+        r = record_of_host(d->settings->root, DAEMON_REASON, d->to_version, &record);
         if (r >= 0)
                 r = record_format(&record, &text);
         if (r >= 0)
@@ -215,8 +221,10 @@ static void daemon_act(Daemon *d)
                 daemon_take(d);
                 break;
         case ACTION_RELEASE:
-                daemon_set_lock(d, LOCK_STATE_RELEASING, NULL);
-                daemon_operate(d, LOCK_KIND_RELEASE, on_released);
+                if (d->facts.lock == LOCK_STATE_NOT_KNOWN)
+                        daemon_release_old(d);
+                else
+                        daemon_release(d);
                 break;
         case ACTION_REBOOT:
                 daemon_reboot(d);
@@ -347,6 +355,7 @@ static void daemon_done(Daemon *d)
 {
         claim_cancel(d->claim);
         lock_cancel(d->operation);
+        daemon_record_done(d);
         daemon_bus_done(d);
         sd_event_source_disable_unref(d->window);
         sd_event_source_disable_unref(d->retry);

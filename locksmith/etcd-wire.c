@@ -410,3 +410,41 @@ int etcd_keepalive_parse(const char *body, size_t size, int64_t *ret_seconds)
                 return -EBADMSG;
         return read_int64(result, "TTL", ret_seconds);
 }
+
+/* A 64-bit id with its top bit set is no int64: it stays a text. */
+static void id_copy(const json_t *value, char *out, size_t size)
+{
+        const char *text = json_string_value(value);
+
+        foreign_text(text ? text : "", text ? strlen(text) : 0, out, size);
+}
+
+int etcd_status_parse(const char *body, size_t size, EtcdStatus *ret)
+{
+        json_auto_t *root = load(body, size);
+        const json_t *header = json_object_get(root, "header");
+        EtcdStatus status = {};
+
+        if (!json_is_object(header) || !json_is_string(json_object_get(root, "version"))
+            || !json_is_string(json_object_get(header, "cluster_id")))
+                return -EBADMSG;
+
+        id_copy(json_object_get(root, "version"), status.version, sizeof(status.version));
+        id_copy(json_object_get(header, "cluster_id"), status.cluster_id,
+                sizeof(status.cluster_id));
+        status.has_leader = json_object_get(root, "leader"); /* absent: 0, nobody */
+        *ret = status;
+        return 0;
+}
+
+int etcd_members_parse(const char *body, size_t size, size_t *ret_members)
+{
+        json_auto_t *root = load(body, size);
+        const json_t *members = json_object_get(root, "members");
+
+        if (!json_is_array(members))
+                return -EBADMSG;
+
+        *ret_members = json_array_size(members);
+        return 0;
+}

@@ -89,6 +89,13 @@ typedef struct EtcdWatchLine {
         char why[ETCD_WHY_MAX];
 } EtcdWatchLine;
 
+/* What a member says about itself. */
+typedef struct EtcdStatus {
+        char version[32];
+        char cluster_id[24]; /* decimal, to be compared only */
+        bool has_leader;
+} EtcdStatus;
+
 int etcd_range_build(const EtcdRangeRequest *request, char **ret) _must_check_;
 int etcd_txn_build(const EtcdTxnRequest *request, char **ret) _must_check_;
 int etcd_watch_build(const char *key, int64_t start_revision, char **ret) _must_check_;
@@ -104,6 +111,8 @@ int etcd_txn_parse(const char *body, size_t size, const EtcdTxnRequest *request,
 int etcd_watch_line_parse(const char *line, size_t size, EtcdWatchLine *ret) _must_check_;
 int etcd_token_parse(const char *body, size_t size, char **ret) _must_check_;
 int etcd_lease_parse(const char *body, size_t size, int64_t *ret) _must_check_;
+int etcd_status_parse(const char *body, size_t size, EtcdStatus *ret) _must_check_;
+int etcd_members_parse(const char *body, size_t size, size_t *ret_members) _must_check_;
 /* *ret_seconds is 0 when the lease is gone. */
 int etcd_keepalive_parse(const char *body, size_t size, int64_t *ret_seconds) _must_check_;
 

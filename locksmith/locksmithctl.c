@@ -103,6 +103,12 @@ static const Verb verbs[] = {
           verb_reboot },
         { "send-need-reboot", "", 0, 0, NULL, "tell locksmithd that a reboot is due",
           verb_send_need_reboot },
+        { "explain", "", 0, 0, NULL, "show what the next reboot waits for", verb_explain },
+        { "simulate", "", 0, 0, simulate_options, "show when the reboot window is open",
+          verb_simulate },
+        { "check", "", 0, 0, NULL, "check all settings and every endpoint of etcd", verb_check },
+        { "pause", "[REASON]", 0, 1, NULL, "let nobody take the lock from now on", verb_pause },
+        { "resume", "", 0, 0, NULL, "end the pause", verb_resume },
         { "help", "[COMMAND]", 0, 1, NULL, "show this help", verb_help },
         {},
 };

@@ -1,86 +1,24 @@
 #!/usr/bin/env python3
 """Many locksmithctl processes at once against one real etcd: never more than max holders, in every revision of the key."""
 
-import base64
-import http.client
-import json
 import os
 import random
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lock_etcd import Etcd, Tap  # noqa: E402
+
 CTL = os.path.join(os.environ["SLUICE_BUILD"], "locksmith/locksmithctl")
-KEY = b"coreos.com/updateengine/rebootlock/semaphore"
 HOSTS = 30
 ROUNDS = 2
 HOLD = 0.01
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Etcd:
-    def __init__(self, directory):
-        self.port, self.peer, self.directory, self.process = free_port(), free_port(), directory, None
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        peer = f"http://127.0.0.1:{self.peer}"
-        self.process = subprocess.Popen(
-            ["etcd", "--name", "m", "--data-dir", self.directory, "--unsafe-no-fsync", "--logger", "zap", "--log-level", "error",
-             "--listen-client-urls", self.url, "--advertise-client-urls", self.url, "--listen-peer-urls", peer,
-             "--initial-advertise-peer-urls", peer, "--initial-cluster", "m=" + peer],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(200):
-            try:
-                self.post("/v3/kv/range", {"key": base64.b64encode(KEY).decode()})
-                return
-            except (OSError, http.client.HTTPException, ValueError, KeyError):
-                time.sleep(0.05)
-        raise SystemExit("Bail out! etcd did not start")
-
-    def stop(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def post(self, path, body):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("POST", path, json.dumps(body))
-        answer = json.loads(connection.getresponse().read())
-        connection.close()
-        answer["header"]  # an error has none
-        return answer
-
-    def history(self):
-        """Every value the key ever had, in order."""
-        last = int(self.post("/v3/kv/range", {"key": base64.b64encode(KEY).decode()})["kvs"][0]["mod_revision"])
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("POST", "/v3/watch", json.dumps(
-            {"create_request": {"key": base64.b64encode(KEY).decode(), "start_revision": "1"}}))
-        stream, seen = connection.getresponse(), 0
-        while seen < last:
-            for event in json.loads(stream.readline())["result"].get("events", []):
-                seen = int(event["kv"]["mod_revision"])
-                yield json.loads(base64.b64decode(event["kv"]["value"]))
-        connection.close()
-
-
-class Tap:
-    def __init__(self):
-        self.n = 0
-
-    def case(self, what, problem):
-        self.n += 1
-        print(("ok" if not problem else "not ok"), self.n, "-", what, "" if not problem else f"\n# {problem}", flush=True)
 
 
 def ctl(etcd, *arguments):

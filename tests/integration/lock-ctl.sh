@@ -88,6 +88,57 @@ etcd_put "$etcd_main" $key '{"semaphore":0,"max":1,"holders":["\u001b[2Jx"]}'
 prints "an id can not act on the terminal" '^\?\[2Jx' run_ctl status
 etcd_put "$etcd_main" $key '{"semaphore":1,"max":1,"holders":[]}'
 
+# What hosts tell about themselves
+echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+echo web-7 >"$root/etc/hostname"
+printf 'NAME=x\nVERSION_ID=4000.1.0\n' >"$root/etc/os-release"
+run_ctl lock
+prints "a holder tells host and version" "web-7  4000.1.0  locksmithctl lock" run_ctl status --details
+prints "also in JSON" '"host": "web-7"' run_ctl --json status
+output_is "status without details stays as it was" \
+    $'Available: 0\nMax: 1\n\nMACHINE ID\n0123456789abcdef0123456789abcdef' run_ctl status
+run_ctl unlock
+same "the record goes with the lock" "$(etcd_get "$etcd_main" --prefix coreos | grep -c web-7)" 0
+run_ctl set-max 2 >/dev/null
+run_ctl lock y; run_ctl lock z
+etcd_put "$etcd_main" coreos.com/updateengine/rebootlock/sluice/holders/y '{"host":"\u001b[2J"}'
+etcd_put "$etcd_main" coreos.com/updateengine/rebootlock/sluice/holders/z 'nonsense'
+prints "a record that is none harms nobody" "^z .*\?" run_ctl status --details
+grep -q $'\e' "$scratch/out" && fail "no record acts on the terminal" "$scratch/out" || pass "no record acts on the terminal"
+run_ctl unlock y; run_ctl unlock z
+
+# Pause and resume
+prints "pause" "^paused; max was 2" run_ctl pause "the data centre moves"
+refuses "paused: nobody gets the lock" 1 "semaphore is at 0" run_ctl lock
+refuses "paused twice" 1 "paused already" run_ctl pause
+REBOOT_STRATEGY=etcd-lock prints "explain says who and why" "pause +closed +paused on web-7: the data centre moves" run_ctl explain
+prints "resume" "^resumed; max is 2" run_ctl resume
+refuses "resumed twice" 1 "not paused" run_ctl resume
+run_ctl set-max 0 >/dev/null
+refuses "a max of 0 that was set by hand has nothing to go back to" 1 "use set-max" run_ctl resume
+run_ctl set-max 1 >/dev/null
+
+# Explain, simulate, check
+REBOOT_STRATEGY=etcd-lock prints "explain shows a free lock" "^lock +open +0 of 1 slots are held" run_ctl explain
+run_ctl lock other
+REBOOT_STRATEGY=etcd-lock prints "explain shows a taken lock" "^lock +closed +1 of 1 slots are held" run_ctl explain
+REBOOT_STRATEGY=etcd-lock prints "explain says why etcd can not be asked" "^lock +unknown +http://127.0.0.1:1: .*onnect" \
+    run_ctl --endpoint http://127.0.0.1:1 explain
+prints "explain in JSON" '"gate": "window"' run_ctl --json explain
+run_ctl unlock other
+export REBOOT_WINDOW_START=02:30 REBOOT_WINDOW_LENGTH=1h TZ=Europe/Berlin
+output_is "simulate knows the missing hour" \
+    "Sun 2026-03-29 03:30 CEST  to  Sun 2026-03-29 04:30 CEST  (1 h 0 min)" run_ctl simulate --from "2026-03-29 00:00" --to 2026-03-30
+refuses "simulate wants times" 2 '"tomorrow" is no time' run_ctl simulate --from tomorrow
+refuses "in order" 2 "before --from" run_ctl simulate --from 2026-03-29 --to 2026-03-28
+unset REBOOT_WINDOW_START REBOOT_WINDOW_LENGTH TZ
+prints "check: all is well" "^all is well" run_ctl check
+grep -q "a cluster of one member" "$scratch/err" && pass "one member is warned of" || fail "one member is warned of" "$scratch/err"
+refuses "check: an endpoint that does not answer" 1 "http://127.0.0.1:1: " run_ctl --endpoint "http://127.0.0.1:1,$etcd_main" check
+etcd_start second
+refuses "check: two clusters in one list" 1 "another cluster than the first" run_ctl --endpoint "$etcd_main,$etcd_second" check
+etcd_stop second
+
 # Answers that get lost
 proxy_start() {
     port=$(free_port)

@@ -118,6 +118,64 @@ becomes "and leaves its mark" 5 test -e "$scratch/b/var/lib/updated/etcd-seen"
 host_stop $b
 "$ctl" --endpoint "$etcd_main" unlock host-b
 
+# A lock that somebody took by hand
+mkdir -p "$scratch/b/proc/sys/kernel/random"
+echo first-boot >"$scratch/b/proc/sys/kernel/random/boot_id"
+peers b "status UPDATE_STATUS_IDLE"
+"$ctl" --endpoint "$etcd_main" --root "$scratch/b" lock
+host_start b REBOOT_STRATEGY=etcd-lock
+b=$started
+becomes "a lock that was taken by hand in this boot is seen" 10 logged b "taken by hand in this boot"
+holders_are '"host-b"' && pass "and stays" || fail "and stays" "$scratch/b.log"
+host_stop $b
+echo second-boot >"$scratch/b/proc/sys/kernel/random/boot_id"
+host_start b REBOOT_STRATEGY=etcd-lock
+b=$started
+becomes "after a reboot it is given back" 10 holders_are ""
+host_stop $b
+
+# The queue
+queue_is() { [ "$("$ctl" --endpoint "$etcd_main" --json status | python3 -c 'import json, sys; print(*[w["id"] for w in json.load(sys.stdin)["queue"]])')" = "$1" ]; }
+"$ctl" --endpoint "$etcd_main" lock somebody
+peers b "silent UPDATE_STATUS_UPDATED_NEED_REBOOT"
+peers a "silent UPDATE_STATUS_UPDATED_NEED_REBOOT"
+host_start b REBOOT_STRATEGY=etcd-lock
+b=$started
+becomes "a waiter is in the queue" 10 queue_is "host-b"
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "the second one is behind it" 10 queue_is "host-b host-a"
+becomes "and says so" 5 reason_is a "others are before this host in the queue"
+REBOOT_STRATEGY=etcd-lock DBUS_SYSTEM_BUS_ADDRESS="unix:path=$scratch/a.bus" prints "explain knows the place" \
+    "^lock +closed +1 of 1 slots are held, 1 hosts are before" "$ctl" --endpoint "$etcd_main" --root "$scratch/a" explain
+grep -Eq "^update +open +version 2.0.0 waits" "$scratch/out" && grep -Eq "^coordinator +open +locksmithd: reboot-planned" "$scratch/out" \
+    && pass "and what the daemons say" || fail "and what the daemons say" "$scratch/out"
+host_stop $b
+becomes "who is stopped leaves the queue at once" 5 queue_is "host-a"
+n=$(wc -l <"$scratch/a.calls")
+"$ctl" --endpoint "$etcd_main" unlock somebody
+becomes "then the next one has its turn" 10 called a $((n + 1))
+becomes "and its record tells who it is" 5 bash -c "'$ctl' --endpoint $etcd_main --json status | grep -q '\"to_version\": \"2.0.0\"'"
+kill -9 $a; wait $a 2>/dev/null
+"$ctl" --endpoint "$etcd_main" unlock host-a
+
+# locksmithctl reboot
+if [ "$(id -u)" = 0 ]; then
+    export DBUS_SYSTEM_BUS_ADDRESS="unix:path=$scratch/a.bus"
+    peers a "refuse not now"
+    REBOOT_STRATEGY=etcd-lock refuses "locksmithctl reboot that is refused" 1 "refused: not now; giving the lock back" \
+        "$ctl" --endpoint "$etcd_main" --root "$scratch/a" reboot
+    holders_are "" && pass "gives the lock back" || fail "gives the lock back"
+    peers a accept
+    REBOOT_STRATEGY=etcd-lock works "locksmithctl reboot" "$ctl" --endpoint "$etcd_main" --root "$scratch/a" reboot
+    holders_are '"host-a"' && pass "holds the lock" || fail "holds the lock"
+    REBOOT_STRATEGY=reboot works "without the lock it needs no etcd" "$ctl" --endpoint http://127.0.0.1:1 --root "$scratch/a" reboot
+    unset DBUS_SYSTEM_BUS_ADDRESS
+    "$ctl" --endpoint "$etcd_main" unlock host-a
+else
+    skip "locksmithctl reboot" "it is for root"
+fi
+
 # The update daemon is away, and comes
 peers b leave
 peers b "silent UPDATE_STATUS_IDLE"

@@ -3,7 +3,7 @@
 
 ctl=$(program locksmith/locksmithctl)
 daemon=$(program locksmith/locksmithd)
-etcd_main='' etcd_main_pid='' etcd_main_port='' # of the usual member, see etcd_start
+etcd_main='' etcd_main_pid='' etcd_main_port='' etcd_second='' # of the usual member, see etcd_start
 key=coreos.com/updateengine/rebootlock/semaphore
 
 # etcd_start NAME: on free ports; its URL in $etcd_NAME, its pid in $etcd_NAME_pid. Again: the same ports and data.
@@ -26,7 +26,7 @@ etcd_stop() {
 }
 
 # etcd_get URL KEY, etcd_put URL KEY VALUE: as another tool sees the key
-etcd_get() { ETCDCTL_API=3 etcdctl --endpoints "$1" --dial-timeout 2s get --print-value-only "$2"; }
+etcd_get() { ETCDCTL_API=3 etcdctl --endpoints "$1" --dial-timeout 2s get --print-value-only "${@:2}"; }
 etcd_put() { ETCDCTL_API=3 etcdctl --endpoints "$1" put "$2" "$3" >/dev/null; }
 
 # bus_start NAME: a bus, and the neighbours of locksmithd on it (tests/double/bus-peers.c), for the host NAME

@@ -158,6 +158,50 @@ static void test_a_token_can_not_smuggle_headers(_unused_ void **state)
                 assert_int_equal(etcd_token_parse(bad[i], strlen(bad[i]), &none), -EBADMSG);
 }
 
+static void test_a_member_tells_its_cluster_and_whether_it_has_a_leader(_unused_ void **state)
+{
+        static const char alone[] =
+                "{\"header\":{\"cluster_id\":\"14841639068965178418\"},\"version\":\"3.4.23\","
+                "\"errors\":[\"etcdserver: no leader\"]}";
+        static const char led[] =
+                "{\"header\":{\"cluster_id\":\"1\"},\"version\":\"3.4.23\",\"leader\":\"7\"}";
+        static const char *const bad[] = { "{}", "x", "{\"header\":{},\"version\":\"3\"}",
+                                           "{\"header\":{\"cluster_id\":\"1\"}}" };
+        EtcdStatus status;
+        size_t n;
+
+        assert_int_equal(etcd_status_parse(alone, strlen(alone), &status), 0);
+        assert_string_equal(status.cluster_id, "14841639068965178418");
+        assert_false(status.has_leader);
+        assert_int_equal(etcd_status_parse(led, strlen(led), &status), 0);
+        assert_true(status.has_leader);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(etcd_status_parse(bad[i], strlen(bad[i]), &status), -EBADMSG);
+        assert_int_equal(
+                etcd_members_parse("{\"members\":[{},{}]}", strlen("{\"members\":[{},{}]}"), &n),
+                0);
+        assert_int_equal(n, 2);
+        assert_int_equal(etcd_members_parse("{\"members\":2}", strlen("{\"members\":2}"), &n),
+                         -EBADMSG);
+}
+
+static void test_leases_and_their_ends_are_read(_unused_ void **state)
+{
+        static const char granted[] = "{\"header\":{},\"ID\":\"7587869441\",\"TTL\":\"60\"}";
+        static const char kept[] = "{\"result\":{\"header\":{},\"ID\":\"7\",\"TTL\":\"60\"}}\n";
+        static const char gone[] = "{\"result\":{\"header\":{},\"ID\":\"7\"}}\n";
+        int64_t number;
+
+        assert_int_equal(etcd_lease_parse(granted, strlen(granted), &number), 0);
+        assert_int_equal(number, 7587869441);
+        assert_int_equal(etcd_lease_parse("{}", 2, &number), -EBADMSG);
+        assert_int_equal(etcd_keepalive_parse(kept, strlen(kept), &number), 0);
+        assert_int_equal(number, 60);
+        assert_int_equal(etcd_keepalive_parse(gone, strlen(gone), &number), 0);
+        assert_int_equal(number, 0);
+        assert_int_equal(etcd_keepalive_parse("{}", 2, &number), -EBADMSG);
+}
+
 static int parse_range(const char *data, size_t size)
 {
         EtcdRange range;
@@ -196,6 +240,8 @@ int main(void)
                 cmocka_unit_test(test_the_lines_of_a_watch_are_read),
                 cmocka_unit_test(test_errors_are_told_in_one_line_that_no_terminal_obeys),
                 cmocka_unit_test(test_a_token_can_not_smuggle_headers),
+                cmocka_unit_test(test_a_member_tells_its_cluster_and_whether_it_has_a_leader),
+                cmocka_unit_test(test_leases_and_their_ends_are_read),
                 cmocka_unit_test(test_answers_that_are_none_are_refused),
         };
 

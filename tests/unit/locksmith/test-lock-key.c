@@ -47,12 +47,28 @@ static void test_our_own_keys_lie_beside_it(_unused_ void **state)
         assert_string_equal(all, "coreos.com/updateengine/rebootlock/sluice/groups/g/queue/");
 }
 
+static void test_ids_come_back_out_of_keys(_unused_ void **state)
+{
+        static const char *const bad[] = { "other/a", "q/%",   "q/%2",   "q/%2g",
+                                           "q/%00",   "q/a b", "q/\xc3", "q/%c3" };
+        _cleanup_free_ char *id = NULL, *empty = NULL;
+        char *none;
+
+        assert_int_equal(lock_key_id("q/", "q/a%2Fb+c%C3%A9.~", &id), 0);
+        assert_string_equal(id, "a/b c\xc3\xa9.~");
+        assert_int_equal(lock_key_id("q/", "q/", &empty), 0);
+        assert_string_equal(empty, "");
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(lock_key_id("q/", bad[i], &none), -EBADMSG);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_keys_are_those_of_locksmith),
                 cmocka_unit_test(test_names_that_wander_into_other_keys_are_refused),
                 cmocka_unit_test(test_our_own_keys_lie_beside_it),
+                cmocka_unit_test(test_ids_come_back_out_of_keys),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,156 @@
+#include <stdio.h>
+
+#include "base/log.h"
+#include "ctl.h"
+
+/* What one endpoint says about itself and its cluster. */
+typedef struct Member {
+        EtcdStatus status;
+        size_t n_members;
+        char why[ETCD_WHY_MAX]; /* "" when it answered */
+        bool done;
+} Member;
+
+static void on_members(const EtcdReply *reply, void *userdata)
+{
+        Member *member = userdata;
+
+        member->done = true;
+        if (reply->outcome != ETCD_DONE
+            || etcd_members_parse(reply->body, reply->size, &member->n_members) < 0)
+                member->n_members = 0; /* not known */
+}
+
+static void on_status(const EtcdReply *reply, void *userdata)
+{
+        Member *member = userdata;
+
+        member->done = true;
+        if (reply->outcome != ETCD_DONE)
+                (void)snprintf(member->why, sizeof(member->why), "%s",
+                               reply->why); /* cut is fine */
+        else if (etcd_status_parse(reply->body, reply->size, &member->status) < 0)
+                (void)snprintf(member->why, sizeof(member->why),
+                               "the answer is none of etcd"); /* fits */
+}
+
+static int member_ask(Session *session, Etcd *etcd, const char *path, EtcdOnReply on_reply,
+                      Member *member)
+{
+        EtcdCall *call = NULL;
+        char *body = strdup("{}");
+        int r;
+
+        if (!body)
+                return -ENOMEM;
+        member->done = false;
+        r = etcd_call(etcd, path, body, false, on_reply, member, &call);
+        if (r < 0)
+                return r;
+
+        r = session_wait(session, &member->done, 0);
+        if (!member->done)
+                etcd_cancel(call);
+        return r;
+}
+
+static int member_look(Ctl *ctl, char *endpoint, Member *member)
+{
+        _cleanup_(etcd_free_p) Etcd *etcd = NULL;
+        EtcdSettings one = ctl->settings.etcd;
+        int r;
+
+        one.endpoints = (TextList) { .items = &endpoint, .n_items = 1 };
+        r = etcd_new(ctl->session.http, &one, &etcd);
+        if (r >= 0)
+                r = member_ask(&ctl->session, etcd, "/v3/maintenance/status", on_status, member);
+        if (r >= 0 && !*member->why)
+                r = member_ask(&ctl->session, etcd, "/v3/cluster/member/list", on_members, member);
+        return r;
+}
+
+/* Returns whether the lock can be relied on there; what is only risky is told, too. */
+static bool member_judge(const char *endpoint, const Member *member, const Member *first)
+{
+        bool other = !*first->why && !streq(first->status.cluster_id, member->status.cluster_id);
+
+        if (*member->why) {
+                log_error("%s", member->why);
+                return false;
+        }
+
+        printf("%s: etcd %s, cluster %s, %zu members, %s\n", endpoint, member->status.version,
+               member->status.cluster_id, member->n_members,
+               member->status.has_leader ? "has a leader" : "no leader");
+        if (member->n_members == 1)
+                log_warning(
+                        "%s: a cluster of one member: if each host has its own, they do not share a lock",
+                        endpoint);
+        else if (member->n_members % 2 == 0)
+                log_warning("%s: an even number of members: one less would stand as many failures",
+                            endpoint);
+        if (!member->status.has_leader)
+                log_error("%s: it has no leader: most members are down, the lock can not be taken",
+                          endpoint);
+        if (other)
+                log_error(
+                        "%s: it belongs to another cluster than the first endpoint: hosts would not share a lock",
+                        endpoint);
+        return member->status.has_leader && !other;
+}
+
+/* Returns 1 when all are fine, 0 when one is not. */
+static int endpoints_check(Ctl *ctl, bool *ret_reached)
+{
+        const TextList *endpoints = &ctl->settings.etcd.endpoints;
+        Member first = {};
+        bool fine = true;
+        int r;
+
+        *ret_reached = false;
+        for (size_t i = 0; i < endpoints->n_items; i++) {
+                Member member = {};
+
+                r = member_look(ctl, endpoints->items[i], &member);
+                if (r < 0)
+                        return log_error_errno(r, "%s: %m", endpoints->items[i]);
+                if (i == 0)
+                        first = member;
+                fine &= member_judge(endpoints->items[i], &member, &first);
+                *ret_reached |= !*member.why;
+        }
+
+        return fine;
+}
+
+int verb_check(_unused_ int argc, _unused_ char **argv)
+{
+        _cleanup_(ctl_done) Ctl ctl = {};
+        _cleanup_(semaphore_done) Semaphore semaphore = {};
+        _cleanup_free_ char *id = NULL;
+        bool reached, fine;
+        int r;
+
+        r = ctl_open(&ctl);
+        if (r >= 0)
+                r = ctl_id(&ctl, NULL, &id);
+        if (r < 0)
+                return r;
+
+        printf("strategy %s, group \"%s\", window %s%s%s, machine-id %s\n",
+               strategy_to_string(ctl.settings.strategy), ctl.settings.group,
+               ctl.settings.has_window ? ctl.settings.window_start : "none",
+               ctl.settings.has_window ? " for " : "",
+               ctl.settings.has_window ? ctl.settings.window_length : "", id);
+        r = endpoints_check(&ctl, &reached);
+        fine = r > 0;
+        if (r >= 0 && reached)
+                r = ctl_read(&ctl, &semaphore);
+        if (r < 0)
+                return r;
+
+        if (!fine)
+                return EXIT_REFUSED;
+        printf("all is well\n");
+        return EXIT_DONE;
+}
