@@ -1,6 +1,6 @@
 /*
  * Threads for work that is given out and taken back in the same order: the only file of the project that
- * starts any. A pool of one works in the caller's thread.
+ * starts any. A pool without threads works in the caller's.
  */
 #pragma once
 
@@ -27,6 +27,9 @@ void pool_submit(Pool *pool, PoolJob *job);
 
 /* Takes back the job that was submitted first, when it is done. NULL: there is none. */
 PoolJob *pool_take(Pool *pool);
+
+/* The same without waiting. NULL: there is none, or it is not done yet. */
+PoolJob *pool_try_take(Pool *pool);
 
 /* As many threads as this host has processors for us. */
 unsigned pool_threads_default(void);

@@ -117,16 +117,10 @@ static const Operation *reader_operation(const PayloadReader *reader)
 static int reader_emit(PayloadReader *reader, PayloadError *error)
 {
         const Partition *partition = &reader->manifest->partitions[reader->partition];
-        size_t i = reader->operation++;
-        int r;
+        const Operation *operation = &partition->operations[reader->operation++];
 
-        r = reader->events->on_operation(reader->userdata, partition, &partition->operations[i],
-                                         &reader->piece, error);
-        if (r < 0) {
-                payload_error_locate(error, "operation %zu", i);
-                payload_error_locate(error, "%s", partition->name);
-        }
-        return r;
+        return reader->events->on_operation(reader->userdata, partition, operation, &reader->piece,
+                                            error);
 }
 
 /* Goes on to the next operation that has data, emitting those without on the way. */

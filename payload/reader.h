@@ -27,7 +27,7 @@ typedef struct ReaderEvents {
                            const Buffer *signatures, PayloadError *error);
         /* The manifest is complete and checked. It lives as long as the reader. */
         int (*on_manifest)(void *userdata, const Manifest *manifest, PayloadError *error);
-        /* The data of an operation is complete; empty where it has none. The callee may take its content. */
+        /* The data of an operation is complete; empty where it has none. The callee may exchange the buffer. */
         int (*on_operation)(void *userdata, const Partition *partition, const Operation *operation,
                             Buffer *data, PayloadError *error);
 } ReaderEvents;

@@ -13,9 +13,8 @@ int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t
 int target_resize(const PayloadTarget *target, uint64_t image_size,
                   PayloadError *error) _must_check_;
 
-/* Waits until the medium has everything, then hashes what it holds: past the page cache where possible. */
-int target_read_back(const PayloadTarget *target, uint64_t image_size,
-                     uint8_t ret_sha256[static SHA256_SIZE], PayloadError *error) _must_check_;
+/* Lets the medium begin to write size bytes at offset, without waiting: what follows finds less to wait for. */
+void target_flush(const PayloadTarget *target, uint64_t offset, uint64_t size);
 
 /* SHA-256 of the first size bytes of a source. */
 int source_hash(const PayloadSource *source, uint64_t size,

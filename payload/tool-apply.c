@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "payload/output-file.h"
 #include "payload/payload-tool.h"
+#include "payload/pool.h"
 
 #define INPUT_CHUNK (1 * MIB)
 
@@ -16,6 +17,8 @@ static const char *arg_kernel_target;
 static const char *arg_base;
 static const char *arg_kernel_base;
 static uint64_t arg_signatures;
+static uint64_t arg_jobs;
+static bool arg_cached;
 static bool arg_json;
 
 const Option verify_options[] = {
@@ -23,6 +26,8 @@ const Option verify_options[] = {
           "trust it; a directory: every *.pem in it" },
         { "signatures", 0, OPTION_NUMBER, &arg_signatures, "N",
           "so many trusted keys must have signed (1)", SIGNATURES_MAX },
+        { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
+          POOL_THREADS_MAX },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         {},
 };
@@ -37,6 +42,10 @@ const Option apply_options[] = {
         { "kernel-target", 0, OPTION_TEXT, &arg_kernel_target, "FILE", "where the kernel goes" },
         { "kernel-base", 0, OPTION_TEXT, &arg_kernel_base, "FILE",
           "what a delta of the kernel starts from" },
+        { "cached", 0, OPTION_FLAG, &arg_cached, NULL,
+          "do not read the image back from the medium" },
+        { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
+          POOL_THREADS_MAX },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         {},
 };
@@ -257,6 +266,7 @@ static int input_verify(const Input *input, const PayloadKeys *keys, PayloadAppl
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = input->size,
                 .now = now_realtime() / USEC_PER_SEC,
+                .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,
         };
 
@@ -364,7 +374,9 @@ int verb_apply(_unused_ int argc, char **argv)
                 .base = arg_base ? &base : NULL,
                 .kernel_base = arg_kernel_base ? &kernel_base : NULL,
                 .size = input.size,
+                .cached = arg_cached,
                 .now = now_realtime() / USEC_PER_SEC,
+                .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,
         };
         return input_apply(&input, &parameters, &slot, &kernel);

@@ -141,7 +141,7 @@ int writer_new(const WriterParameters *parameters, PayloadWriter **ret)
         r = writer_allocate_jobs(writer, threads == 1 ? 1 : 2 * (size_t)threads);
         if (r < 0)
                 return r;
-        r = pool_new(threads, chunk_job_work, &writer->pool);
+        r = pool_new(threads == 1 ? 0 : threads, chunk_job_work, &writer->pool);
         if (r < 0)
                 return r;
 
