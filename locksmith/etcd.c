@@ -169,7 +169,7 @@ static void call_note_why(EtcdCall *call, const char *why)
 
 static void call_finish(EtcdCall *call, EtcdOutcome outcome, const HttpResult *result)
 {
-        _cleanup_(etcd_cancel_p) EtcdCall *owned = call;
+        _cleanup_(etcd_cancel_p) _unused_ EtcdCall *owned = call;
         _cleanup_free_ char *why = NULL;
 
         if (outcome != ETCD_DONE && buffer_take_text(&call->why, &why, NULL) < 0)

@@ -66,7 +66,7 @@ static LockResult operation_result(const LockOperation *o, LockOutcome outcome, 
 
 static void operation_finish(LockOperation *o, LockOutcome outcome, const char *why)
 {
-        _cleanup_(lock_cancel_p) LockOperation *owned = o;
+        _cleanup_(lock_cancel_p) _unused_ LockOperation *owned = o;
         LockResult result = operation_result(o, outcome, why);
 
         o->on_done(&result, o->userdata);
