@@ -90,7 +90,7 @@ static const char *address_get(const Addresses *addresses, AddressId id, Place p
 int addresses_substitute(const Addresses *addresses, const char *text, Place place,
                          const char *path, Findings *findings, char **ret)
 {
-        _cleanup_(buffer_done) Buffer buffer = BUFFER_MAX(2 * VALUE_MAX);
+        _cleanup_(buffer_done) Buffer buffer = BUFFER_MAX(VALUE_MAX);
         AddressId id;
         int r = 0;
 

@@ -154,14 +154,15 @@ int check_server(Candidate *candidate)
 
 static int endpoint_check(const Candidate *candidate, const char *url)
 {
-        const char *why, *hint;
+        const char *at = strrchr(url, '@'), *why, *hint;
         bool credentials;
         int r;
 
         r = url_check(url, &why, &hint, &credentials);
         if (r == -EINVAL) {
                 finding_add(candidate->findings, candidate->severity, candidate->place,
-                            candidate->path, hint ? hint : ENDPOINT_HINT, "\"%s\": %s", url, why);
+                            candidate->path, hint ? hint : ENDPOINT_HINT, "\"%s\": %s",
+                            at ? at + 1 : url, why); /* no password */
                 return -EBADMSG;
         }
         if (r < 0)

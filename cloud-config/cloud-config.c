@@ -33,10 +33,10 @@ static int document_open(int argc, char **argv, Source *source, Document *docume
                 r = r < 0 ? r : 1;
         } else
                 r = source_find(arg_root, source, &why);
+        if (r < 0 && why)
+                return log_error_return(r, "reading %s", why);
         if (r < 0)
-                return log_error_return(r, "reading %s: %s",
-                                        argc > 1 ? argv[1] : "the user data of this host",
-                                        why ? why : strerror(-r));
+                return log_error_errno(r, "reading the user data: %m");
         if (r == 0)
                 return 0;
 
@@ -174,8 +174,6 @@ static void plan_show(const Plan *plan, Outcome *outcome)
         }
         if (plan->mask != MASK_KEEP)
                 file_show(outcome, RUNTIME_UNIT_PATH, plan->mask == MASK_SET ? "mask" : "unmask");
-        if (plan->warnings)
-                log_warning("%s", plan->warnings);
 }
 
 static int units_apply(Plan *plan, Outcome *outcome)
@@ -222,11 +220,11 @@ static int document_apply(const Document *document, Outcome *outcome)
         r = plan_make(arg_root, &document->settings, &plan, &why);
         if (r < 0)
                 return log_error_return(r, "nothing was changed: %s", why ? why : strerror(-r));
+        for (size_t i = 0; i < plan.warnings.n_items; i++)
+                log_warning("%s", plan.warnings.items[i]);
         if (!plan_is_empty(&plan))
                 return plan_apply(&plan, outcome);
 
-        if (plan.warnings)
-                log_warning("%s", plan.warnings);
         if (!arg_json)
                 printf("nothing to change\n");
         return 0;
@@ -329,8 +327,9 @@ int main(int argc, char **argv)
         static const Program program = {
                 .name = "cloud-config",
                 .synopsis = "[OPTION…] validate|apply|show [FILE|URL|-]",
-                .summary = "Checks and applies the coreos: update: and locksmith: stanzas of a "
-                           "#cloud-config.\nWithout FILE: the user data of this host.",
+                .summary =
+                        "Checks and applies the stanzas coreos.update and coreos.locksmith of a\n"
+                        "cloud-config. Without FILE: the user data of this host.",
                 .options = options,
                 .verbs = verbs,
         };

@@ -1,8 +1,7 @@
 #include <ctype.h>
 #include <strings.h>
 
-#include <openssl/evp.h>
-
+#include "base/base64.h"
 #include "base/buffer.h"
 #include "base/text.h"
 #include "cloud-config/gzip.h"
@@ -165,30 +164,23 @@ static int boundary_match(Span line, const char *boundary)
         return line.size == n + 4 && memcmp(line.data + n + 2, "--", 2) == 0 ? 2 : 0;
 }
 
-static int base64_decode(Span body, char **ret, size_t *ret_size)
+/* MIME breaks base64 into lines. */
+static int part_decode_base64(Span body, char **ret, size_t *ret_size)
 {
-        _cleanup_free_ char *decoded = malloc(body.size + 1);
-        EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
-        int n = 0, last = 0, r;
+        _cleanup_free_ char *text = malloc(body.size + 1);
+        size_t n = 0;
 
-        if (!decoded || !context) {
-                EVP_ENCODE_CTX_free(context);
+        if (!text)
                 return -ENOMEM;
-        }
 
-        EVP_DecodeInit(context);
-        r = EVP_DecodeUpdate(context, (unsigned char *)decoded, &n,
-                             (const unsigned char *)body.data, (int)body.size);
-        if (r >= 0)
-                r = EVP_DecodeFinal(context, (unsigned char *)decoded + n, &last);
-        EVP_ENCODE_CTX_free(context);
-        if (r < 0)
+        for (size_t i = 0; i < body.size; i++)
+                if (!strchr(" \t\r\n", body.data[i]) || body.data[i] == 0)
+                        text[n++] = body.data[i];
+        text[n] = 0;
+        if (strlen(text) != n)
                 return -EBADMSG;
 
-        *ret_size = (size_t)(n + last);
-        decoded[*ret_size] = 0;
-        *ret = TAKE_PTR(decoded);
-        return 0;
+        return base64_decode(text, ret, ret_size);
 }
 
 static int part_refuse(Findings *findings, const Part *part, const char *what, const char *value)
@@ -206,7 +198,7 @@ static int part_decode(Part *part, const Headers *headers, Span body, Findings *
         int r;
 
         if (streq(encoding, "base64")) {
-                r = base64_decode(body, &part->text, &part->size);
+                r = part_decode_base64(body, &part->text, &part->size);
                 return r == -EBADMSG ? part_refuse(findings, part,
                                                    "the text of this part is damaged", encoding)
                                      : r;

@@ -15,7 +15,7 @@ void plan_done(Plan *plan)
                 free(plan->files[i].new);
         }
         state_done(&plan->state);
-        free(plan->warnings);
+        text_list_done(&plan->warnings);
         *plan = (Plan) {};
 }
 
@@ -49,18 +49,21 @@ static _printf_(3, 4) int plan_refuse(char **ret_why, int error, const char *for
         return error;
 }
 
-static int plan_warn(Plan *plan, const char *text)
+static _printf_(2, 3) int plan_warn(Plan *plan, const char *format, ...)
 {
-        char *joined;
+        _cleanup_free_ char *text = NULL;
+        va_list arguments;
+        int n;
 
-        if (asprintf(&joined, "%s%s%s", plan->warnings ? plan->warnings : "",
-                     plan->warnings ? "\n" : "", text)
-            < 0)
+        va_start(arguments, format);
+        n = vasprintf(&text, format, arguments);
+        va_end(arguments);
+        if (n < 0) {
+                text = NULL; /* undefined after a failure */
                 return -ENOMEM;
+        }
 
-        free(plan->warnings);
-        plan->warnings = joined;
-        return 0;
+        return text_list_add(&plan->warnings, text);
 }
 
 static int root_lstat(const char *root, const char *path, struct stat *ret)
@@ -75,7 +78,7 @@ static int root_lstat(const char *root, const char *path, struct stat *ret)
         return RET_ERRNO(lstat(full, ret));
 }
 
-/* Reads what is there now; new begins as a copy of nothing. */
+/* Reads what is there now. */
 static int planned_file_read(const char *root, const char *path, mode_t mode, PlannedFile *ret,
                              char **ret_why)
 {
@@ -294,17 +297,14 @@ static int unit_link_read(const char *root, const char *path, UnitLink *ret)
 
 static int mask_plan_off(Plan *plan, UnitLink runtime, UnitLink admin)
 {
-        if (runtime == LINK_UNIT) {
-                plan->steps |= STEP_STOP_LOCKSMITHD;
+        if (runtime == LINK_UNIT)
                 return plan_warn(plan, RUNTIME_UNIT_PATH
                                  " is a unit file: locksmithd is stopped, but can not be masked");
-        }
         if (runtime == LINK_MASK || admin == LINK_MASK)
                 return 0;
 
         plan->mask = MASK_SET;
         plan->state.masked = true;
-        plan->steps |= STEP_STOP_LOCKSMITHD;
         return 0;
 }
 
@@ -338,24 +338,55 @@ static int mask_plan(const char *root, const char *strategy, Plan *plan, bool *r
         return 0;
 }
 
-static void steps_plan(Plan *plan, const bool changed[static _KEY_MAX], bool startable)
+/* Warns of settings that the drop-in can not bring into force. */
+static int overrides_plan(const char *root, const Settings *settings, Plan *plan, char **ret_why)
 {
-        bool drop_in = planned_file_changes(&plan->files[FILE_DROP_IN]);
+        _cleanup_(conf_done) Conf conf = {};
+        int r;
+
+        r = conf_read(root, &conf);
+        if (r < 0)
+                return plan_refuse(ret_why, r, "reading update.conf: %s", strerror(-r));
+
+        for (size_t id = 0; id < _KEY_MAX; id++) {
+                _cleanup_free_ char *name = NULL;
+                const char *path = NULL;
+
+                if (keys[id].output != OUTPUT_DROP_IN || !settings->items[id].value)
+                        continue;
+                r = conf_overrides(&conf, keys[id].variable, &path, &name);
+                if (r >= 0 && path)
+                        r = plan_warn(plan, "locksmith.%s has no effect: systemd prefers %s of %s",
+                                      keys[id].name, name, path);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* startable: locksmithd may run, it is neither off nor masked by somebody else. */
+static void steps_plan(Plan *plan, const bool changed[static _KEY_MAX], bool off, bool startable)
+{
+        bool drop_in = planned_file_changes(&plan->files[FILE_DROP_IN]),
+             strategy = changed[KEY_REBOOT_STRATEGY] || plan->mask != MASK_KEEP;
+
+        /* What is left of an earlier run, unless it was overtaken. */
+        plan->steps = plan->state.pending & ~(unsigned)STEP_STOP_LOCKSMITHD;
+        if (off)
+                plan->steps |= plan->state.pending & STEP_STOP_LOCKSMITHD;
+        if (!startable)
+                plan->steps &= ~(unsigned)STEP_RESTART_LOCKSMITHD;
+        plan->state.pending = 0;
 
         if (drop_in || plan->mask != MASK_KEEP)
                 plan->steps |= STEP_RELOAD;
-        if (startable && (drop_in || plan->mask != MASK_KEEP || changed[KEY_REBOOT_STRATEGY]))
+        if (off && strategy)
+                plan->steps |= STEP_STOP_LOCKSMITHD;
+        if (startable && (drop_in || strategy))
                 plan->steps |= STEP_RESTART_LOCKSMITHD;
         if (changed[KEY_GROUP] || changed[KEY_SERVER])
                 plan->steps |= STEP_RESTART_ENGINE;
-
-        /* What is left of an earlier run, unless it was overtaken. */
-        plan->steps |= plan->state.pending;
-        if (!startable)
-                plan->steps &= ~(unsigned)STEP_RESTART_LOCKSMITHD;
-        else
-                plan->steps &= ~(unsigned)STEP_STOP_LOCKSMITHD;
-        plan->state.pending = 0;
 }
 
 static int files_read(const char *root, Plan *plan, char **ret_why)
@@ -388,7 +419,8 @@ static int files_read(const char *root, Plan *plan, char **ret_why)
 int plan_make(const char *root, const Settings *settings, Plan *ret, char **ret_why)
 {
         _cleanup_(plan_done) Plan plan = {};
-        bool changed[_KEY_MAX] = {}, startable;
+        const char *strategy = settings->items[KEY_REBOOT_STRATEGY].value;
+        bool off = strategy && streq(strategy, "off"), startable, changed[_KEY_MAX] = {};
         int r;
 
         *ret_why = NULL;
@@ -400,12 +432,13 @@ int plan_make(const char *root, const Settings *settings, Plan *ret, char **ret_
         if (r >= 0)
                 r = drop_in_plan(settings, &plan);
         if (r >= 0)
-                r = mask_plan(root, settings->items[KEY_REBOOT_STRATEGY].value, &plan, &startable,
-                              ret_why);
+                r = mask_plan(root, strategy, &plan, &startable, ret_why);
+        if (r >= 0)
+                r = overrides_plan(root, settings, &plan, ret_why);
         if (r < 0)
                 return r;
 
-        steps_plan(&plan, changed, startable);
+        steps_plan(&plan, changed, off, startable);
         r = state_render(&plan.state, &plan.files[FILE_STATE].new);
         if (r < 0)
                 return r;

@@ -6,11 +6,11 @@
 
 #include <sys/stat.h>
 
+#include "base/text.h"
+#include "cloud-config/conf.h"
 #include "cloud-config/settings.h"
 #include "cloud-config/state.h"
 
-#define UPDATE_CONF_PATH   "/etc/coreos/update.conf"
-#define VENDOR_CONF_PATH   "/usr/share/coreos/update.conf"
 #define DROP_IN_PATH       "/run/systemd/system/locksmithd.service.d/20-cloudinit.conf"
 #define RUNTIME_UNIT_PATH  "/run/systemd/system/locksmithd.service"
 #define ADMIN_UNIT_PATH    "/etc/systemd/system/locksmithd.service"
@@ -43,9 +43,9 @@ typedef enum MaskAction {
 typedef struct Plan {
         PlannedFile files[_FILE_MAX];
         MaskAction mask;
-        unsigned steps; /* UnitSteps */
-        State state;    /* as it will be when everything is done */
-        char *warnings; /* lines for the operator, or NULL */
+        unsigned steps;    /* UnitSteps */
+        State state;       /* as it will be when everything is done */
+        TextList warnings; /* one line each, for the operator */
 } Plan;
 
 /*

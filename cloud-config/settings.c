@@ -57,7 +57,7 @@ static bool is_null(const Node *node)
 {
         static const char *const words[] = { "", "~", "null", "Null", "NULL" };
 
-        if (node->type != NODE_SCALAR || !node->plain)
+        if (node->type != NODE_SCALAR || !node->plain || node->tag)
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
                 if (streq(node->text, words[i]) && node->size == strlen(words[i]))

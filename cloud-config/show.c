@@ -1,7 +1,6 @@
 #include <jansson.h>
 
-#include "base/env-file.h"
-#include "cloud-config/plan.h"
+#include "cloud-config/conf.h"
 #include "cloud-config/show.h"
 
 #define SECRET_SHOWN "(set)"
@@ -13,52 +12,8 @@ typedef struct Effective {
         const char *value; /* NULL: none */
         const char *origin;
         const char *overridden_by; /* a file that systemd lets win over the document, or NULL */
+        char *override;            /* owned: the variable there */
 } Effective;
-
-/* The files, from strong to weak. The names are those that the daemons read. */
-static const char *const conf_paths[] = {
-        UPDATE_CONF_PATH,
-        "/etc/flatcar/update.conf",
-        VENDOR_CONF_PATH,
-        "/usr/share/flatcar/update.conf",
-};
-
-typedef struct Conf {
-        EnvFile files[ELEMENTSOF(conf_paths)];
-} Conf;
-
-static void conf_done(Conf *conf)
-{
-        for (size_t i = 0; i < ELEMENTSOF(conf->files); i++)
-                env_file_done(&conf->files[i]);
-}
-
-static int conf_read(const char *root, Conf *conf)
-{
-        int r;
-
-        for (size_t i = 0; i < ELEMENTSOF(conf_paths); i++) {
-                r = env_file_read(root, conf_paths[i], NULL, NULL, &conf->files[i]);
-                if (r < 0 && r != -ENOENT && r != -ENOTDIR)
-                        return r;
-        }
-
-        return 0;
-}
-
-static const char *conf_get(const Conf *conf, const char *variable, const char **ret_path)
-{
-        for (size_t i = 0; i < ELEMENTSOF(conf_paths); i++) {
-                const char *value = env_file_get(&conf->files[i], variable);
-
-                if (!value || !*value)
-                        continue;
-                *ret_path = conf_paths[i];
-                return value;
-        }
-
-        return NULL;
-}
 
 /* What the daemons do when nobody says anything. */
 static const char *key_default(size_t id)
@@ -88,25 +43,34 @@ static const char *key_default(size_t id)
         return NULL;
 }
 
-static Effective effective_get(const Settings *settings, const Conf *conf, const char *source,
-                               size_t id)
+static int effective_get(const Settings *settings, const Conf *conf, const char *source, size_t id,
+                         Effective *ret)
 {
         const Setting *setting = &settings->items[id];
         const char *path = NULL, *configured = conf_get(conf, keys[id].variable, &path);
-        Effective effective = { .value = setting->value, .origin = source };
+        Effective effective = { .value = key_default(id), .origin = "default" };
+        int r;
 
-        if (setting->value) {
-                /* An EnvironmentFile= wins over the Environment= of our drop-in. */
-                if (keys[id].output == OUTPUT_DROP_IN && configured)
-                        effective.overridden_by = path;
-        } else if (configured)
+        if (setting->value)
+                effective = (Effective) { .value = setting->value, .origin = source };
+        else if (configured)
                 effective = (Effective) { .value = configured, .origin = path };
-        else
-                effective = (Effective) { .value = key_default(id), .origin = "default" };
-
+        if (setting->value && keys[id].output == OUTPUT_DROP_IN) {
+                r = conf_overrides(conf, keys[id].variable, &effective.overridden_by,
+                                   &effective.override);
+                if (r < 0)
+                        return r;
+        }
         if (keys[id].secret && effective.value)
                 effective.value = SECRET_SHOWN;
-        return effective;
+
+        *ret = effective;
+        return 0;
+}
+
+static void effective_done(Effective *effective)
+{
+        free(effective->override);
 }
 
 static void effective_print(const Effective *effective, size_t id, FILE *stream)
@@ -118,7 +82,7 @@ static void effective_print(const Effective *effective, size_t id, FILE *stream)
         fprintf(stream, "%-*s %-*s (%s)\n", NAME_WIDTH, name, VALUE_WIDTH,
                 effective->value ? effective->value : "-", effective->origin);
         if (effective->overridden_by)
-                fprintf(stream, "%*s overridden by %s of %s\n", NAME_WIDTH, "", keys[id].variable,
+                fprintf(stream, "%*s overridden by %s of %s\n", NAME_WIDTH, "", effective->override,
                         effective->overridden_by);
 }
 
@@ -142,11 +106,13 @@ int show_print(const char *root, const Settings *settings, const char *source, b
                 return r;
 
         for (size_t id = 0; id < _KEY_MAX; id++) {
-                Effective effective;
+                _cleanup_(effective_done) Effective effective = {};
 
                 if (keys[id].output == OUTPUT_NONE)
                         continue;
-                effective = effective_get(settings, &conf, source, id);
+                r = effective_get(settings, &conf, source, id, &effective);
+                if (r < 0)
+                        return r;
                 if (!json)
                         effective_print(&effective, id, stream);
                 else if (json_array_append_new(array, effective_json(&effective, id)) < 0)

@@ -46,15 +46,16 @@ static int result_judge(const HttpResult *result)
 
 static int transfer_explain(Transfer *transfer, const HttpResult *result)
 {
+        const char *name = transfer->source->name;
         int n;
 
         if (transfer->r == -EFBIG)
-                n = asprintf(&transfer->why, "the document is larger than 1 MiB");
+                n = asprintf(&transfer->why, "%s: the document is larger than 1 MiB", name);
         else if (result->error < 0)
-                n = asprintf(&transfer->why, "%s",
+                n = asprintf(&transfer->why, "%s: %s", name,
                              is_empty(result->detail) ? strerror(-result->error) : result->detail);
         else
-                n = asprintf(&transfer->why, "the server answered %ld", result->status);
+                n = asprintf(&transfer->why, "%s: the server answered %ld", name, result->status);
         if (n >= 0)
                 return 0;
 

@@ -41,6 +41,16 @@ static int source_read_path(const char *root, const char *path, Source *source)
         return source_read_fd(fd, source);
 }
 
+/* Says why a file could not be read. Returns error. */
+static int source_explain(const char *name, int error, char **ret_why)
+{
+        if (asprintf(ret_why, "%s: %s", name,
+                     error == -EFBIG ? "it is larger than 1 MiB" : strerror(-error))
+            < 0)
+                *ret_why = NULL; /* the error is what counts */
+        return error;
+}
+
 int source_read(const char *name, Source *ret, char **ret_why)
 {
         _cleanup_(source_done) Source source = {};
@@ -55,10 +65,8 @@ int source_read(const char *name, Source *ret, char **ret_why)
                 return r;
         r = streq(name, "-") ? source_read_fd(STDIN_FILENO, &source)
                              : source_read_path(NULL, name, &source);
-        if (r == -EFBIG && asprintf(ret_why, "it is larger than 1 MiB") < 0)
-                *ret_why = NULL; /* then strerror() has to do */
         if (r < 0)
-                return r;
+                return source_explain(source.name, r, ret_why);
 
         *ret = source;
         source = (Source) {};
@@ -115,13 +123,8 @@ int source_find(const char *root, Source *ret, char **ret_why)
                         continue;
                 if (r >= 0)
                         r = text_set(&source.name, places[i]);
-                if (r < 0) {
-                        if (asprintf(ret_why, "%s: %s", places[i],
-                                     r == -EFBIG ? "it is larger than 1 MiB" : strerror(-r))
-                            < 0)
-                                *ret_why = NULL;
-                        return r;
-                }
+                if (r < 0)
+                        return source_explain(places[i], r, ret_why);
                 *ret = source;
                 source = (Source) {};
                 return 1;

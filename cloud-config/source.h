@@ -14,7 +14,7 @@ typedef struct Source {
 
 /*
  * Reads one source: "-" is standard input, http:// and https:// are fetched, everything else is a path (as it
- * stands, not below a root). Returns 0, or -errno with *ret_why (owned) when there is more to say than strerror().
+ * stands, not below a root). Returns 0, or -errno and in *ret_why (owned) "NAME: why" without passwords, or NULL.
  */
 int source_read(const char *name, Source *ret, char **ret_why) _must_check_;
 

@@ -41,8 +41,6 @@ static const char *url_parse(CURLU *parsed, const char *url)
                 return "it is not a valid URL";
         if (strncasecmp(url, "http://", strlen("http://")) != 0 && !url_is_https(url))
                 return "only http:// and https:// are possible";
-        if (!url_has(parsed, CURLUPART_HOST))
-                return "the URL names no host";
         return NULL;
 }
 

@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "base64.h"
+#include "base/base64.h"
 #include "etcd-wire.h"
 
 /* Every setter below takes a NULL value for "out of memory", which json_object_set_new() reports as

@@ -1,8 +1,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/base64.h"
 #include "base/text.h"
-#include "base64.h"
 #include "etcd-wire.h"
 
 void etcd_key_done(EtcdKey *key)

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
                 .name = "locksmithd",
                 .synopsis = "[--root DIR]",
                 .summary =
-                        "Reboots this host when an update waits for it, as strategy, window and lock allow.",
+                        "Reboots this host when an update waits for it, as strategy, window and lock\nallow.",
                 .options = options,
                 .run = run,
                 .single_dash = true,

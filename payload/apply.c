@@ -22,8 +22,9 @@ struct PayloadApply {
         uint8_t announced_sha256[SHA256_SIZE];
         Part parts[_PARTITION_ROLE_MAX];
         PayloadReader *reader;
-        TextList signers; /* descriptions of the keys that signed */
-        const Partition *slot;
+        TextList signers;      /* descriptions of the keys that signed the whole payload */
+        uint64_t version;      /* of the format */
+        const Partition *slot; /* or NULL: there is none in it */
 };
 
 PayloadApply *payload_apply_free(PayloadApply *apply)
@@ -37,6 +38,71 @@ PayloadApply *payload_apply_free(PayloadApply *apply)
         text_list_done(&apply->signers);
         free(apply);
         return NULL;
+}
+
+static bool signers_have(const TextList *signers, const char *description)
+{
+        for (size_t i = 0; i < signers->n_items; i++)
+                if (streq(signers->items[i], description))
+                        return true;
+
+        return false;
+}
+
+/* Enough different keys have signed? Several signatures of one key count once. Fills signers. */
+static int signatures_check(const PayloadApply *apply, uint64_t version, const Buffer *message,
+                            const uint8_t *sha256, TextList *signers, PayloadError *error)
+{
+        _cleanup_(signature_list_done) SignatureList list = {};
+        size_t wanted = MAX_OF(apply->parameters.signatures_min, 1U);
+        int r;
+
+        r = signature_list_parse(version, message->data, message->size, &list, error);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < list.n_items; i++) {
+                const char *signer;
+                int key = keys_verify(apply->parameters.keys, version, sha256, &list.items[i]);
+
+                if (key < 0)
+                        continue;
+                signer = keys_describe(apply->parameters.keys, (size_t)key);
+                r = signers_have(signers, signer) ? 0 : text_list_add(signers, signer);
+                if (r < 0)
+                        return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "checking signatures");
+        }
+
+        if (signers->n_items == 0)
+                return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
+                                      "none of its %zu signatures is by a trusted key",
+                                      list.n_items);
+        if (signers->n_items < wanted)
+                return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
+                                      "signed by %zu trusted keys, %zu are wanted",
+                                      signers->n_items, wanted);
+        return 0;
+}
+
+/* Version 2: nothing of the manifest is looked at before it is known who signed it. */
+static int on_metadata(void *userdata, const uint8_t sha256[static SHA256_SIZE],
+                       const Buffer *signatures, PayloadError *error)
+{
+        _cleanup_(text_list_done) TextList signers = {};
+        PayloadApply *apply = userdata;
+        int r;
+
+        apply->version = reader_version(apply->reader);
+        if (apply->version == HEADER_VERSION_1)
+                return 0;
+        if (!signatures)
+                return payload_refuse(error, PAYLOAD_REFUSAL_UNSIGNED,
+                                      "the metadata of the payload is not signed");
+
+        r = signatures_check(apply, apply->version, signatures, sha256, &signers, error);
+        if (r < 0)
+                payload_error_locate(error, "metadata");
+        return r;
 }
 
 /* The whole payload is known to be as long as its manifest says: is that what was announced? */
@@ -64,12 +130,11 @@ static int base_check(const Part *part, const Partition *partition, PayloadError
         if (!part->base)
                 return payload_refuse(error, PAYLOAD_REFUSAL_BASE,
                                       "%s: the payload is a delta, and there is no base for it",
-                                      partition_role_to_string(partition->role));
+                                      partition->name);
         if (part->base->size < partition->old_image.size)
                 return payload_refuse(error, PAYLOAD_REFUSAL_BASE,
                                       "%s: the base has %llu bytes, the delta is for one of %llu",
-                                      partition_role_to_string(partition->role),
-                                      (unsigned long long)part->base->size,
+                                      partition->name, (unsigned long long)part->base->size,
                                       (unsigned long long)partition->old_image.size);
 
         r = source_hash(part->base, partition->old_image.size, sha256);
@@ -78,7 +143,7 @@ static int base_check(const Part *part, const Partition *partition, PayloadError
         if (memcmp(sha256, partition->old_image.sha256, SHA256_SIZE) != 0)
                 return payload_refuse(error, PAYLOAD_REFUSAL_BASE,
                                       "%s: the base is not the one that the delta is for",
-                                      partition_role_to_string(partition->role));
+                                      partition->name);
         return 0;
 }
 
@@ -97,9 +162,10 @@ static int part_accept(const PayloadApply *apply, const Partition *partition, Pa
         return base_check(part, partition, error);
 }
 
-static int part_prepare(Part *part, const Partition *partition, uint32_t block_size,
+static int part_prepare(Part *part, const Manifest *manifest, const Partition *partition,
                         PayloadError *error)
 {
+        uint32_t block_size = manifest->block_size;
         int r;
 
         if (part->target.fd < 0)
@@ -108,9 +174,13 @@ static int part_prepare(Part *part, const Partition *partition, uint32_t block_s
         if (r < 0 || !partition->old_image.known)
                 return r;
 
-        r = block_map_new(blocks_for(partition->new_image.size, block_size), &part->written);
-        if (r < 0)
-                return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "preparing for a delta");
+        if (manifest->version == HEADER_VERSION_1) { /* in place */
+                r = block_map_new(blocks_for(partition->new_image.size, block_size),
+                                  &part->written);
+                if (r < 0)
+                        return payload_fail(error, PAYLOAD_REFUSAL_NONE, r,
+                                            "preparing for a delta");
+        }
         part->source = (ExtentSource) {
                 .base = part->base,
                 .base_size = partition->old_image.size,
@@ -118,6 +188,18 @@ static int part_prepare(Part *part, const Partition *partition, uint32_t block_s
                 .written = part->written,
                 .block_size = block_size,
         };
+        return 0;
+}
+
+/* A replayed old payload, or one that has expired: what is signed says so. */
+static int age_check(const PayloadApply *apply, const Manifest *manifest, PayloadError *error)
+{
+        if (apply->parameters.now > 0 && manifest->expires > 0
+            && apply->parameters.now >= manifest->expires)
+                return payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST, "the payload has expired");
+        if (manifest->timestamp < apply->parameters.timestamp_min)
+                return payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST,
+                                      "the payload is older than what is installed");
         return 0;
 }
 
@@ -133,7 +215,15 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
         if (r < 0)
                 return r;
 
-        apply->slot = &manifest->partitions[0];
+        r = age_check(apply, manifest, error);
+        if (r < 0)
+                return r;
+
+        apply->slot = manifest_slot(manifest);
+        if (!apply->slot && apply->parts[PARTITION_SLOT].target.fd >= 0)
+                return payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST,
+                                      "no partition of the payload is called \"%s\"",
+                                      partition_role_to_string(PARTITION_SLOT));
         for (size_t i = 0; i < manifest->n_partitions; i++) {
                 r = part_accept(apply, &manifest->partitions[i], error);
                 if (r < 0)
@@ -143,8 +233,7 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
         for (size_t i = 0; i < manifest->n_partitions; i++) {
                 const Partition *partition = &manifest->partitions[i];
 
-                r = part_prepare(&apply->parts[partition->role], partition, manifest->block_size,
-                                 error);
+                r = part_prepare(&apply->parts[partition->role], manifest, partition, error);
                 if (r < 0)
                         return r;
         }
@@ -161,6 +250,7 @@ static int on_operation(void *userdata, const Partition *partition, const Operat
                 .target = &part->target,
                 .image_size = partition->new_image.size,
                 .block_size = reader_manifest(apply->reader)->block_size,
+                .exact = apply->version == HEADER_VERSION_2,
                 .source = &part->source,
                 .written = part->written,
         };
@@ -169,6 +259,7 @@ static int on_operation(void *userdata, const Partition *partition, const Operat
 }
 
 static const ReaderEvents apply_events = {
+        .on_metadata = on_metadata,
         .on_manifest = on_manifest,
         .on_operation = on_operation,
 };
@@ -197,7 +288,7 @@ int payload_apply_new(const PayloadApplyParameters *parameters, PayloadApply **r
         apply->parts[PARTITION_KERNEL].target = parameters->kernel;
         apply->parts[PARTITION_KERNEL].base = parameters->kernel_base;
 
-        r = reader_new(&apply_events, apply, &apply->reader);
+        r = reader_new(&apply_events, apply, parameters->sha256, &apply->reader);
         if (r < 0)
                 return r;
 
@@ -224,51 +315,6 @@ static int announced_hash_check(const PayloadApply *apply, PayloadError *error)
         if (memcmp(sha256, apply->parameters.sha256, SHA256_SIZE) != 0)
                 return payload_refuse(error, PAYLOAD_REFUSAL_HASH,
                                       "the SHA-256 of the whole payload is not the announced one");
-        return 0;
-}
-
-static bool signers_have(const TextList *signers, const char *description)
-{
-        for (size_t i = 0; i < signers->n_items; i++)
-                if (streq(signers->items[i], description))
-                        return true;
-
-        return false;
-}
-
-/* Several signatures of one key count once. */
-static int signatures_check(PayloadApply *apply, PayloadError *error)
-{
-        const Buffer *message = reader_signatures(apply->reader);
-        _cleanup_(signature_list_done) SignatureList list = {};
-        size_t wanted = MAX_OF(apply->parameters.signatures_min, 1U);
-        int r;
-
-        r = signature_list_parse(message->data, message->size, &list, error);
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; i < list.n_items; i++) {
-                const char *signer;
-                int key = keys_verify(apply->parameters.keys, reader_signed_sha256(apply->reader),
-                                      &list.items[i]);
-                if (key < 0)
-                        continue;
-                signer = keys_describe(apply->parameters.keys, (size_t)key);
-                r = signers_have(&apply->signers, signer) ? 0
-                                                          : text_list_add(&apply->signers, signer);
-                if (r < 0)
-                        return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "checking signatures");
-        }
-
-        if (apply->signers.n_items == 0)
-                return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
-                                      "none of its %zu signatures is by a trusted key",
-                                      list.n_items);
-        if (apply->signers.n_items < wanted)
-                return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
-                                      "signed by %zu trusted keys, %zu are wanted",
-                                      apply->signers.n_items, wanted);
         return 0;
 }
 
@@ -312,7 +358,7 @@ static int part_finish(Part *part, const Partition *partition, PayloadError *err
         if (memcmp(sha256, partition->new_image.sha256, SHA256_SIZE) != 0)
                 return payload_refuse(error, PAYLOAD_REFUSAL_TARGET_HASH,
                                       "%s: what was written does not have the SHA-256 of the image",
-                                      partition_role_to_string(partition->role));
+                                      partition->name);
         return 0;
 }
 
@@ -342,7 +388,8 @@ int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error)
         r = announced_hash_check(apply, ret_error);
         if (r < 0)
                 return r;
-        r = signatures_check(apply, ret_error);
+        r = signatures_check(apply, apply->version, reader_signatures(apply->reader),
+                             reader_signed_sha256(apply->reader), &apply->signers, ret_error);
         if (r < 0)
                 return r;
 
@@ -356,12 +403,12 @@ uint64_t payload_apply_bytes(const PayloadApply *apply)
 
 uint64_t payload_apply_image_size(const PayloadApply *apply)
 {
-        return apply->slot->new_image.size;
+        return apply->slot ? apply->slot->new_image.size : 0;
 }
 
 const uint8_t *payload_apply_image_sha256(const PayloadApply *apply)
 {
-        return apply->slot->new_image.sha256;
+        return apply->slot ? apply->slot->new_image.sha256 : NULL;
 }
 
 const char *payload_apply_signer(const PayloadApply *apply, size_t index)

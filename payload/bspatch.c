@@ -4,7 +4,8 @@
 #include "payload/decompress.h"
 #include "payload/error.h"
 
-#define PATCH_MAGIC       "BSDIFF40"
+#define PATCH_MAGIC       "BSDIFF40" /* all streams are bzip2 */
+#define PATCH_MAGIC_2     "BSDF2"    /* three bytes name the compression of the streams */
 #define PATCH_NUMBER      8 /* bytes of a number: little-endian, with the sign in the highest bit */
 #define PATCH_HEADER_SIZE (4 * PATCH_NUMBER)
 #define PATCH_CHUNK       (256 * KIB)
@@ -55,32 +56,61 @@ static int patch_refuse(PayloadError *error, const char *why)
         return payload_refuse(error, PAYLOAD_REFUSAL_OPERATION, "its patch %s", why);
 }
 
-static int patch_open(Patch *patch, const uint8_t *data, size_t size, PayloadError *error)
+#define N_STREAMS 3 /* control, diff, extra */
+
+/* What BSDF2 calls them, and what we do. */
+static const Codec patch_codecs[] = { CODEC_NONE, CODEC_BZIP2, CODEC_BROTLI };
+
+static int patch_codecs_read(const BspatchParameters *parameters, Codec ret[static N_STREAMS],
+                             PayloadError *error)
 {
-        int64_t control, diff;
-        size_t rest;
+        const uint8_t *data = parameters->patch;
+        size_t n = strlen(PATCH_MAGIC_2);
+
+        for (size_t i = 0; i < N_STREAMS; i++)
+                ret[i] = CODEC_BZIP2;
+        if (parameters->size < PATCH_HEADER_SIZE)
+                return patch_refuse(error, "is too short");
+        if (memcmp(data, PATCH_MAGIC, PATCH_NUMBER) == 0)
+                return 0;
+        if (!parameters->any_codec || memcmp(data, PATCH_MAGIC_2, n) != 0)
+                return patch_refuse(error, "does not begin with " PATCH_MAGIC);
+
+        for (size_t i = 0; i < N_STREAMS; i++) {
+                if (data[n + i] >= ELEMENTSOF(patch_codecs))
+                        return patch_refuse(error, "has a compression that is not known");
+                ret[i] = patch_codecs[data[n + i]];
+        }
+        return 0;
+}
+
+static int patch_open(Patch *patch, const BspatchParameters *parameters, PayloadError *error)
+{
+        Decoder **streams[N_STREAMS] = { &patch->control, &patch->diff, &patch->extra };
+        const uint8_t *data = parameters->patch;
+        Codec codecs[N_STREAMS];
+        int64_t sizes[N_STREAMS]; /* in the header the last one is that of the new data */
+        uint64_t rest = parameters->size - PATCH_HEADER_SIZE;
         int r;
 
-        if (size < PATCH_HEADER_SIZE || memcmp(data, PATCH_MAGIC, PATCH_NUMBER) != 0)
-                return patch_refuse(error, "does not begin with " PATCH_MAGIC);
-        control = read_number(data + PATCH_NUMBER);
-        diff = read_number(data + 2 * PATCH_NUMBER);
-        if (read_number(data + 3 * PATCH_NUMBER) < 0
-            || (uint64_t)read_number(data + 3 * PATCH_NUMBER) != patch->left)
-                return patch_refuse(error, "is for another size of the new data");
+        r = patch_codecs_read(parameters, codecs, error);
+        if (r < 0)
+                return r;
 
-        rest = size - PATCH_HEADER_SIZE;
-        if (control < 0 || diff < 0 || (uint64_t)control > rest
-            || (uint64_t)diff > rest - (uint64_t)control)
+        for (size_t i = 0; i < N_STREAMS; i++)
+                sizes[i] = read_number(data + (i + 1) * PATCH_NUMBER);
+        if (sizes[2] < 0 || (uint64_t)sizes[2] != parameters->new_size)
+                return patch_refuse(error, "is for another size of the new data");
+        if (sizes[0] < 0 || sizes[1] < 0 || (uint64_t)sizes[0] > rest
+            || (uint64_t)sizes[1] > rest - (uint64_t)sizes[0])
                 return patch_refuse(error, "has streams that are longer than itself");
-        rest -= (size_t)control + (size_t)diff;
+        sizes[2] = (int64_t)rest - sizes[0] - sizes[1];
 
         data += PATCH_HEADER_SIZE;
-        r = decoder_new(CODEC_BZIP2, data, (size_t)control, &patch->control);
-        if (r >= 0)
-                r = decoder_new(CODEC_BZIP2, data + control, (size_t)diff, &patch->diff);
-        if (r >= 0)
-                r = decoder_new(CODEC_BZIP2, data + control + diff, rest, &patch->extra);
+        for (size_t i = 0; i < N_STREAMS && r >= 0; i++) {
+                r = decoder_new(codecs[i], data, (size_t)sizes[i], streams[i]);
+                data += sizes[i];
+        }
         if (r >= 0) {
                 patch->buffer = malloc(PATCH_CHUNK);
                 patch->old_buffer = malloc(PATCH_CHUNK);
@@ -223,18 +253,17 @@ static int patch_run(Patch *patch, PayloadError *error)
         return patch_end(patch, error);
 }
 
-int bspatch_apply(const uint8_t *patch_data, size_t size, const ExtentReader *old,
-                  uint64_t old_size, ExtentWriter *writer, uint64_t new_size, PayloadError *error)
+int bspatch_apply(const BspatchParameters *parameters, ExtentWriter *writer, PayloadError *error)
 {
         _cleanup_(patch_done) Patch patch = {
-                .old = old,
-                .old_size = old_size,
+                .old = parameters->old,
+                .old_size = parameters->old_size,
                 .writer = writer,
-                .left = new_size,
+                .left = parameters->new_size,
         };
         int r;
 
-        r = patch_open(&patch, patch_data, size, error);
+        r = patch_open(&patch, parameters, error);
         if (r < 0)
                 return r;
 

@@ -8,6 +8,8 @@
 typedef enum Compression {
         COMPRESSION_NONE,
         COMPRESSION_BZIP2,
+        COMPRESSION_XZ,
+        COMPRESSION_ZSTD,
         _COMPRESSION_MAX,
         COMPRESSION_INVALID = -EINVAL,
 } Compression;

@@ -9,14 +9,21 @@
 /* One piece of decompressed data on its way to the target: large enough for large writes. */
 #define DECODER_CHUNK (1 * MIB)
 
+#define XZ_MEMORY_MAX       (40 * MIB) /* a dictionary of 32 MiB */
+#define ZSTD_WINDOW_LOG_MAX 23         /* 8 MiB: what levels up to 19 use */
+
 typedef enum Codec {
+        CODEC_NONE,
         CODEC_BZIP2,
+        CODEC_XZ,
+        CODEC_ZSTD,
+        CODEC_BROTLI,
         _CODEC_MAX,
 } Codec;
 
 typedef struct Decoder Decoder;
 
-/* data is borrowed and stays until the decoder is freed. */
+/* data is borrowed and stays until the decoder is freed. -EBADMSG: it can not be such a stream; -ENOMEM. */
 int decoder_new(Codec codec, const void *data, size_t size, Decoder **ret) _must_check_;
 Decoder *decoder_free(Decoder *decoder);
 DEFINE_CLEANUP(Decoder *, decoder_free);

@@ -36,7 +36,7 @@ int digest_update(Digest *digest, const void *data, size_t size)
         return EVP_DigestUpdate(digest->context, data, size) == 1 ? 0 : -EIO;
 }
 
-int digest_peek(const Digest *digest, uint8_t ret[static SHA256_SIZE])
+int digest_clone(const Digest *digest, Digest **ret)
 {
         _cleanup_(digest_free_p) Digest *copy = NULL;
         int r;
@@ -44,11 +44,23 @@ int digest_peek(const Digest *digest, uint8_t ret[static SHA256_SIZE])
         r = digest_new(&copy);
         if (r < 0)
                 return r;
-
-        if (EVP_MD_CTX_copy_ex(copy->context, digest->context) != 1
-            || EVP_DigestFinal_ex(copy->context, ret, NULL) != 1)
+        if (EVP_MD_CTX_copy_ex(copy->context, digest->context) != 1)
                 return -EIO;
+
+        *ret = TAKE_PTR(copy);
         return 0;
+}
+
+int digest_peek(const Digest *digest, uint8_t ret[static SHA256_SIZE])
+{
+        _cleanup_(digest_free_p) Digest *copy = NULL;
+        int r;
+
+        r = digest_clone(digest, &copy);
+        if (r < 0)
+                return r;
+
+        return EVP_DigestFinal_ex(copy->context, ret, NULL) == 1 ? 0 : -EIO;
 }
 
 int digest_of(const void *data, size_t size, uint8_t ret[static SHA256_SIZE])

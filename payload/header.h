@@ -5,17 +5,21 @@
 
 #include "payload/payload.h"
 
-#define HEADER_MAGIC      "CrAU"
-#define HEADER_MAGIC_SIZE 4
-#define HEADER_VERSION_1  1
-#define HEADER_V1_SIZE    20 /* magic, version, manifest size: the numbers are big-endian, 64 bits */
-#define HEADER_SIZE_MAX   24
-#define MANIFEST_SIZE_MAX (16 * MIB)
+#define HEADER_MAGIC        "CrAU"
+#define HEADER_MAGIC_SIZE   4
+#define HEADER_VERSION_1    1
+#define HEADER_VERSION_2    2
+#define HEADER_V1_SIZE      20 /* magic, version, manifest size: the numbers are big-endian, 64 bits */
+#define HEADER_V2_SIZE      24 /* and the size of the metadata signatures, 32 bits */
+#define HEADER_SIZE_MAX     HEADER_V2_SIZE
+#define MANIFEST_SIZE_MAX   (16 * MIB)
+#define SIGNATURES_SIZE_MAX (64 * KIB)
 
 typedef struct PayloadHeader {
         uint64_t version;
-        size_t size;          /* of this header */
-        size_t manifest_size; /* at most MANIFEST_SIZE_MAX */
+        size_t size;                    /* of this header */
+        size_t manifest_size;           /* at most MANIFEST_SIZE_MAX */
+        size_t metadata_signature_size; /* at most SIGNATURES_SIZE_MAX; 0 in version 1 */
 } PayloadHeader;
 
 /*
@@ -25,5 +29,5 @@ typedef struct PayloadHeader {
 int header_parse(const uint8_t *data, size_t size, PayloadHeader *ret,
                  PayloadError *error) _must_check_;
 
-/* Writes the header for a manifest of that size: HEADER_V1_SIZE bytes. */
-void header_write_v1(uint64_t manifest_size, uint8_t ret[static HEADER_V1_SIZE]);
+/* Writes a header: ret has room for HEADER_SIZE_MAX bytes. Returns its size. */
+size_t header_write(const PayloadHeader *header, uint8_t ret[static HEADER_SIZE_MAX]);

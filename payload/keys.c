@@ -59,12 +59,29 @@ const char *keys_describe(const PayloadKeys *keys, size_t index)
         return keys->items[index].description;
 }
 
+/* What kinds of keys there are, and how each signs the 32 bytes of a SHA-256. */
+typedef enum KeyKind {
+        KEY_RSA,     /* RSASSA-PKCS1-v1_5 */
+        KEY_ECDSA,   /* P-256 */
+        KEY_ED25519, /* the SHA-256 is the message */
+        KEY_NONE,    /* nothing that we accept */
+} KeyKind;
+
 /* Strong enough, and not so large that one check takes seconds. */
-static bool pkey_is_acceptable(const EVP_PKEY *pkey)
+static KeyKind pkey_kind(const EVP_PKEY *pkey)
 {
         int bits = EVP_PKEY_get_bits(pkey);
+        char group[32];
 
-        return EVP_PKEY_is_a(pkey, "RSA") && bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX;
+        if (EVP_PKEY_is_a(pkey, "RSA"))
+                return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX ? KEY_RSA : KEY_NONE;
+        if (EVP_PKEY_is_a(pkey, "ED25519"))
+                return KEY_ED25519;
+        if (EVP_PKEY_is_a(pkey, "EC")
+            && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) == 1
+            && streq(group, "prime256v1"))
+                return KEY_ECDSA;
+        return KEY_NONE;
 }
 
 static int pkey_describe(EVP_PKEY *pkey, const char *source, char **ret)
@@ -140,9 +157,9 @@ static int keys_add(PayloadKeys *keys, const char *pem, size_t size, const char 
                 return -EBADMSG;
 
         /* The same key twice would count twice where two keys must have signed. */
-        r = !pkey_is_acceptable(pkey) ? -EKEYREJECTED
-            : keys_have(keys, pkey)   ? 0
-                                      : keys_append(keys, pkey, source);
+        r = pkey_kind(pkey) == KEY_NONE ? -EKEYREJECTED
+            : keys_have(keys, pkey)     ? 0
+                                        : keys_append(keys, pkey, source);
         EVP_PKEY_free(pkey);
         return r;
 }
@@ -194,13 +211,26 @@ int payload_keys_add_directory(PayloadKeys *keys, const char *path)
         return r;
 }
 
-static bool pkey_verify(EVP_PKEY *pkey, const uint8_t *sha256, const Signature *signature)
+static bool pkey_verify_message(EVP_PKEY *pkey, const uint8_t *sha256, const Signature *signature)
+{
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        bool good;
+
+        good = context && EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) == 1
+               && EVP_DigestVerify(context, signature->data, signature->size, sha256, SHA256_SIZE)
+                          == 1;
+        EVP_MD_CTX_free(context);
+        return good;
+}
+
+static bool pkey_verify_digest(EVP_PKEY *pkey, const uint8_t *sha256, const Signature *signature)
 {
         EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
         bool good;
 
         good = context && EVP_PKEY_verify_init(context) == 1
-               && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
+               && (pkey_kind(pkey) != KEY_RSA
+                   || EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1)
                && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1
                && EVP_PKEY_verify(context, signature->data, signature->size, sha256, SHA256_SIZE)
                           == 1;
@@ -208,12 +238,19 @@ static bool pkey_verify(EVP_PKEY *pkey, const uint8_t *sha256, const Signature *
         return good;
 }
 
-int keys_verify(const PayloadKeys *keys, const uint8_t sha256[static SHA256_SIZE],
+int keys_verify(const PayloadKeys *keys, uint64_t version, const uint8_t sha256[static SHA256_SIZE],
                 const Signature *signature)
 {
-        for (size_t i = 0; i < keys->n_items; i++)
-                if (pkey_verify(keys->items[i].pkey, sha256, signature))
+        for (size_t i = 0; i < keys->n_items; i++) {
+                EVP_PKEY *pkey = keys->items[i].pkey;
+                KeyKind kind = pkey_kind(pkey);
+
+                if (version == HEADER_VERSION_1 && kind != KEY_RSA)
+                        continue;
+                if (kind == KEY_ED25519 ? pkey_verify_message(pkey, sha256, signature)
+                                        : pkey_verify_digest(pkey, sha256, signature))
                         return (int)i;
+        }
 
         return -ENOKEY;
 }
@@ -250,30 +287,60 @@ int private_key_load(const char *path, PrivateKey **ret)
         explicit_bzero(pem, size);
         if (!key->pkey)
                 return -EBADMSG;
-        if (!pkey_is_acceptable(key->pkey))
+        if (pkey_kind(key->pkey) == KEY_NONE)
                 return -EKEYREJECTED;
 
         *ret = TAKE_PTR(key);
         return 0;
 }
 
-size_t private_key_signature_size(const PrivateKey *key)
+bool private_key_is_rsa(const PrivateKey *key)
 {
-        return (size_t)EVP_PKEY_get_size(key->pkey);
+        return pkey_kind(key->pkey) == KEY_RSA;
+}
+
+void private_key_signature_size(const PrivateKey *key, Signature *ret)
+{
+        ret->size = (size_t)EVP_PKEY_get_size(key->pkey);
+        ret->padded_size = pkey_kind(key->pkey) == KEY_ECDSA ? ret->size : 0;
+}
+
+static bool pkey_sign_message(EVP_PKEY *pkey, const uint8_t *sha256, uint8_t *output, size_t *size)
+{
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        bool good;
+
+        good = context && EVP_DigestSignInit(context, NULL, NULL, NULL, pkey) == 1
+               && EVP_DigestSign(context, output, size, sha256, SHA256_SIZE) == 1;
+        EVP_MD_CTX_free(context);
+        return good;
+}
+
+static bool pkey_sign_digest(EVP_PKEY *pkey, const uint8_t *sha256, uint8_t *output, size_t *size)
+{
+        EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
+        bool good;
+
+        good = context && EVP_PKEY_sign_init(context) == 1
+               && (pkey_kind(pkey) != KEY_RSA
+                   || EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1)
+               && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1
+               && EVP_PKEY_sign(context, output, size, sha256, SHA256_SIZE) == 1;
+        EVP_PKEY_CTX_free(context);
+        return good;
 }
 
 int private_key_sign(const PrivateKey *key, const uint8_t sha256[static SHA256_SIZE],
                      Signature *ret)
 {
-        EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key->pkey, NULL);
         size_t size = sizeof(ret->data);
         bool good;
 
-        good = context && EVP_PKEY_sign_init(context) == 1
-               && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
-               && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1
-               && EVP_PKEY_sign(context, ret->data, &size, sha256, SHA256_SIZE) == 1;
-        EVP_PKEY_CTX_free(context);
+        private_key_signature_size(key, ret);
+        memset(ret->data, 0, sizeof(ret->data));
+        good = pkey_kind(key->pkey) == KEY_ED25519
+                       ? pkey_sign_message(key->pkey, sha256, ret->data, &size)
+                       : pkey_sign_digest(key->pkey, sha256, ret->data, &size);
         if (!good)
                 return -EIO;
 

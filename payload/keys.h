@@ -16,8 +16,11 @@
 /* The key at index, from 0: "0123456789abcdef (file)"; borrowed. */
 const char *keys_describe(const PayloadKeys *keys, size_t index);
 
-/* Which key made the signature over a SHA-256? Returns its index, or -ENOKEY. */
-int keys_verify(const PayloadKeys *keys, const uint8_t sha256[static SHA256_SIZE],
+/*
+ * Which key made the signature over a SHA-256, for a payload of that format version? Returns its index, or
+ * -ENOKEY. Version 1 knows RSA only.
+ */
+int keys_verify(const PayloadKeys *keys, uint64_t version, const uint8_t sha256[static SHA256_SIZE],
                 const Signature *signature) _must_check_;
 
 typedef struct PrivateKey PrivateKey;
@@ -27,7 +30,9 @@ int private_key_load(const char *path, PrivateKey **ret) _must_check_;
 PrivateKey *private_key_free(PrivateKey *key);
 DEFINE_CLEANUP(PrivateKey *, private_key_free);
 
-/* Bytes of a signature that it makes. */
-size_t private_key_signature_size(const PrivateKey *key);
+bool private_key_is_rsa(const PrivateKey *key);
+
+/* Sets the size of a signature that it makes, and the padded size where it varies. */
+void private_key_signature_size(const PrivateKey *key, Signature *ret);
 int private_key_sign(const PrivateKey *key, const uint8_t sha256[static SHA256_SIZE],
                      Signature *ret) _must_check_;

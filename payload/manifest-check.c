@@ -1,6 +1,8 @@
+#include "base/text.h"
 #include "payload/error.h"
 #include "payload/manifest.h"
 #include "payload/operation.h"
+#include "version.h"
 
 #define manifest_refuse(error, ...) payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST, __VA_ARGS__)
 
@@ -79,8 +81,11 @@ static int source_check(const Manifest *manifest, const Partition *partition,
                 return manifest_refuse(error, "%s, but the manifest names no old image",
                                        kind->name);
 
-        n_blocks = blocks_for(MAX_OF(partition->old_image.size, partition->new_image.size),
-                              manifest->block_size);
+        /* Version 1 works in place: its sources may be blocks that the new image has added. */
+        n_blocks = partition->old_image.size;
+        if (manifest->version == HEADER_VERSION_1)
+                n_blocks = MAX_OF(n_blocks, partition->new_image.size);
+        n_blocks = blocks_for(n_blocks, manifest->block_size);
         r = extents_check(operation->source, n_blocks, false, "source", error);
         if (r < 0)
                 return r;
@@ -89,10 +94,11 @@ static int source_check(const Manifest *manifest, const Partition *partition,
         if (r < 0)
                 return r;
 
-        if (kind->needs_lengths && !(operation->has_source_length && operation->has_target_length))
+        if (kind->lengths == LENGTHS_REQUIRED
+            && !(operation->has_source_length && operation->has_target_length))
                 return manifest_refuse(error, "%s without the lengths of source and target",
                                        kind->name);
-        if (kind->needs_lengths)
+        if (kind->lengths != LENGTHS_EQUAL)
                 return 0;
         if (!extents_size(operation->source, manifest->block_size, &size)
             || !extents_size(operation->target, manifest->block_size, &target_size)
@@ -111,7 +117,7 @@ static int target_check(const Manifest *manifest, const Partition *partition,
 
         r = extents_check(operation->target,
                           blocks_for(partition->new_image.size, manifest->block_size),
-                          !kind->has_source, "target", error);
+                          kind->has_data && !kind->has_source, "target", error);
         if (r < 0)
                 return r;
 
@@ -126,8 +132,15 @@ static int operation_check(const Manifest *manifest, const Partition *partition,
         int r;
 
         if (!kind)
-                return manifest_refuse(error, "type %d is not known, it needs a newer updater",
-                                       (int)operation->type);
+                return payload_refuse(error, PAYLOAD_REFUSAL_VERSION,
+                                      "type %d is not known, it needs a newer updater",
+                                      (int)operation->type);
+        if (!kind->apply)
+                return payload_refuse(error, PAYLOAD_REFUSAL_VERSION,
+                                      "%s is not supported by this updater", kind->name);
+        if (kind->version != 0 && kind->version != manifest->version)
+                return manifest_refuse(error, "%s is not for payloads of version %llu", kind->name,
+                                       (unsigned long long)manifest->version);
         if (kind->has_data != (operation->data_length > 0))
                 return manifest_refuse(error, "%s %s data", kind->name,
                                        kind->has_data ? "without" : "with");
@@ -172,7 +185,7 @@ static int targets_gather(const Operation *operations, size_t n, Extent **ret, s
  */
 static int targets_check(const Manifest *manifest, const Partition *partition, PayloadError *error)
 {
-        bool delta = partition->old_image.known;
+        bool delta = partition->old_image.known && manifest->version == HEADER_VERSION_1;
         size_t step = delta ? 1 : partition->n_operations;
         uint64_t block;
 
@@ -210,7 +223,8 @@ static int images_check(const Manifest *manifest, const Partition *partition, Pa
             && blocks_for(partition->new_image.size, manifest->block_size) > BLOCK_MAP_MAX)
                 return manifest_refuse(error, "a delta of more than %llu blocks",
                                        (unsigned long long)BLOCK_MAP_MAX);
-        if (partition->n_operations == 0 && !partition->old_image.known)
+        if (partition->n_operations == 0
+            && (!partition->old_image.known || manifest->version == HEADER_VERSION_2))
                 return manifest_refuse(error, "block 0 is written by no operation");
         return 0;
 }
@@ -238,20 +252,56 @@ static int partition_check(const Manifest *manifest, const Partition *partition,
         return known ? targets_check(manifest, partition, error) : 0;
 }
 
-static int roles_check(const Manifest *manifest, PayloadError *error)
+/* A name becomes part of messages and of file names: nothing else than letters, digits, "-", "_" and ".". */
+static bool name_is_good(const char *name)
 {
-        bool seen[_PARTITION_ROLE_MAX] = {};
+        size_t n =
+                strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
 
+        return n > 0 && n <= NAME_MAX_SIZE && !name[n] && name[0] != '.';
+}
+
+static bool text_is_printable(const char *text)
+{
+        if (strlen(text) > NAME_MAX_SIZE)
+                return false;
+        for (; *text; text++)
+                if (*text < ' ' || *text > '~')
+                        return false;
+        return true;
+}
+
+static int names_check(const Manifest *manifest, PayloadError *error)
+{
         for (size_t i = 0; i < manifest->n_partitions; i++) {
-                PartitionRole role = manifest->partitions[i].role;
+                const Partition *partition = &manifest->partitions[i];
 
-                if (seen[role] && role != PARTITION_UNKNOWN)
-                        return manifest_refuse(error, "two parts are for the %s",
-                                               partition_role_to_string(role));
-                seen[role] = true;
+                if (!name_is_good(partition->name))
+                        return manifest_refuse(error, "the name of partition %zu is not allowed",
+                                               i);
+                if (partition->version && !text_is_printable(partition->version))
+                        return manifest_refuse(error, "%s: its version is no plain text",
+                                               partition->name);
+                for (size_t j = 0; j < i; j++)
+                        if (streq(partition->name, manifest->partitions[j].name)
+                            && partition->role != PARTITION_UNKNOWN)
+                                return manifest_refuse(error, "two parts are for the %s",
+                                                       partition->name);
         }
 
+        if (manifest->minimum_engine && !text_is_printable(manifest->minimum_engine))
+                return manifest_refuse(error, "the version of the updater is no plain text");
         return 0;
+}
+
+static int engine_check(const Manifest *manifest, PayloadError *error)
+{
+        if (!manifest->minimum_engine
+            || version_compare(manifest->minimum_engine, SLUICE_VERSION) <= 0)
+                return 0;
+        return payload_refuse(error, PAYLOAD_REFUSAL_VERSION,
+                              "the payload needs updater %s or newer, this one is %s",
+                              manifest->minimum_engine, SLUICE_VERSION);
 }
 
 int manifest_check(Manifest *manifest, uint64_t signatures_offset, PayloadError *error)
@@ -264,7 +314,10 @@ int manifest_check(Manifest *manifest, uint64_t signatures_offset, PayloadError 
                                        "block size %u; a power of two from %d to %d is wanted",
                                        manifest->block_size, BLOCK_SIZE_MIN, BLOCK_SIZE_MAX);
 
-        r = roles_check(manifest, error);
+        r = names_check(manifest, error);
+        if (r < 0)
+                return r;
+        r = engine_check(manifest, error);
         if (r < 0)
                 return r;
 

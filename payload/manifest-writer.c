@@ -6,6 +6,7 @@ typedef ChromeosUpdateEngine__InstallOperation WireOperation;
 typedef ChromeosUpdateEngine__InstallProcedure WireProcedure;
 typedef ChromeosUpdateEngine__InstallInfo WireInfo;
 typedef ChromeosUpdateEngine__Extent WireExtent;
+typedef ChromeosUpdateEngine__PartitionUpdate WirePartition;
 
 /* The arrays behind a wire message that is being built: one owner for all of them. */
 typedef struct WireParts {
@@ -15,6 +16,8 @@ typedef struct WireParts {
         WireExtent **extent_pointers;
         WireProcedure *procedures;
         WireProcedure **procedure_pointers;
+        WirePartition *partitions;
+        WirePartition **partition_pointers;
         WireInfo *infos; /* one for each partition */
         size_t n_operations, n_extents;
 } WireParts;
@@ -27,6 +30,8 @@ static void wire_parts_done(WireParts *parts)
         free(parts->extent_pointers);
         free(parts->procedures);
         free(parts->procedure_pointers);
+        free(parts->partitions);
+        free(parts->partition_pointers);
         free(parts->infos);
 }
 
@@ -42,11 +47,14 @@ static int wire_parts_allocate(const Manifest *manifest, WireParts *parts)
         parts->extent_pointers = calloc(n_extents, sizeof(*parts->extent_pointers));
         parts->procedures = calloc(n, sizeof(*parts->procedures));
         parts->procedure_pointers = calloc(n, sizeof(*parts->procedure_pointers));
+        parts->partitions = calloc(n, sizeof(*parts->partitions));
+        parts->partition_pointers = calloc(n, sizeof(*parts->partition_pointers));
         parts->infos = calloc(n, sizeof(*parts->infos));
 
         return parts->operations && parts->operation_pointers && parts->extents
                                && parts->extent_pointers && parts->procedures
-                               && parts->procedure_pointers && parts->infos
+                               && parts->procedure_pointers && parts->partitions
+                               && parts->partition_pointers && parts->infos
                        ? 0
                        : -ENOMEM;
 }
@@ -70,9 +78,9 @@ static WireOperation *wire_operation_add(WireParts *parts, const Operation *oper
 
         *wire = (WireOperation)CHROMEOS_UPDATE_ENGINE__INSTALL_OPERATION__INIT;
         wire->type = (ChromeosUpdateEngine__InstallOperation__Type)operation->type;
-        wire->has_data_offset = wire->has_data_length = true;
-        wire->data_offset = (uint32_t)operation->data_offset;
-        wire->data_length = (uint32_t)operation->data_length;
+        wire->has_data_offset = wire->has_data_length = operation->data_length > 0;
+        wire->data_offset = operation->data_offset;
+        wire->data_length = operation->data_length;
         wire->has_data_sha256_hash = operation->has_sha256;
         wire->data_sha256_hash.data = (uint8_t *)operation->sha256; /* only read */
         wire->data_sha256_hash.len = SHA256_SIZE;
@@ -168,13 +176,51 @@ static int wire_pack(const WireManifest *wire, Buffer *buffer)
         return buffer_append(buffer, packed, size);
 }
 
+static void manifest_fill_v1(const Manifest *manifest, WireParts *parts, WireManifest *wire)
+{
+        wire->new_partition_info = wire_info_add(parts, 0, &manifest->partitions[0].new_image);
+        wire->partition_operations = wire_operations_add(parts, &manifest->partitions[0]);
+        wire->n_partition_operations = manifest->partitions[0].n_operations;
+        for (size_t i = 1; i < manifest->n_partitions; i++)
+                wire_procedure_add(parts, i, &manifest->partitions[i]);
+        wire->procedures = parts->procedure_pointers + 1;
+        wire->n_procedures = manifest->n_partitions - 1;
+        wire->noop_operations = &parts->operation_pointers[parts->n_operations];
+        wire->n_noop_operations = wire_noops_add(parts, manifest);
+}
+
+static void manifest_fill_v2(const Manifest *manifest, WireParts *parts, WireManifest *wire)
+{
+        for (size_t i = 0; i < manifest->n_partitions; i++) {
+                const Partition *partition = &manifest->partitions[i];
+                WirePartition *to = &parts->partitions[i];
+
+                *to = (WirePartition)CHROMEOS_UPDATE_ENGINE__PARTITION_UPDATE__INIT;
+                to->partition_name = partition->name;
+                to->version = partition->version;
+                to->new_partition_info = wire_info_add(parts, i, &partition->new_image);
+                to->operations = wire_operations_add(parts, partition);
+                to->n_operations = partition->n_operations;
+                parts->partition_pointers[i] = to;
+        }
+
+        wire->partitions = parts->partition_pointers;
+        wire->n_partitions = manifest->n_partitions;
+        wire->has_minor_version = true; /* 0: a full payload */
+        wire->has_max_timestamp = manifest->timestamp > 0;
+        wire->max_timestamp = (int64_t)manifest->timestamp;
+        wire->has_expires = manifest->expires > 0;
+        wire->expires = (int64_t)manifest->expires;
+        wire->minimum_engine = manifest->minimum_engine;
+}
+
 int manifest_write(const Manifest *manifest, Buffer *buffer)
 {
         WireManifest wire = CHROMEOS_UPDATE_ENGINE__DELTA_ARCHIVE_MANIFEST__INIT;
         _cleanup_(wire_parts_done) WireParts parts = {};
         int r;
 
-        if (manifest->data_size > UINT32_MAX)
+        if (manifest->version == HEADER_VERSION_1 && manifest->data_size > UINT32_MAX)
                 return -EFBIG;
         r = wire_parts_allocate(manifest, &parts);
         if (r < 0)
@@ -182,15 +228,10 @@ int manifest_write(const Manifest *manifest, Buffer *buffer)
 
         wire.has_block_size = true;
         wire.block_size = manifest->block_size;
-        wire.new_partition_info = wire_info_add(&parts, 0, &manifest->partitions[0].new_image);
-        wire.partition_operations = wire_operations_add(&parts, &manifest->partitions[0]);
-        wire.n_partition_operations = manifest->partitions[0].n_operations;
-        for (size_t i = 1; i < manifest->n_partitions; i++)
-                wire_procedure_add(&parts, i, &manifest->partitions[i]);
-        wire.procedures = parts.procedure_pointers + 1;
-        wire.n_procedures = manifest->n_partitions - 1;
-        wire.noop_operations = &parts.operation_pointers[parts.n_operations];
-        wire.n_noop_operations = wire_noops_add(&parts, manifest);
+        if (manifest->version == HEADER_VERSION_1)
+                manifest_fill_v1(manifest, &parts, &wire);
+        else
+                manifest_fill_v2(manifest, &parts, &wire);
 
         return wire_pack(&wire, buffer);
 }
@@ -207,45 +248,43 @@ static size_t noops_without_signatures(const WireManifest *wire)
         return n;
 }
 
-static int wire_write_signatures(WireManifest *wire, uint64_t data_size, size_t signatures_size,
-                                 Buffer *buffer)
+/* Old clients want the bytes of the signatures to have an operation. */
+static int wire_write_noop(WireManifest *wire, const SignaturesPlace *place, Buffer *buffer)
 {
-        size_t n = noops_without_signatures(wire);
+        size_t n = wire->n_noop_operations;
         _cleanup_free_ WireOperation **noops = calloc(n + 1, sizeof(*noops));
         WireOperation noop = CHROMEOS_UPDATE_ENGINE__INSTALL_OPERATION__INIT;
         WireExtent hole = CHROMEOS_UPDATE_ENGINE__EXTENT__INIT, *holes = &hole;
 
         if (!noops)
                 return -ENOMEM;
-        if (data_size > UINT32_MAX)
+        if (place->data_size > UINT32_MAX)
                 return -EFBIG;
 
         hole.has_start_block = hole.has_num_blocks = true;
         hole.start_block = EXTENT_HOLE;
-        hole.num_blocks = blocks_for(signatures_size, BLOCK_SIZE_DEFAULT);
+        hole.num_blocks = blocks_for(place->size, BLOCK_SIZE_DEFAULT);
         noop.type = CHROMEOS_UPDATE_ENGINE__INSTALL_OPERATION__TYPE__REPLACE;
         noop.has_data_offset = noop.has_data_length = true;
-        noop.data_offset = (uint32_t)data_size;
-        noop.data_length = (uint32_t)signatures_size;
+        noop.data_offset = place->data_size;
+        noop.data_length = place->size;
         noop.dst_extents = &holes;
         noop.n_dst_extents = 1;
 
         if (n > 0)
                 memcpy(noops, wire->noop_operations, n * sizeof(*noops));
-        if (signatures_size > 0)
+        if (place->size > 0)
                 noops[n++] = &noop;
         wire->noop_operations = noops;
         wire->n_noop_operations = n;
-        wire->has_signatures_offset = wire->has_signatures_size = signatures_size > 0;
-        wire->signatures_offset = data_size;
-        wire->signatures_size = signatures_size;
         return wire_pack(wire, buffer);
 }
 
-int manifest_write_signatures(const void *data, size_t size, uint64_t data_size,
-                              size_t signatures_size, Buffer *buffer)
+int manifest_write_signatures(const void *data, size_t size, const SignaturesPlace *place,
+                              Buffer *buffer)
 {
         WireManifest *wire, changed;
+        size_t n_noops;
         int r;
 
         wire = chromeos_update_engine__delta_archive_manifest__unpack(NULL, size, data);
@@ -253,7 +292,17 @@ int manifest_write_signatures(const void *data, size_t size, uint64_t data_size,
                 return -ENOMEM; /* it was decoded before */
 
         changed = *wire; /* the original keeps what it owns */
-        r = wire_write_signatures(&changed, data_size, signatures_size, buffer);
+        n_noops = noops_without_signatures(wire);
+        changed.has_signatures_offset = changed.has_signatures_size = place->size > 0;
+        changed.signatures_offset = place->data_size;
+        changed.signatures_size = place->size;
+        if (place->version == HEADER_VERSION_1) {
+                changed.n_noop_operations = n_noops;
+                r = wire_write_noop(&changed, place, buffer);
+        } else {
+                r = wire_pack(&changed, buffer);
+        }
+
         chromeos_update_engine__delta_archive_manifest__free_unpacked(wire, NULL);
         return r;
 }

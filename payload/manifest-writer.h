@@ -7,13 +7,22 @@
 #include "base/buffer.h"
 #include "payload/manifest.h"
 
-/* Appends an unsigned manifest to buffer. -EFBIG when an offset does not fit into format version 1. */
+/*
+ * Appends an unsigned manifest to buffer, of the version that it says. -EFBIG when an offset does not fit into
+ * version 1.
+ */
 int manifest_write(const Manifest *manifest, Buffer *buffer) _must_check_;
 
+/* Where the signatures of a payload are. */
+typedef struct SignaturesPlace {
+        uint64_t version;   /* of the format */
+        uint64_t data_size; /* all data together, in front of them */
+        size_t size;        /* of the signatures; 0: there are none */
+} SignaturesPlace;
+
 /*
- * Appends an existing manifest of data (one that manifest_parse() has accepted) with another place for its
- * signatures: behind data_size bytes of data, signatures_size long; 0 takes the place away. What this engine
- * does not know in it is kept.
+ * Appends an existing manifest of size bytes of data (one that manifest_parse() has accepted) with another place
+ * for its signatures. What this engine does not know in it is kept.
  */
-int manifest_write_signatures(const void *data, size_t size, uint64_t data_size,
-                              size_t signatures_size, Buffer *buffer) _must_check_;
+int manifest_write_signatures(const void *data, size_t size, const SignaturesPlace *place,
+                              Buffer *buffer) _must_check_;

@@ -49,6 +49,13 @@ static int writer_close(const OperationPlace *place, ExtentWriter *writer,
                                       (unsigned long long)writer->written,
                                       (unsigned long long)operation->target_length);
 
+        if (place->exact && !operation->has_target_length
+            && writer->written
+                       != operation_target_size(operation, place->image_size, place->block_size))
+                return payload_refuse(error, PAYLOAD_REFUSAL_OPERATION,
+                                      "its data makes %llu bytes, less than its place",
+                                      (unsigned long long)writer->written);
+
         r = extent_writer_finish(writer);
         if (r < 0)
                 return write_failed(r, error);
@@ -81,10 +88,12 @@ static int decode_failed(int r, PayloadError *error)
 static int operation_unpack(const OperationPlace *place, const Operation *operation, Codec codec,
                             const uint8_t *data, PayloadError *error)
 {
+        uint64_t target_size =
+                operation_target_size(operation, place->image_size, place->block_size);
+        size_t chunk = (size_t)MIN_OF(target_size, DECODER_CHUNK), n;
         ExtentWriter writer = operation_writer(place, operation);
         _cleanup_(decoder_free_p) Decoder *decoder = NULL;
-        _cleanup_free_ uint8_t *buffer = malloc(DECODER_CHUNK);
-        size_t n;
+        _cleanup_free_ uint8_t *buffer = malloc(chunk);
         int r;
 
         r = buffer ? decoder_new(codec, data, (size_t)operation->data_length, &decoder) : -ENOMEM;
@@ -92,13 +101,13 @@ static int operation_unpack(const OperationPlace *place, const Operation *operat
                 return decode_failed(r, error);
 
         do {
-                r = decoder_read(decoder, buffer, DECODER_CHUNK, &n);
+                r = decoder_read(decoder, buffer, chunk, &n);
                 if (r < 0)
                         return decode_failed(r, error);
                 r = extent_writer_write(&writer, buffer, n);
                 if (r < 0)
                         return write_failed(r, error);
-        } while (n == DECODER_CHUNK);
+        } while (n == chunk);
 
         return writer_close(place, &writer, operation, error);
 }
@@ -107,6 +116,33 @@ static int operation_replace_bz(const OperationPlace *place, const Operation *op
                                 const uint8_t *data, PayloadError *error)
 {
         return operation_unpack(place, operation, CODEC_BZIP2, data, error);
+}
+
+static int operation_replace_xz(const OperationPlace *place, const Operation *operation,
+                                const uint8_t *data, PayloadError *error)
+{
+        return operation_unpack(place, operation, CODEC_XZ, data, error);
+}
+
+static int operation_replace_zstd(const OperationPlace *place, const Operation *operation,
+                                  const uint8_t *data, PayloadError *error)
+{
+        return operation_unpack(place, operation, CODEC_ZSTD, data, error);
+}
+
+/* ZERO, and DISCARD, which means that nobody cares: zeros, so that the image has one SHA-256. */
+static int operation_zero(const OperationPlace *place, const Operation *operation,
+                          _unused_ const uint8_t *data, PayloadError *error)
+{
+        ExtentWriter writer = operation_writer(place, operation);
+        int r;
+
+        r = extent_writer_zero(&writer);
+        if (r < 0)
+                return write_failed(r, error);
+
+        written_add(place, &writer);
+        return 0;
 }
 
 static int source_failed(int r, PayloadError *error)
@@ -118,6 +154,36 @@ static int source_failed(int r, PayloadError *error)
         return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "reading the base");
 }
 
+/* The blocks that are going to be used are the right ones: -EBADMSG with *error filled, or -errno. */
+static int source_verify(const ExtentReader *reader, const Operation *operation,
+                         PayloadError *error)
+{
+        _cleanup_(digest_free_p) Digest *digest = NULL;
+        _cleanup_free_ uint8_t *buffer = malloc(DECODER_CHUNK);
+        uint64_t size = extent_reader_size(reader);
+        uint8_t sha256[SHA256_SIZE];
+        int r;
+
+        r = buffer ? digest_new(&digest) : -ENOMEM;
+        for (uint64_t position = 0; position < size && r >= 0; position += DECODER_CHUNK) {
+                size_t n = (size_t)MIN_OF(size - position, DECODER_CHUNK);
+
+                r = extent_reader_read(reader, position, buffer, n);
+                if (r >= 0)
+                        r = digest_update(digest, buffer, n);
+        }
+        if (r >= 0)
+                r = digest_peek(digest, sha256);
+        if (r < 0)
+                return r;
+
+        if (memcmp(sha256, operation->source_sha256, SHA256_SIZE) != 0)
+                return payload_refuse(
+                        error, PAYLOAD_REFUSAL_BASE,
+                        "the blocks of the base that it needs are not the right ones");
+        return 0;
+}
+
 static int source_open(const OperationPlace *place, const Operation *operation, ExtentReader **ret,
                        PayloadError *error)
 {
@@ -125,6 +191,11 @@ static int source_open(const OperationPlace *place, const Operation *operation, 
         int r;
 
         r = extent_reader_new(place->source, operation->source, &reader);
+        if (r >= 0 && operation->has_source_sha256) {
+                r = source_verify(reader, operation, error);
+                if (r == -EBADMSG)
+                        return r;
+        }
         if (r >= 0)
                 r = extent_reader_protect(reader, operation->target);
         if (r < 0)
@@ -171,42 +242,52 @@ static int operation_bsdiff(const OperationPlace *place, const Operation *operat
 {
         ExtentWriter writer = operation_writer(place, operation);
         _cleanup_(extent_reader_free_p) ExtentReader *reader = NULL;
+        BspatchParameters parameters = {
+                .patch = data,
+                .size = (size_t)operation->data_length,
+                .any_codec = operation->type == OPERATION_BROTLI_BSDIFF,
+                .new_size = operation->has_target_length
+                                    ? operation->target_length
+                                    : operation_target_size(operation, place->image_size,
+                                                            place->block_size),
+        };
         int r;
 
         r = source_open(place, operation, &reader, error);
         if (r < 0)
                 return r;
-        r = bspatch_apply(data, (size_t)operation->data_length, reader, operation->source_length,
-                          &writer, operation->target_length, error);
+        parameters.old = reader;
+        parameters.old_size = operation->has_source_length ? operation->source_length
+                                                           : extent_reader_size(reader);
+        r = bspatch_apply(&parameters, &writer, error);
         if (r < 0)
                 return r;
 
         return writer_close(place, &writer, operation, error);
 }
 
+/* Those without an apply function are Android's own: known, so that they can be refused by their names. */
 static const OperationKind operation_table[_OPERATION_TYPE_MAX] = {
-        [OPERATION_REPLACE] = {
-                .name = "REPLACE",
-                .has_data = true,
-                .apply = operation_replace,
-        },
-        [OPERATION_REPLACE_BZ] = {
-                .name = "REPLACE_BZ",
-                .has_data = true,
-                .apply = operation_replace_bz,
-        },
-        [OPERATION_MOVE] = {
-                .name = "MOVE",
-                .has_source = true,
-                .apply = operation_move,
-        },
-        [OPERATION_BSDIFF] = {
-                .name = "BSDIFF",
-                .has_data = true,
-                .has_source = true,
-                .needs_lengths = true,
-                .apply = operation_bsdiff,
-        },
+        [OPERATION_REPLACE] = { "REPLACE", 0, true, false, LENGTHS_FREE, operation_replace },
+        [OPERATION_REPLACE_BZ] = { "REPLACE_BZ", 0, true, false, LENGTHS_FREE,
+                                   operation_replace_bz },
+        [OPERATION_MOVE] = { "MOVE", 1, false, true, LENGTHS_EQUAL, operation_move },
+        [OPERATION_BSDIFF] = { "BSDIFF", 1, true, true, LENGTHS_REQUIRED, operation_bsdiff },
+        [OPERATION_SOURCE_COPY] = { "SOURCE_COPY", 2, false, true, LENGTHS_EQUAL, operation_move },
+        [OPERATION_SOURCE_BSDIFF] = { "SOURCE_BSDIFF", 2, true, true, LENGTHS_FREE,
+                                      operation_bsdiff },
+        [OPERATION_ZERO] = { "ZERO", 2, false, false, LENGTHS_FREE, operation_zero },
+        [OPERATION_DISCARD] = { "DISCARD", 2, false, false, LENGTHS_FREE, operation_zero },
+        [OPERATION_REPLACE_XZ] = { "REPLACE_XZ", 2, true, false, LENGTHS_FREE,
+                                   operation_replace_xz },
+        [OPERATION_PUFFDIFF] = { .name = "PUFFDIFF" },
+        [OPERATION_BROTLI_BSDIFF] = { "BROTLI_BSDIFF", 2, true, true, LENGTHS_FREE,
+                                      operation_bsdiff },
+        [OPERATION_ZUCCHINI] = { .name = "ZUCCHINI" },
+        [OPERATION_LZ4DIFF_BSDIFF] = { .name = "LZ4DIFF_BSDIFF" },
+        [OPERATION_LZ4DIFF_PUFFDIFF] = { .name = "LZ4DIFF_PUFFDIFF" },
+        [OPERATION_REPLACE_ZSTD] = { "REPLACE_ZSTD", 2, true, false, LENGTHS_FREE,
+                                     operation_replace_zstd },
 };
 
 const OperationKind *operation_kind(OperationType type)

@@ -12,6 +12,7 @@ typedef struct OperationPlace {
         const PayloadTarget *target; /* borrowed; its fd is -1 when data is only to be checked */
         uint64_t image_size;
         uint32_t block_size;
+        bool exact; /* operations must fill their extents: version 2 */
         const ExtentSource
                 *source; /* borrowed; NULL: there is no base, and no operation wants one */
         BlockMap
@@ -21,12 +22,20 @@ typedef struct OperationPlace {
 typedef int (*OperationApply)(const OperationPlace *place, const Operation *operation,
                               const uint8_t *data, PayloadError *error);
 
+/* How source and target of an operation that has both are related. */
+typedef enum OperationLengths {
+        LENGTHS_FREE,     /* they may be given in bytes; the data knows better */
+        LENGTHS_REQUIRED, /* they are given in bytes */
+        LENGTHS_EQUAL,    /* as many source as target blocks */
+} OperationLengths;
+
 typedef struct OperationKind {
         const char *name;
+        uint64_t version; /* of the format that has it; 0: all */
         bool has_data;
         bool has_source;
-        bool needs_lengths; /* of source and target */
-        OperationApply apply;
+        OperationLengths lengths;
+        OperationApply apply; /* NULL: known by name only, refused */
 } OperationKind;
 
 /* NULL for a type that is not known. */

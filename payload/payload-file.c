@@ -43,7 +43,8 @@ static int file_read_header(PayloadFile *file, PayloadError *error)
                                       "it ends after %llu bytes, in the middle of its header",
                                       (unsigned long long)file->size);
 
-        file->data_offset = file->header.size + file->header.manifest_size;
+        file->data_offset = file->header.size + file->header.manifest_size
+                            + file->header.metadata_signature_size;
         return 0;
 }
 
@@ -61,7 +62,8 @@ static int file_read_manifest(PayloadFile *file, PayloadError *error)
         r = file_read_piece(file, file->manifest_data.data, size, file->header.size, error);
         if (r < 0)
                 return r;
-        r = manifest_parse((const uint8_t *)file->manifest_data.data, size, &file->manifest, error);
+        r = manifest_parse(file->header.version, (const uint8_t *)file->manifest_data.data, size,
+                           &file->manifest, error);
         if (r < 0)
                 return r;
 
@@ -115,5 +117,5 @@ int payload_file_signatures(const PayloadFile *file, SignatureList *ret, Payload
         if (r < 0)
                 return r;
 
-        return signature_list_parse(data, size, ret, error);
+        return signature_list_parse(file->header.version, data, size, ret, error);
 }

@@ -18,8 +18,7 @@ int main(int argc, char **argv)
         static const Program program = {
                 .name = "payload",
                 .synopsis = "COMMAND [OPTIONS] [FILE]",
-                .summary =
-                        "Makes, signs, shows, verifies and applies update payloads (CrAU, version 1).",
+                .summary = "Makes, signs, shows, verifies and applies update payloads (CrAU).",
                 .verbs = verbs,
                 .footer = "A FILE of - is standard input. See payload(1).",
         };

@@ -1,6 +1,7 @@
 /*
  * The public face of the payload engine: bytes of an update file in, a verified slot out. No network, no
- * logging, no clock. The file format is CrAU (magic "CrAU"), version 1 as CoreOS and Flatcar write it.
+ * logging, no clock. The file format is CrAU (magic "CrAU"): version 1 as CoreOS and Flatcar write it,
+ * version 2 as Android does, with some fields of our own.
  */
 #pragma once
 
@@ -40,7 +41,10 @@ typedef struct PayloadError {
 
 void payload_error_done(PayloadError *error);
 
-/* Trusted public keys (PEM, SubjectPublicKeyInfo): RSA of 2048 bits or more. */
+/*
+ * Trusted public keys (PEM, SubjectPublicKeyInfo): RSA of 2048 bits or more; for format version 2 also Ed25519 and
+ * ECDSA P-256.
+ */
 typedef struct PayloadKeys PayloadKeys;
 
 int payload_keys_new(PayloadKeys **ret) _must_check_;
@@ -91,6 +95,8 @@ typedef struct PayloadApplyParameters {
         const PayloadSource *base; /* the slot a delta starts from (borrowed), or NULL: no deltas */
         const PayloadSource *kernel_base; /* the same for a KERNEL procedure, or NULL */
         unsigned jobs; /* threads that check and decompress; 0 and 1: all in the caller's thread */
+        uint64_t now;  /* seconds since 1970, to refuse what has expired; 0: not checked */
+        uint64_t timestamp_min;  /* refuse payloads made before; 0: not checked */
         unsigned signatures_min; /* so many different trusted keys must have signed; 0 means 1 */
 } PayloadApplyParameters;
 
@@ -116,7 +122,7 @@ int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error) _must_che
 /* Bytes of the payload taken in so far. */
 uint64_t payload_apply_bytes(const PayloadApply *apply);
 
-/* After finish: size in bytes and SHA-256 of the image that was written to the target. */
+/* After finish: size in bytes and SHA-256 of the image of the slot; 0 and NULL when the payload has none. */
 uint64_t payload_apply_image_size(const PayloadApply *apply);
 const uint8_t *payload_apply_image_sha256(const PayloadApply *apply);
 

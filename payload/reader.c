@@ -9,10 +9,13 @@ struct PayloadReader {
         Buffer piece;  /* what is being collected */
         size_t wanted; /* the size at which it is complete */
         PayloadHeader header;
-        Manifest *manifest; /* owned */
-        size_t partition;   /* whose operations come now */
-        size_t operation;   /* the next one, counted within the partition */
-        Digest *digest;     /* of all bytes so far */
+        Manifest *manifest;   /* owned */
+        size_t partition;     /* whose operations come now */
+        size_t operation;     /* the next one, counted within the partition */
+        Buffer manifest_data; /* while the signatures over it are collected */
+        Digest *digest;       /* of what is signed */
+        Digest *file_digest;  /* of all bytes; as long as that is the same, NULL */
+        bool file_hash;
         uint64_t bytes;
         uint8_t signed_sha256[SHA256_SIZE];
 };
@@ -23,6 +26,8 @@ PayloadReader *reader_free(PayloadReader *reader)
                 return NULL;
 
         digest_free(reader->digest);
+        digest_free(reader->file_digest);
+        buffer_done(&reader->manifest_data);
         manifest_free(reader->manifest);
         buffer_done(&reader->piece);
         free(reader);
@@ -38,7 +43,7 @@ static void reader_collect(PayloadReader *reader, ReaderState state, size_t want
         reader->piece.max = wanted;
 }
 
-int reader_new(const ReaderEvents *events, void *userdata, PayloadReader **ret)
+int reader_new(const ReaderEvents *events, void *userdata, bool file_hash, PayloadReader **ret)
 {
         _cleanup_(reader_free_p) PayloadReader *reader = calloc(1, sizeof(*reader));
         int r;
@@ -48,6 +53,7 @@ int reader_new(const ReaderEvents *events, void *userdata, PayloadReader **ret)
 
         reader->events = events;
         reader->userdata = userdata;
+        reader->file_hash = file_hash;
         r = digest_new(&reader->digest);
         if (r < 0)
                 return r;
@@ -74,6 +80,19 @@ static int reader_take_header(PayloadReader *reader, PayloadError *error)
         return 0;
 }
 
+/* Here begins what is not signed: from now on the two hashes differ. */
+static int reader_fork_digest(PayloadReader *reader, PayloadError *error)
+{
+        int r;
+
+        if (!reader->file_hash || reader->file_digest)
+                return 0;
+        r = digest_clone(reader->digest, &reader->file_digest);
+        if (r < 0)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "hashing the payload");
+        return 0;
+}
+
 static int reader_end_blobs(PayloadReader *reader, PayloadError *error)
 {
         uint64_t size = reader->manifest->signatures_size;
@@ -82,6 +101,9 @@ static int reader_end_blobs(PayloadReader *reader, PayloadError *error)
         r = digest_peek(reader->digest, reader->signed_sha256);
         if (r < 0)
                 return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "hashing the payload");
+        r = reader_fork_digest(reader, error);
+        if (r < 0)
+                return r;
 
         reader_collect(reader, size > 0 ? READER_SIGNATURES : READER_DONE, (size_t)size);
         return 0;
@@ -102,7 +124,7 @@ static int reader_emit(PayloadReader *reader, PayloadError *error)
                                          &reader->piece, error);
         if (r < 0) {
                 payload_error_locate(error, "operation %zu", i);
-                payload_error_locate(error, "%s", partition_role_to_string(partition->role));
+                payload_error_locate(error, "%s", partition->name);
         }
         return r;
 }
@@ -129,21 +151,54 @@ static int reader_next_blob(PayloadReader *reader, PayloadError *error)
         return reader_end_blobs(reader, error);
 }
 
-static int reader_take_manifest(PayloadReader *reader, PayloadError *error)
+/* The metadata is complete: first who signed it, then what it says. */
+static int reader_parse_manifest(PayloadReader *reader, const Buffer *signatures,
+                                 PayloadError *error)
 {
+        uint8_t sha256[SHA256_SIZE];
         int r;
 
-        r = manifest_parse((const uint8_t *)reader->piece.data, reader->piece.size,
-                           &reader->manifest, error);
+        r = digest_peek(reader->digest, sha256);
+        if (r < 0)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "hashing the manifest");
+        r = reader->events->on_metadata
+                    ? reader->events->on_metadata(reader->userdata, sha256, signatures, error)
+                    : 0;
         if (r < 0)
                 return r;
 
+        r = manifest_parse(reader->header.version, (const uint8_t *)reader->manifest_data.data,
+                           reader->manifest_data.size, &reader->manifest, error);
+        if (r < 0)
+                return r;
         r = reader->events->on_manifest(reader->userdata, reader->manifest, error);
         if (r < 0)
                 return r;
 
-        buffer_done(&reader->piece);
+        buffer_done(&reader->manifest_data);
         return reader_next_blob(reader, error);
+}
+
+static int reader_take_manifest(PayloadReader *reader, PayloadError *error)
+{
+        size_t size = reader->header.metadata_signature_size;
+        int r;
+
+        reader->manifest_data = reader->piece;
+        reader->piece = (Buffer) {};
+        if (size == 0)
+                return reader_parse_manifest(reader, NULL, error);
+
+        r = reader_fork_digest(reader, error);
+        if (r < 0)
+                return r;
+        reader_collect(reader, READER_METADATA_SIGNATURES, size);
+        return 0;
+}
+
+static int reader_take_metadata_signatures(PayloadReader *reader, PayloadError *error)
+{
+        return reader_parse_manifest(reader, &reader->piece, error);
 }
 
 static int reader_take_blob(PayloadReader *reader, PayloadError *error)
@@ -171,10 +226,28 @@ typedef struct ReaderStage {
 static const ReaderStage reader_stages[_READER_STATE_MAX] = {
         [READER_HEADER] = { "header", reader_take_header },
         [READER_MANIFEST] = { "manifest", reader_take_manifest },
+        [READER_METADATA_SIGNATURES] = { "metadata signatures", reader_take_metadata_signatures },
         [READER_BLOBS] = { "data", reader_take_blob },
         [READER_SIGNATURES] = { "signatures", reader_take_signatures },
         [READER_DONE] = { "end", NULL },
 };
+
+static bool reader_state_is_signed(ReaderState state)
+{
+        return state != READER_METADATA_SIGNATURES && state != READER_SIGNATURES;
+}
+
+static int reader_append(PayloadReader *reader, const uint8_t *data, size_t size)
+{
+        int r;
+
+        r = buffer_append(&reader->piece, data, size);
+        if (r >= 0 && reader_state_is_signed(reader->state))
+                r = digest_update(reader->digest, data, size);
+        if (r >= 0 && reader->file_digest)
+                r = digest_update(reader->file_digest, data, size);
+        return r;
+}
 
 int reader_push(PayloadReader *reader, const void *data, size_t size, PayloadError *error)
 {
@@ -189,9 +262,7 @@ int reader_push(PayloadReader *reader, const void *data, size_t size, PayloadErr
                                               "it goes on behind its end at byte %llu",
                                               (unsigned long long)reader->bytes);
 
-                r = buffer_append(&reader->piece, p, n);
-                if (r >= 0)
-                        r = digest_update(reader->digest, p, n);
+                r = reader_append(reader, p, n);
                 if (r < 0)
                         return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "reading the payload");
                 reader->bytes += n;
@@ -223,6 +294,11 @@ ReaderState reader_state(const PayloadReader *reader)
         return reader->state;
 }
 
+uint64_t reader_version(const PayloadReader *reader)
+{
+        return reader->header.version;
+}
+
 uint64_t reader_bytes(const PayloadReader *reader)
 {
         return reader->bytes;
@@ -245,5 +321,5 @@ const Buffer *reader_signatures(const PayloadReader *reader)
 
 int reader_file_sha256(const PayloadReader *reader, uint8_t ret[static SHA256_SIZE])
 {
-        return digest_peek(reader->digest, ret);
+        return digest_peek(reader->file_digest, ret); /* asked for in reader_new() */
 }

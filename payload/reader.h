@@ -9,15 +9,22 @@
 #include "payload/manifest.h"
 
 typedef enum ReaderState {
-        READER_HEADER,     /* collecting the fixed header */
-        READER_MANIFEST,   /* collecting the manifest */
-        READER_BLOBS,      /* collecting the data of one operation after the other */
-        READER_SIGNATURES, /* collecting the signatures message */
-        READER_DONE,       /* the payload is complete; one more byte is an error */
+        READER_HEADER,              /* collecting the fixed header */
+        READER_MANIFEST,            /* collecting the manifest */
+        READER_METADATA_SIGNATURES, /* version 2: collecting the signatures of header and manifest */
+        READER_BLOBS,               /* collecting the data of one operation after the other */
+        READER_SIGNATURES,          /* collecting the signatures message */
+        READER_DONE,                /* the payload is complete; one more byte is an error */
         _READER_STATE_MAX,
 } ReaderState;
 
 typedef struct ReaderEvents {
+        /*
+         * Header and manifest have this SHA-256, and these are the signatures over it (version 2; or NULL). The
+         * manifest has not been parsed yet, and is not when this fails. May be NULL.
+         */
+        int (*on_metadata)(void *userdata, const uint8_t sha256[static SHA256_SIZE],
+                           const Buffer *signatures, PayloadError *error);
         /* The manifest is complete and checked. It lives as long as the reader. */
         int (*on_manifest)(void *userdata, const Manifest *manifest, PayloadError *error);
         /* The data of an operation is complete; empty where it has none. The callee may take its content. */
@@ -27,8 +34,9 @@ typedef struct ReaderEvents {
 
 typedef struct PayloadReader PayloadReader;
 
-/* events and userdata are borrowed. */
-int reader_new(const ReaderEvents *events, void *userdata, PayloadReader **ret) _must_check_;
+/* events and userdata are borrowed. file_hash: the SHA-256 of the whole file is going to be asked for. */
+int reader_new(const ReaderEvents *events, void *userdata, bool file_hash,
+               PayloadReader **ret) _must_check_;
 PayloadReader *reader_free(PayloadReader *reader);
 DEFINE_CLEANUP(PayloadReader *, reader_free);
 
@@ -39,10 +47,14 @@ int reader_push(PayloadReader *reader, const void *data, size_t size,
 int reader_finish(PayloadReader *reader, PayloadError *error) _must_check_;
 
 ReaderState reader_state(const PayloadReader *reader);
+uint64_t reader_version(const PayloadReader *reader); /* of the format; 0 before the header */
 uint64_t reader_bytes(const PayloadReader *reader);
 const Manifest *reader_manifest(const PayloadReader *reader); /* NULL before it is complete */
 
-/* When DONE: SHA-256 of everything in front of the signatures; the signatures message; all bytes. */
+/*
+ * When DONE: SHA-256 of what is signed, that is everything in front of the signatures, those of the metadata
+ * left out; the signatures message; SHA-256 of all bytes.
+ */
 const uint8_t *reader_signed_sha256(const PayloadReader *reader);
 const Buffer *reader_signatures(const PayloadReader *reader);
 int reader_file_sha256(const PayloadReader *reader, uint8_t ret[static SHA256_SIZE]) _must_check_;

@@ -17,7 +17,29 @@ static uint32_t signature_version(size_t index, size_t n)
         return (uint32_t)(SIGNATURE_VERSION_CLIENT + 1 + index - n);
 }
 
-static int signature_list_convert(const WireSignatures *wire, SignatureList *ret,
+static int signature_read(const WireSignature *wire, Signature *ret)
+{
+        size_t size = wire->data.len;
+
+        if (!wire->has_data || size == 0 || size > SIGNATURE_SIZE_MAX)
+                return -EBADMSG;
+        memcpy(ret->data, wire->data.data, size);
+        ret->version = wire->version;
+        ret->size = size;
+        if (!wire->has_unpadded_signature_size)
+                return 0;
+
+        if (wire->unpadded_signature_size == 0 || wire->unpadded_signature_size > size)
+                return -EBADMSG;
+        for (size_t i = wire->unpadded_signature_size; i < size; i++)
+                if (ret->data[i] != 0)
+                        return -EBADMSG;
+        ret->padded_size = size;
+        ret->size = wire->unpadded_signature_size;
+        return 0;
+}
+
+static int signature_list_convert(uint64_t version, const WireSignatures *wire, SignatureList *ret,
                                   PayloadError *error)
 {
         _cleanup_(signature_list_done) SignatureList list = {};
@@ -33,19 +55,17 @@ static int signature_list_convert(const WireSignatures *wire, SignatureList *ret
 
         for (size_t i = 0; i < wire->n_signatures; i++) {
                 const WireSignature *signature = wire->signatures[i];
-                uint32_t version = signature_version(i, wire->n_signatures);
+                uint32_t number = signature_version(i, wire->n_signatures);
 
-                if (!signature->has_version || signature->version != version)
+                if (version == HEADER_VERSION_1
+                    && (!signature->has_version || signature->version != number))
                         return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
                                               "signature %zu is not numbered as version %u", i,
-                                              version);
-                if (!signature->has_data || signature->data.len == 0
-                    || signature->data.len > SIGNATURE_SIZE_MAX)
+                                              number);
+                if (signature_read(signature, &list.items[i]) < 0)
                         return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
-                                              "signature %zu is empty or too large", i);
-                list.items[i].version = signature->version;
-                list.items[i].size = signature->data.len;
-                memcpy(list.items[i].data, signature->data.data, signature->data.len);
+                                              "signature %zu is empty, too large or badly padded",
+                                              i);
         }
         list.n_items = wire->n_signatures;
 
@@ -54,7 +74,8 @@ static int signature_list_convert(const WireSignatures *wire, SignatureList *ret
         return 0;
 }
 
-int signature_list_parse(const void *data, size_t size, SignatureList *ret, PayloadError *error)
+int signature_list_parse(uint64_t version, const void *data, size_t size, SignatureList *ret,
+                         PayloadError *error)
 {
         WireSignatures *wire;
         int r;
@@ -68,12 +89,32 @@ int signature_list_parse(const void *data, size_t size, SignatureList *ret, Payl
                 return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
                                       "the signatures are no valid protobuf message");
 
-        r = signature_list_convert(wire, ret, error);
+        r = signature_list_convert(version, wire, ret, error);
         chromeos_update_engine__signatures__free_unpacked(wire, NULL);
         return r;
 }
 
-int signature_list_write(const SignatureList *list, Buffer *buffer)
+static void signature_fill(uint64_t version, const SignatureList *list, size_t index,
+                           WireSignature *ret)
+{
+        const Signature *signature = &list->items[index];
+
+        *ret = (WireSignature)CHROMEOS_UPDATE_ENGINE__SIGNATURES__SIGNATURE__INIT;
+        if (version == HEADER_VERSION_1) {
+                ret->has_version = true;
+                ret->version = signature_version(index, list->n_items);
+        }
+        ret->has_data = true;
+        ret->data.data = (uint8_t *)signature->data; /* only read */
+        ret->data.len = signature->size;
+        if (signature->padded_size > 0) {
+                ret->data.len = signature->padded_size;
+                ret->has_unpadded_signature_size = true;
+                ret->unpadded_signature_size = (uint32_t)signature->size;
+        }
+}
+
+int signature_list_write(uint64_t version, const SignatureList *list, Buffer *buffer)
 {
         WireSignature signatures[SIGNATURES_MAX], *pointers[SIGNATURES_MAX];
         WireSignatures wire = CHROMEOS_UPDATE_ENGINE__SIGNATURES__INIT;
@@ -82,12 +123,7 @@ int signature_list_write(const SignatureList *list, Buffer *buffer)
 
         assert(list->n_items <= SIGNATURES_MAX);
         for (size_t i = 0; i < list->n_items; i++) {
-                signatures[i] = (WireSignature)CHROMEOS_UPDATE_ENGINE__SIGNATURES__SIGNATURE__INIT;
-                signatures[i].has_version = true;
-                signatures[i].version = signature_version(i, list->n_items);
-                signatures[i].has_data = true;
-                signatures[i].data.data = list->items[i].data;
-                signatures[i].data.len = list->items[i].size;
+                signature_fill(version, list, i, &signatures[i]);
                 pointers[i] = &signatures[i];
         }
         wire.n_signatures = list->n_items;

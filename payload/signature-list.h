@@ -12,8 +12,9 @@
 #define SIGNATURE_VERSION_CLIENT 2    /* the one that CoreOS and Flatcar look at; it comes last */
 
 typedef struct Signature {
-        uint32_t version;
-        size_t size;
+        uint32_t version; /* 0 in format version 2 */
+        size_t size;      /* bytes in use of data */
+        size_t padded_size; /* with the zeros behind it: where the size varies (ECDSA), the largest; or 0 */
         uint8_t data[SIGNATURE_SIZE_MAX];
 } Signature;
 
@@ -22,9 +23,10 @@ typedef struct SignatureList {
         size_t n_items;
 } SignatureList;
 
-int signature_list_parse(const void *data, size_t size, SignatureList *ret,
+/* Parses the message of a payload of that format version. */
+int signature_list_parse(uint64_t version, const void *data, size_t size, SignatureList *ret,
                          PayloadError *error) _must_check_;
 void signature_list_done(SignatureList *list);
 
-/* Appends the message for list to buffer; the versions end with SIGNATURE_VERSION_CLIENT. */
-int signature_list_write(const SignatureList *list, Buffer *buffer) _must_check_;
+/* Appends the message for list to buffer; its size depends on the sizes in list only. */
+int signature_list_write(uint64_t version, const SignatureList *list, Buffer *buffer) _must_check_;

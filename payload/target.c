@@ -189,6 +189,45 @@ int extent_writer_write(ExtentWriter *writer, const void *data, size_t size)
         return 0;
 }
 
+/* Holes in files, discarded or zeroed blocks on devices; written zeros where neither is known. */
+static int medium_zero(int fd, uint64_t offset, uint64_t size)
+{
+        static const uint8_t zeros[BLOCK_SIZE_MAX];
+        int r = 0;
+
+        if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size)
+                    == 0
+            || fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size)
+                       == 0)
+                return 0;
+
+        for (uint64_t done = 0; done < size && r >= 0; done += sizeof(zeros))
+                r = pwrite_full(fd, zeros, (size_t)MIN_OF(size - done, sizeof(zeros)),
+                                offset + done);
+        return r;
+}
+
+int extent_writer_zero(ExtentWriter *writer)
+{
+        int r;
+
+        while (writer->index < writer->extents.n_items) {
+                const Extent *extent = &writer->extents.items[writer->index];
+                uint64_t offset = 0, n = extent_writer_room(writer, &offset);
+
+                if (!extent_is_hole(extent) && n > 0) {
+                        r = medium_zero(writer->target->fd, writer->target->offset + offset, n);
+                        if (r < 0)
+                                return r;
+                }
+                writer->written += n;
+                writer->position = 0;
+                writer->index++;
+        }
+
+        return 0;
+}
+
 int extent_writer_finish(ExtentWriter *writer)
 {
         static const uint8_t zeros[BLOCK_SIZE_MAX];

@@ -35,5 +35,8 @@ typedef struct ExtentWriter {
 /* Writes on. -EFBIG when the data does not fit into the extents and the image; or what pwrite says. */
 int extent_writer_write(ExtentWriter *writer, const void *data, size_t size) _must_check_;
 
+/* Makes zeros of the rest of the extents, without writing them where the medium can do that. */
+int extent_writer_zero(ExtentWriter *writer) _must_check_;
+
 /* Fills the last block up with zeros, as far as the image goes. */
 int extent_writer_finish(ExtentWriter *writer) _must_check_;

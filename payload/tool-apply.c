@@ -256,6 +256,7 @@ static int input_verify(const Input *input, const PayloadKeys *keys, PayloadAppl
                 .target = PAYLOAD_TARGET_NONE,
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = input->size,
+                .now = now_realtime() / USEC_PER_SEC,
                 .signatures_min = (unsigned)arg_signatures,
         };
 
@@ -363,6 +364,7 @@ int verb_apply(_unused_ int argc, char **argv)
                 .base = arg_base ? &base : NULL,
                 .kernel_base = arg_kernel_base ? &kernel_base : NULL,
                 .size = input.size,
+                .now = now_realtime() / USEC_PER_SEC,
                 .signatures_min = (unsigned)arg_signatures,
         };
         return input_apply(&input, &parameters, &slot, &kernel);

@@ -10,7 +10,7 @@ static const char *key_problem(int r)
         case -EBADMSG:
                 return "there is no key of the wanted kind in it";
         case -EKEYREJECTED:
-                return "only RSA keys of 2048 to 16384 bits are accepted";
+                return "only RSA of 2048 to 16384 bits, Ed25519 and ECDSA P-256 are accepted";
         default:
                 return strerror(-r);
         }

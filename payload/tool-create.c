@@ -12,20 +12,32 @@ static const char *arg_image;
 static const char *arg_kernel;
 static const char *arg_pcr_policy;
 static const char *arg_output;
-static const char *arg_format = "v1";
+static const char *arg_format = "v2";
 static const char *arg_compression = "auto";
 static uint64_t arg_level;
 static uint64_t arg_jobs;
 static TextList arg_keys;
+static const char *arg_version;
+static const char *arg_min_engine;
+static uint64_t arg_timestamp;
+static uint64_t arg_expires;
 
 const Option create_options[] = {
         { "image", 'i', OPTION_TEXT, &arg_image, "NEW", "the image of the slot" },
         { "kernel", 0, OPTION_TEXT, &arg_kernel, "FILE", "the kernel that goes with it" },
         { "pcr-policy", 0, OPTION_TEXT, &arg_pcr_policy, "FILE", "the PCR policy (zip)" },
         { "output", 'o', OPTION_TEXT, &arg_output, "FILE", "the payload" },
-        { "format", 0, OPTION_TEXT, &arg_format, "v1", "format version (v1)" },
-        { "compression", 0, OPTION_TEXT, &arg_compression, "NAME", "auto, bzip2 or none (auto)" },
-        { "level", 0, OPTION_NUMBER, &arg_level, "N", "of the compression (bzip2: 9)", 9 },
+        { "format", 0, OPTION_TEXT, &arg_format, "v1|v2", "v1 for CoreOS and Flatcar hosts (v2)" },
+        { "compression", 0, OPTION_TEXT, &arg_compression, "NAME",
+          "auto, zstd, xz, bzip2, none (auto)" },
+        { "level", 0, OPTION_NUMBER, &arg_level, "N", "of the compression", 19 },
+        { "version", 0, OPTION_TEXT, &arg_version, "V", "of the image (v2)" },
+        { "timestamp", 0, OPTION_NUMBER, &arg_timestamp, "SECONDS",
+          "when it was made, since 1970 (v2)", INT64_MAX },
+        { "expires", 0, OPTION_NUMBER, &arg_expires, "SECONDS",
+          "refused from then on, since 1970 (v2)", INT64_MAX },
+        { "min-engine", 0, OPTION_TEXT, &arg_min_engine, "VERSION",
+          "refused by older updaters (v2)" },
         { "key", 'k', OPTION_LIST, &arg_keys, "PRIVATE.pem", "sign with it; several are possible" },
         { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
           POOL_THREADS_MAX },
@@ -33,7 +45,9 @@ const Option create_options[] = {
 };
 
 typedef struct Creation {
+        uint64_t version; /* of the format */
         Compression compression;
+        unsigned level;
         PrivateKeys keys;
         PayloadWriter *writer;
         Progress progress;
@@ -54,16 +68,57 @@ static void on_progress(void *userdata, uint64_t done)
         progress_update(userdata, done);
 }
 
-static int compression_choose(Compression *ret)
-{
-        Compression compression = streq(arg_compression, "auto")
-                                          ? COMPRESSION_BZIP2
-                                          : compression_from_string(arg_compression);
+/* What each version of the format can hold; "auto" is the first one. */
+static const struct {
+        const char *name;
+        uint64_t version;
+        Compression compressions[_COMPRESSION_MAX];
+        size_t n_compressions;
+        const char *words;
+} formats[] = {
+        { "v1", HEADER_VERSION_1, { COMPRESSION_BZIP2, COMPRESSION_NONE }, 2, "bzip2 and none" },
+        { "v2",
+          HEADER_VERSION_2,
+          { COMPRESSION_ZSTD, COMPRESSION_XZ, COMPRESSION_BZIP2, COMPRESSION_NONE },
+          4,
+          "zstd, xz, bzip2 and none" },
+};
 
-        if (compression < 0)
-                return program_usage("--compression: \"%s\" is not known; auto, bzip2 or none",
-                                     arg_compression);
-        *ret = compression;
+static int format_choose(Creation *creation)
+{
+        Compression wanted = compression_from_string(arg_compression);
+        size_t format = 0;
+
+        while (format < ELEMENTSOF(formats) && !streq(formats[format].name, arg_format))
+                format++;
+        if (format == ELEMENTSOF(formats))
+                return program_usage("--format: \"%s\" is not known; v1 and v2 are", arg_format);
+        creation->version = formats[format].version;
+        if (creation->version == HEADER_VERSION_1
+            && (arg_version || arg_min_engine || arg_timestamp || arg_expires))
+                return program_usage("format v1 has no version, time or minimum engine");
+
+        creation->compression = formats[format].compressions[0];
+        if (streq(arg_compression, "auto"))
+                return 0;
+        for (size_t i = 0; i < formats[format].n_compressions; i++)
+                if (formats[format].compressions[i] == wanted) {
+                        creation->compression = wanted;
+                        return 0;
+                }
+        return program_usage("--compression: \"%s\" is not known; %s has %s", arg_compression,
+                             arg_format, formats[format].words);
+}
+
+static int level_choose(Creation *creation)
+{
+        unsigned most = compression_level_max(creation->compression);
+
+        if (arg_level > most)
+                return program_usage("--level: the most of %s is %u",
+                                     compression_to_string(creation->compression), most);
+        creation->level =
+                arg_level ? (unsigned)arg_level : compression_level_default(creation->compression);
         return 0;
 }
 
@@ -73,8 +128,6 @@ static int arguments_check(void)
                 return program_usage("--image is missing: the image to make a payload of");
         if (!arg_output)
                 return program_usage("--output is missing: where the payload goes");
-        if (!streq(arg_format, "v1"))
-                return program_usage("--format: \"%s\" is not known; v1 is", arg_format);
         return 0;
 }
 
@@ -88,9 +141,13 @@ static uint64_t file_size(const char *path)
 static int creation_start(Creation *creation)
 {
         WriterParameters parameters = {
+                .version = creation->version,
                 .compression = creation->compression,
-                .level = arg_level ? (unsigned)arg_level
-                                   : compression_level_default(creation->compression),
+                .level = creation->level,
+                .image_version = arg_version,
+                .minimum_engine = arg_min_engine,
+                .timestamp = arg_timestamp,
+                .expires = arg_expires,
                 .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .on_progress = on_progress,
                 .userdata = &creation->progress,
@@ -139,6 +196,7 @@ static int creation_seal(Creation *creation)
 {
         _cleanup_(buffer_done) Buffer manifest = BUFFER_MAX(SIZE_MAX - 1);
         PayloadParts parts = {
+                .version = creation->version,
                 .manifest = &manifest,
                 .data_fd = creation->data_fd,
                 .data_size = writer_data_size(creation->writer),
@@ -190,7 +248,10 @@ int verb_create(_unused_ int argc, _unused_ char **argv)
         r = arguments_check();
         if (r != 0)
                 return r;
-        r = compression_choose(&creation.compression);
+        r = format_choose(&creation);
+        if (r != 0)
+                return r;
+        r = level_choose(&creation);
         if (r != 0)
                 return r;
         r = tool_load_private_keys(&arg_keys, &creation.keys);

@@ -61,8 +61,8 @@ static json_t *operation_json(const Operation *operation)
 static json_t *partition_json(const Partition *partition)
 {
         json_t *object = json_pack(
-                "{s:s, s:I, s:o, s:o}", "name", partition_role_to_string(partition->role),
-                "n_operations", (json_int_t)partition->n_operations, "old",
+                "{s:s, s:s?, s:I, s:o, s:o}", "name", partition->name, "version",
+                partition->version, "n_operations", (json_int_t)partition->n_operations, "old",
                 image_json(&partition->old_image), "new", image_json(&partition->new_image));
         json_t *operations;
 
@@ -85,16 +85,16 @@ static int info_print_json(const PayloadFile *file, const SignatureList *signatu
                 (void)json_array_append_new(partitions, partition_json(&manifest->partitions[i]));
         for (size_t i = 0; i < signatures->n_items; i++)
                 (void)json_array_append_new(
-                        list,
-                        json_pack("{s:I, s:I}", "version", (json_int_t)signatures->items[i].version,
-                                  "size", (json_int_t)signatures->items[i].size));
+                        list, json_pack("{s:I}", "size", (json_int_t)signatures->items[i].size));
 
         return tool_print_json(json_pack(
-                "{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "format", (json_int_t)manifest->version,
-                "size", (json_int_t)file->size, "metadata_size", (json_int_t)file->data_offset,
-                "data_size", (json_int_t)manifest->data_size, "signatures_size",
-                (json_int_t)manifest->signatures_size, "block_size",
-                (json_int_t)manifest->block_size, "signatures", list, "partitions", partitions));
+                "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:o, s:o}", "format",
+                (json_int_t)manifest->version, "size", (json_int_t)file->size, "metadata_size",
+                (json_int_t)file->data_offset, "data_size", (json_int_t)manifest->data_size,
+                "signatures_size", (json_int_t)manifest->signatures_size, "block_size",
+                (json_int_t)manifest->block_size, "timestamp", (json_int_t)manifest->timestamp,
+                "expires", (json_int_t)manifest->expires, "minimum_engine",
+                manifest->minimum_engine, "signatures", list, "partitions", partitions));
 }
 
 static void image_print(const char *what, const ImageInfo *image)
@@ -122,7 +122,8 @@ static void extents_print(const char *what, ExtentList list)
 
 static void partition_print(const Partition *partition)
 {
-        printf("\n%s\n", partition_role_to_string(partition->role));
+        printf("\n%s%s%s\n", partition->name, partition->version ? " " : "",
+               partition->version ? partition->version : "");
         image_print("old image", &partition->old_image);
         image_print("new image", &partition->new_image);
         printf("  %-12s %zu\n", "operations", partition->n_operations);
@@ -149,10 +150,17 @@ static void info_print(const PayloadFile *file, const SignatureList *signatures)
                bytes_format(file->size, bytes));
         printf("metadata     %llu bytes\n", (unsigned long long)file->data_offset);
         printf("block size   %u bytes\n", manifest->block_size);
+        if (manifest->timestamp > 0)
+                printf("made         %llu (seconds since 1970)\n",
+                       (unsigned long long)manifest->timestamp);
+        if (manifest->expires > 0)
+                printf("expires      %llu (seconds since 1970)\n",
+                       (unsigned long long)manifest->expires);
+        if (manifest->minimum_engine)
+                printf("needs        updater %s or newer\n", manifest->minimum_engine);
         printf("signatures   %zu", signatures->n_items);
         for (size_t i = 0; i < signatures->n_items; i++)
-                printf("%s version %u, %zu bytes", i == 0 ? ":" : ";", signatures->items[i].version,
-                       signatures->items[i].size);
+                printf("%s%zu bytes", i == 0 ? ": " : ", ", signatures->items[i].size);
         printf("\n");
 
         for (size_t i = 0; i < manifest->n_partitions; i++)

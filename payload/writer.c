@@ -1,5 +1,6 @@
 #include "payload/writer.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "payload/digest.h"
 #include "payload/header.h"
 #include "payload/manifest-writer.h"
@@ -7,7 +8,6 @@
 
 #define WRITER_CHUNK (1 * MIB)
 #define CHUNK_BLOCKS (WRITER_CHUNK / BLOCK_SIZE_DEFAULT)
-#define COPY_CHUNK   (1 * MIB)
 #define ARRAY_MIN    64 /* a power of two */
 
 /* One piece of an image on its way through the pool. */
@@ -21,7 +21,8 @@ typedef struct ChunkJob {
         const uint8_t *data; /* what goes into the payload: one of the two */
         size_t data_size;
         uint8_t sha256[SHA256_SIZE];
-        Compression used;
+        bool find_zeros;
+        OperationType type;
         int result;
 } ChunkJob;
 
@@ -34,19 +35,38 @@ struct PayloadWriter {
         uint64_t progress;
 };
 
+static const OperationType operation_types[_COMPRESSION_MAX] = {
+        [COMPRESSION_NONE] = OPERATION_REPLACE,
+        [COMPRESSION_BZIP2] = OPERATION_REPLACE_BZ,
+        [COMPRESSION_XZ] = OPERATION_REPLACE_XZ,
+        [COMPRESSION_ZSTD] = OPERATION_REPLACE_ZSTD,
+};
+
+static bool memory_is_zero(const uint8_t *data, size_t size)
+{
+        return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+}
+
 static void chunk_job_work(PoolJob *job)
 {
         ChunkJob *chunk = (ChunkJob *)job;
         size_t size;
         int r;
 
-        chunk->used = COMPRESSION_NONE;
+        if (chunk->find_zeros && memory_is_zero(chunk->input, chunk->input_size)) {
+                chunk->type = OPERATION_ZERO;
+                chunk->data_size = 0;
+                chunk->result = 0;
+                return;
+        }
+
+        chunk->type = OPERATION_REPLACE;
         chunk->data = chunk->input;
         chunk->data_size = chunk->input_size;
         r = compress(chunk->compression, chunk->level, chunk->input, chunk->input_size,
                      chunk->output, chunk->input_size - 1, &size);
         if (r == 0) {
-                chunk->used = chunk->compression;
+                chunk->type = operation_types[chunk->compression];
                 chunk->data = chunk->output;
                 chunk->data_size = size;
         }
@@ -66,6 +86,11 @@ PayloadWriter *writer_free(PayloadWriter *writer)
                 free(writer->jobs[i].output);
         }
         free(writer->jobs);
+        for (size_t i = 0; i < writer->manifest.n_partitions; i++) {
+                free(writer->manifest.partitions[i].name);
+                free(writer->manifest.partitions[i].version);
+        }
+        free(writer->manifest.minimum_engine);
         free(writer->manifest.partitions);
         free(writer->manifest.operations);
         free(writer->manifest.extents);
@@ -84,6 +109,7 @@ static int writer_allocate_jobs(PayloadWriter *writer, size_t n)
 
                 job->compression = writer->parameters.compression;
                 job->level = writer->parameters.level;
+                job->find_zeros = writer->parameters.version == HEADER_VERSION_2;
                 job->input = malloc(WRITER_CHUNK);
                 job->output = malloc(WRITER_CHUNK);
                 if (!job->input || !job->output) {
@@ -105,8 +131,13 @@ int writer_new(const WriterParameters *parameters, PayloadWriter **ret)
                 return -ENOMEM;
 
         writer->parameters = *parameters;
-        writer->manifest.version = HEADER_VERSION_1;
+        writer->manifest.version = parameters->version;
         writer->manifest.block_size = BLOCK_SIZE_DEFAULT;
+        writer->manifest.timestamp = parameters->timestamp;
+        writer->manifest.expires = parameters->expires;
+        r = text_set(&writer->manifest.minimum_engine, parameters->minimum_engine);
+        if (r < 0)
+                return r;
         r = writer_allocate_jobs(writer, threads == 1 ? 1 : 2 * (size_t)threads);
         if (r < 0)
                 return r;
@@ -116,11 +147,6 @@ int writer_new(const WriterParameters *parameters, PayloadWriter **ret)
 
         *ret = TAKE_PTR(writer);
         return 0;
-}
-
-static OperationType operation_type_of(Compression compression)
-{
-        return compression == COMPRESSION_BZIP2 ? OPERATION_REPLACE_BZ : OPERATION_REPLACE;
 }
 
 /* Makes room for one more item: whenever an array is full at 64, 128, 256 … items, it is doubled. */
@@ -165,16 +191,18 @@ static int writer_take(PayloadWriter *writer, ChunkJob **ret)
                 return r;
 
         manifest->operations[manifest->n_operations] = (Operation) {
-                .type = operation_type_of(chunk->used),
+                .type = chunk->type,
                 .data_offset = manifest->data_size,
                 .data_length = chunk->data_size,
-                .has_sha256 = true,
+                .has_sha256 = chunk->data_size > 0,
         };
         memcpy(manifest->operations[manifest->n_operations++].sha256, chunk->sha256, SHA256_SIZE);
+        /* Version 1: the whole piece at the end too, as the original generator has it. */
         manifest->extents[manifest->n_extents++] = (Extent) {
                 .start = partition->n_operations++ * CHUNK_BLOCKS,
-                .n_blocks =
-                        CHUNK_BLOCKS, /* of the last piece too, as the original generator has it */
+                .n_blocks = manifest->version == HEADER_VERSION_1
+                                    ? CHUNK_BLOCKS
+                                    : blocks_for(chunk->input_size, BLOCK_SIZE_DEFAULT),
         };
         manifest->data_size += chunk->data_size;
 
@@ -265,6 +293,11 @@ int writer_add_image(PayloadWriter *writer, PartitionRole role, int fd, uint64_t
 
         partition = &manifest->partitions[manifest->n_partitions++];
         *partition = (Partition) { .role = role, .new_image.known = true };
+        r = text_set(&partition->name, partition_role_to_string(role));
+        if (r >= 0)
+                r = text_set(&partition->version, writer->parameters.image_version);
+        if (r < 0)
+                return r;
         r = writer_add_chunks(writer, fd, padding, digest, &partition->new_image.size);
         if (r < 0)
                 return r;
@@ -291,82 +324,4 @@ int writer_manifest(const PayloadWriter *writer, Buffer *buffer)
 uint64_t writer_data_size(const PayloadWriter *writer)
 {
         return writer->manifest.data_size;
-}
-
-/* Hashes size bytes of memory, and writes them where an output is wanted. */
-static int seal_bytes(const void *data, size_t size, int output_fd, Digest *digest)
-{
-        int r;
-
-        r = digest_update(digest, data, size);
-        if (r < 0 || output_fd < 0)
-                return r;
-
-        return write_full(output_fd, data, size);
-}
-
-static int seal_metadata(const PayloadParts *parts, const SignatureList *list, int output_fd,
-                         Digest *digest)
-{
-        _cleanup_(buffer_done) Buffer manifest = BUFFER_MAX(MANIFEST_SIZE_MAX);
-        _cleanup_(buffer_done) Buffer signatures = BUFFER_MAX(SIGNATURES_SIZE_MAX);
-        uint8_t header[HEADER_V1_SIZE];
-        int r;
-
-        r = list->n_items > 0 ? signature_list_write(list, &signatures) : 0;
-        if (r < 0)
-                return r;
-        r = manifest_write_signatures(parts->manifest->data, parts->manifest->size,
-                                      parts->data_size, signatures.size, &manifest);
-        if (r < 0)
-                return r;
-
-        header_write_v1(manifest.size, header);
-        r = seal_bytes(header, sizeof(header), output_fd, digest);
-        if (r < 0)
-                return r;
-
-        return seal_bytes(manifest.data, manifest.size, output_fd, digest);
-}
-
-static int seal_data(const PayloadParts *parts, int output_fd, Digest *digest)
-{
-        _cleanup_free_ uint8_t *buffer = malloc(COPY_CHUNK);
-        uint64_t done = 0;
-        int r;
-
-        if (!buffer)
-                return -ENOMEM;
-
-        while (done < parts->data_size) {
-                size_t n = (size_t)MIN_OF(parts->data_size - done, COPY_CHUNK);
-
-                r = pread_full(parts->data_fd, buffer, n, parts->data_offset + done);
-                if (r >= 0)
-                        r = seal_bytes(buffer, n, output_fd, digest);
-                if (r < 0)
-                        return r;
-                done += n;
-        }
-
-        return 0;
-}
-
-int payload_seal(const PayloadParts *parts, const SignatureList *list, int output_fd,
-                 uint8_t ret_sha256[static SHA256_SIZE])
-{
-        _cleanup_(digest_free_p) Digest *digest = NULL;
-        int r;
-
-        r = digest_new(&digest);
-        if (r < 0)
-                return r;
-        r = seal_metadata(parts, list, output_fd, digest);
-        if (r < 0)
-                return r;
-        r = seal_data(parts, output_fd, digest);
-        if (r < 0)
-                return r;
-
-        return digest_peek(digest, ret_sha256);
 }

@@ -1,6 +1,6 @@
 /*
  * Makes full payloads: images are cut into pieces, compressed in parallel, and put one behind the other in a
- * data file; then the manifest is known, and payload_seal() puts header, manifest, data and signatures together.
+ * data file; then the manifest is known, and seal.h puts header, manifest, data and signatures together.
  * The same images and parameters always give the same bytes.
  */
 #pragma once
@@ -11,10 +11,16 @@
 #include "payload/manifest.h"
 
 typedef struct WriterParameters {
-        int data_fd; /* borrowed, an empty file for the data */
+        uint64_t version; /* of the format */
+        int data_fd;      /* borrowed, an empty file for the data */
         Compression compression;
         unsigned level;
-        unsigned jobs;                                      /* threads */
+        unsigned jobs; /* threads */
+        const char
+                *image_version; /* version 2: of the images, or NULL; borrowed, as the next one */
+        const char *minimum_engine; /* version 2: or NULL */
+        uint64_t timestamp;         /* version 2: seconds since 1970, or 0 */
+        uint64_t expires;           /* the same */
         void (*on_progress)(void *userdata, uint64_t done); /* bytes of images; or NULL */
         void *userdata;
 } WriterParameters;
@@ -33,18 +39,3 @@ int writer_add_image(PayloadWriter *writer, PartitionRole role, int fd,
 /* Appends the manifest, unsigned. -EFBIG when the data is too large for the format. */
 int writer_manifest(const PayloadWriter *writer, Buffer *buffer) _must_check_;
 uint64_t writer_data_size(const PayloadWriter *writer);
-
-/* What a payload is sealed from. */
-typedef struct PayloadParts {
-        const Buffer *manifest; /* borrowed; its own place for signatures is replaced */
-        int data_fd;            /* borrowed */
-        uint64_t data_offset;
-        uint64_t data_size;
-} PayloadParts;
-
-/*
- * Writes header, final manifest and data to output_fd (-1: only hashes them), for signatures of the sizes in
- * list; *ret_sha256 is what is to be signed. An empty list makes an unsigned payload.
- */
-int payload_seal(const PayloadParts *parts, const SignatureList *list, int output_fd,
-                 uint8_t ret_sha256[static SHA256_SIZE]) _must_check_;

@@ -149,7 +149,6 @@ static int attempt_take_answer(Attempt *attempt, const HttpResult *result)
 {
         int r;
 
-        attempt_previous_told(attempt);
         if (attempt->kind == ATTEMPT_PING)
                 return 1;
 
@@ -157,35 +156,57 @@ static int attempt_take_answer(Attempt *attempt, const HttpResult *result)
                                  &attempt->response, &attempt->failure);
         if (r < 0)
                 return r;
+        attempt_previous_told(attempt);
         attempt->answered = true;
         attempt->poll_interval = attempt->response.poll_interval;
         return 1;
 }
 
+/* The URL without credentials, because everybody may read the failure. */
+static int attempt_fail_server(Attempt *attempt, int error, UpdateErrorCode code, const char *what)
+{
+        _cleanup_free_ char *url = NULL;
+
+        if (http_url_for_log(attempt->context.config->server, &url) < 0)
+                url = NULL;
+        return update_failure_set(&attempt->failure, error, code, "the update server %s %s",
+                                  url ? url : "", what);
+}
+
+/* No answer, or none that may be read: says why. */
+static int attempt_refuse_answer(Attempt *attempt, const HttpResult *result)
+{
+        _cleanup_free_ char *what = NULL;
+        int r;
+
+        if (result->error == -EFBIG)
+                return attempt_fail_server(attempt, result->error, UPDATE_ERROR_ANSWER_XML,
+                                           "gives an endless answer");
+        if (result->error < 0) {
+                r = asprintf(&what, "gives no answer: %s", result->detail);
+                return attempt_fail_server(attempt, result->error, UPDATE_ERROR_NO_ANSWER,
+                                           r < 0 ? "gives no answer" : what);
+        }
+
+        r = asprintf(&what, "answers with HTTP status %ld", result->status);
+        attempt->server_busy = result->status == 500 || result->status == 503;
+        r = attempt_fail_server(attempt, -EIO, UPDATE_ERROR_HTTP_STATUS,
+                                r < 0 ? "answers with an HTTP error" : what);
+        attempt->failure.http_status = (unsigned)result->status;
+        return r;
+}
+
 static void on_answer(const HttpResult *result, void *userdata)
 {
         Attempt *attempt = userdata;
-        int r;
+        bool answered = result->error == 0 && result->status >= 200 && result->status <= 299;
 
         attempt->request = NULL;
-        if (result->error < 0) {
-                if (result->status == 0 && attempt_ask_again(attempt))
-                        return;
-                r = update_failure_set(&attempt->failure, result->error,
-                                       result->error == -EFBIG ? UPDATE_ERROR_ANSWER_XML
-                                                               : UPDATE_ERROR_NO_ANSWER,
-                                       "the update server %s gives no answer: %s",
-                                       attempt->context.config->server, result->detail);
-        } else if (result->status < 200 || result->status > 299) {
-                attempt->server_busy = result->status == 500 || result->status == 503;
-                r = update_failure_set(&attempt->failure, -EIO, UPDATE_ERROR_HTTP_STATUS,
-                                       "the update server %s answers with HTTP status %ld",
-                                       attempt->context.config->server, result->status);
-                attempt->failure.http_status = (unsigned)result->status;
-        } else
-                r = attempt_take_answer(attempt, result);
+        if (result->error < 0 && result->status == 0 && attempt_ask_again(attempt))
+                return;
 
-        attempt_stage_done(attempt, r);
+        attempt_stage_done(attempt, answered ? attempt_take_answer(attempt, result)
+                                             : attempt_refuse_answer(attempt, result));
 }
 
 static int attempt_send(Attempt *attempt)

@@ -24,23 +24,39 @@ int attempt_decide(Attempt *attempt)
         return r < 0 ? r : 1;
 }
 
+/* Nobody knows any more what is in the target. A state that can not be written is found out before the disk changes. */
+static int attempt_forget_version(Attempt *attempt)
+{
+        const AttemptContext *context = &attempt->context;
+        const GptPartition *slot = &attempt->slots.gpt.partitions[attempt->slots.target];
+        char **version = state_slot_version(context->state, slot_name(slot));
+        int r;
+
+        if (version)
+                text_clear(version);
+        r = state_write(context->root, context->state);
+        if (r < 0)
+                return update_failure_set(&attempt->failure, r, UPDATE_ERROR_GENERIC,
+                                          STATE_PATH " can not be written, so no update begins: %s",
+                                          strerror(-r));
+        return 0;
+}
+
 /* From here on the target is no way back any more, and no boot loader may take it for one. */
 static int attempt_make_unselectable(Attempt *attempt)
 {
-        const GptPartition *slot = &attempt->slots.gpt.partitions[attempt->slots.target];
-        char **version = state_slot_version(attempt->context.state, slot_name(slot));
         int r;
 
         slots_set_unselectable(&attempt->slots);
         r = gpt_write_attributes(&attempt->slots.gpt);
         if (r < 0)
-                return update_failure_set(&attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
-                                          "%s: making slot %s unselectable before it is written: "
-                                          "%s",
-                                          attempt->slots.gpt.path, slot->label, strerror(-r));
+                return update_failure_set(
+                        &attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
+                        "%s: making slot %s unselectable before it is written: %s",
+                        attempt->slots.gpt.path,
+                        attempt->slots.gpt.partitions[attempt->slots.target].label, strerror(-r));
+
         attempt->slots_changed = true;
-        if (version)
-                text_clear(version);
         return 0;
 }
 
@@ -103,6 +119,9 @@ int attempt_fetch(Attempt *attempt)
         if (r < 0)
                 return r;
         r = update_plan_print(&attempt->plan, &plan);
+        if (r < 0)
+                return r;
+        r = attempt_forget_version(attempt);
         if (r < 0)
                 return r;
         r = attempt_make_unselectable(attempt);
@@ -184,11 +203,13 @@ int attempt_activate(Attempt *attempt)
         attempt->target.fd = close_fd(attempt->target.fd);
 
         r = attempt_note_staged(attempt);
-        if (r < 0)
+        if (r < 0) {
+                state_unstage(attempt->context.state);
                 return update_failure_set(&attempt->failure, r, UPDATE_ERROR_ACTIVATE,
                                           "%s can not be written, so the update is not activated: "
                                           "%s",
                                           STATE_PATH, strerror(-r));
+        }
         slots_set_next(&attempt->slots);
         r = gpt_write_attributes(&attempt->slots.gpt);
         if (r < 0)

@@ -15,6 +15,7 @@ struct Fetch {
         size_t url;          /* index into plan->urls */
         uint64_t offset;     /* bytes that the sink has taken since begin() */
         uint64_t started_at; /* offset of the request under way */
+        uint64_t best;       /* the furthest that this URL has brought us */
         char *etag;          /* of the file whose bytes the sink has */
         bool head_checked;   /* of the answer under way */
         bool stale;          /* the answer is about another file: begin anew */
@@ -114,6 +115,7 @@ static void fetch_next_url(Fetch *fetch)
         log_warning("%s; trying the next address", update_failure_text(&fetch->failure));
         fetch->url++;
         fetch->offset = 0;
+        fetch->best = 0;
         fetch->n_idle = 0;
         fetch->delay = FETCH_DELAY_FIRST;
         fetch_timer(fetch, 0, on_retry);
@@ -203,10 +205,11 @@ static void fetch_complete(Fetch *fetch)
 /* The transfer broke, or the server is not well: again, if there is hope. */
 static void fetch_broken(Fetch *fetch, const HttpResult *result)
 {
-        bool progress = fetch->offset > fetch->started_at;
+        bool progress = fetch->offset > fetch->best; /* the same bytes over and over are none */
         unsigned idle_max =
                 MIN_OF(MAX_OF(fetch->plan->failures_per_url, 1U), (unsigned)FETCH_IDLE_MAX);
 
+        fetch->best = MAX_OF(fetch->best, fetch->offset);
         if (fetch->stale)
                 fetch->offset = 0;
         if (progress)

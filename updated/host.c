@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "host.h"
 
+#define HOST_ID_LETTERS "0123456789abcdefABCDEF-"
+
 /* Where a value is looked for: the first file and key that has it wins. */
 typedef struct HostSource {
         size_t offset;
@@ -82,12 +84,17 @@ static int host_read_files(const char *root, Host *host)
 
 static int host_read_id(const char *root, const char *path, char **target)
 {
+        _cleanup_free_ char *id = NULL;
         int r;
 
-        r = file_read_line(root, path, target);
+        r = file_read_line(root, path, &id);
         if (r == -ENOMEM)
                 return r;
-        if (r < 0 && r != -ENOENT)
+        if (r >= 0 && strspn(id, HOST_ID_LETTERS) == strlen(id))
+                *target = TAKE_PTR(id);
+        else if (r >= 0)
+                log_warning("%s holds no id, it is not used", path);
+        else if (r != -ENOENT)
                 (void)log_warning_errno(r, "%s can not be read: %m", path);
         return 0;
 }

@@ -186,9 +186,12 @@ int manager_attempt(Manager *manager, AttemptKind kind)
         AttemptContext context;
         int r;
 
-        if (manager->attempt)
-                return -EBUSY;
         if (kind != ATTEMPT_PING && manager->report.status == UPDATE_STATUS_UPDATED_NEED_REBOOT)
+                return -EBUSY;
+        /* A ping is nothing to wait for, and nobody would start the attempt later. */
+        if (manager->attempt && manager->attempt->kind == ATTEMPT_PING && kind != ATTEMPT_PING)
+                manager->attempt = attempt_free(manager->attempt);
+        if (manager->attempt)
                 return -EBUSY;
 
         r = manager_read_settings(manager);

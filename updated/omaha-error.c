@@ -1,6 +1,8 @@
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "omaha-error.h"
 
 #define NUMBER_HTTP_BASE  2000
@@ -85,6 +87,16 @@ void update_failure_done(UpdateFailure *failure)
         *failure = (UpdateFailure) {};
 }
 
+/* One printable line of UTF-8: it goes to logs, the bus and the pipe, and may quote what a server said. */
+static void text_make_plain(char *text)
+{
+        bool utf8 = text_is_utf8(text, strlen(text));
+
+        for (char *p = text; *p; p++)
+                if (iscntrl((unsigned char)*p) || (!utf8 && (unsigned char)*p >= 0x80))
+                        *p = '?';
+}
+
 int update_failure_set(UpdateFailure *failure, int error, UpdateErrorCode code, const char *format,
                        ...)
 {
@@ -95,6 +107,8 @@ int update_failure_set(UpdateFailure *failure, int error, UpdateErrorCode code, 
         if (vasprintf(&text, format, arguments) < 0)
                 text = NULL;
         va_end(arguments);
+        if (text)
+                text_make_plain(text);
 
         update_failure_done(failure);
         *failure = (UpdateFailure) { .code = code, .text = text };

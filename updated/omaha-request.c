@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "omaha-request.h"
 #include "version.h"
 
@@ -41,9 +42,12 @@ static const char *escape_of(char c)
         return NULL;
 }
 
-/* Escapes a value of valid UTF-8; control characters, which XML has no way to write, are left out. */
+/* Escapes a value; control characters, which XML has no way to write, are left out. -EBADMSG: not UTF-8. */
 static int append_escaped(Buffer *xml, const char *text)
 {
+        if (!text_is_utf8(text, strlen(text)))
+                return -EBADMSG;
+
         for (const uint8_t *p = (const uint8_t *)text; *p;) {
                 const char *escape = escape_of((char)*p);
                 size_t n = 1;

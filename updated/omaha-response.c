@@ -1,14 +1,13 @@
 #include <ctype.h>
 #include <expat.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "omaha-response.h"
 
 #define PATH_LENGTH_MAX 256
-#define BASE64_LENGTH   44 /* of 32 bytes */
 
 /* What the parser remembers between two elements. */
 typedef struct Parse {
@@ -117,16 +116,12 @@ static bool app_ids_equal(const char *a, const char *b)
         return n == m && strncasecmp(a, b, n) == 0;
 }
 
-/* Strict: exactly the text that encoding the bytes gives. */
 static bool sha256_from_base64(const char *text, uint8_t ret[static SHA256_SIZE])
 {
-        unsigned char bytes[SHA256_SIZE + 1], again[BASE64_LENGTH + 1];
+        _cleanup_free_ char *bytes = NULL;
+        size_t size;
 
-        if (strlen(text) != BASE64_LENGTH
-            || EVP_DecodeBlock(bytes, (const unsigned char *)text, BASE64_LENGTH)
-                       != (int)sizeof(bytes)
-            || EVP_EncodeBlock(again, bytes, SHA256_SIZE) != BASE64_LENGTH
-            || !streq((const char *)again, text))
+        if (base64_decode(text, &bytes, &size) < 0 || size != SHA256_SIZE)
                 return false;
 
         memcpy(ret, bytes, SHA256_SIZE);
@@ -396,4 +391,13 @@ int omaha_response_parse(const char *body, size_t size, const char *app_id, Omah
         *ret = parse.response;
         parse.response = (OmahaResponse) {};
         return 0;
+}
+
+bool omaha_response_is_answer(const char *body, size_t size)
+{
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_(parse_done) Parse parse = { .app_id = "", .failure = &failure };
+
+        return size > 0 && size <= OMAHA_ANSWER_MAX && parse_run(&parse, body, size) >= 0
+               && parse.response_seen;
 }

@@ -49,3 +49,9 @@ void omaha_response_done(OmahaResponse *response);
  */
 int omaha_response_parse(const char *body, size_t size, const char *app_id, OmahaResponse *ret,
                          UpdateFailure *failure) _must_check_;
+
+/*
+ * Is this the answer of an Omaha server at all, and not the page of a hotel's network? What an answer to an
+ * event says beyond that does not matter.
+ */
+bool omaha_response_is_answer(const char *body, size_t size);

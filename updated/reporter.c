@@ -2,8 +2,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "event-queue.h"
-
-#define ANSWER_MAX (1 * MIB) /* of an event; its content does not matter */
+#include "omaha-response.h"
 
 struct Reporter {
         sd_event *event;
@@ -59,13 +58,14 @@ static bool status_is_final(long status)
 static void on_sent(const HttpResult *result, void *userdata)
 {
         Reporter *reporter = userdata;
-        bool accepted = result->error == 0 && result->status >= 200 && result->status < 300;
+        bool accepted = result->error == 0 && result->status >= 200 && result->status < 300
+                        && omaha_response_is_answer(result->body, result->body_size);
         int r;
 
         reporter->request = NULL;
         if (!accepted && !(result->error == 0 && status_is_final(result->status))) {
-                log_debug("the update server did not take an event (%s %ld), later again",
-                          result->detail, result->status);
+                log_debug("the update server did not take an event (status %ld), later again",
+                          result->status);
                 reporter_retry_later(reporter);
                 reporter_settle(reporter, false);
                 return;
@@ -113,7 +113,7 @@ static int reporter_send(Reporter *reporter)
                 .body = request,
                 .body_size = strlen(request),
                 .headers = headers,
-                .size_max = ANSWER_MAX,
+                .size_max = OMAHA_ANSWER_MAX,
                 .total_timeout = REPORTER_TIMEOUT,
                 .on_done = on_sent,
                 .userdata = reporter,

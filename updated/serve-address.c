@@ -9,7 +9,10 @@
 #define PORT_MAX 65535
 #define HOST_MAX 255 /* RFC 1035 */
 
-/* Splits "[::1]:80" and "127.0.0.1:80"; the host comes without its brackets, and the caller frees it. */
+/*
+ * Splits "[::1]:80" and "127.0.0.1:80"; the host comes without its brackets, and the caller frees
+ * it.
+ */
 static int address_split(const char *text, char **ret_host, const char **ret_port)
 {
         bool bracket = *text == '[';

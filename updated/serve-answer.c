@@ -30,7 +30,10 @@ Answer answer_decide(const Catalogue *catalogue, const RequestApp *app)
         };
 }
 
-/* Appends the value of an attribute: what has a meaning in XML, and white space that parsers change, as references. */
+/*
+ * Appends the value of an attribute: what has a meaning in XML, and white space that parsers
+ * change, as references.
+ */
 static int append_value(Buffer *buffer, const char *value)
 {
         int r = 0;
@@ -118,7 +121,10 @@ static int append_offer(Buffer *buffer, const CataloguePayload *offer, const cha
         return r;
 }
 
-/* A known app has every element answered; an unknown one gets its status and nothing else, as go-omaha does it. */
+/*
+ * A known app has every element answered; an unknown one gets its status and nothing else, as
+ * go-omaha does it.
+ */
 static int append_children(Buffer *buffer, const RequestApp *app, const Answer *answer,
                            const char *codebase)
 {

@@ -20,8 +20,8 @@ typedef struct Answer {
 Answer answer_decide(const Catalogue *catalogue, const RequestApp *app);
 
 /*
- * Writes the whole response; answers has one item for each app of the request. codebase is the URL in front of
- * the names of payloads and ends with a slash. The caller frees *ret.
+ * Writes the whole response; answers has one item for each app of the request. codebase is the URL
+ * in front of the names of payloads and ends with a slash. The caller frees *ret.
  */
 int answer_format(const Request *request, const Answer *answers, const char *codebase, usec_t now,
                   char **ret, size_t *ret_size) _must_check_;

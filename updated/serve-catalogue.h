@@ -1,6 +1,7 @@
 /*
- * What update-serve has to offer: payloads, and which of them each channel leads to. Kept in DIR/catalogue.json,
- * which is replaced whole; the payloads themselves lie in DIR/payloads under the hexadecimal SHA-256 of their bytes.
+ * What update-serve has to offer: payloads, and which of them each channel leads to. Kept in
+ * DIR/catalogue.json, which is replaced whole; the payloads themselves lie in DIR/payloads under
+ * the hexadecimal SHA-256 of their bytes.
  */
 #pragma once
 
@@ -44,15 +45,18 @@ typedef struct Catalogue {
         size_t n_channels;
 } Catalogue;
 
-/* May text be a version, channel or board: letters, digits and ._+-, beginning with a letter or digit? */
+/*
+ * May text be a version, channel or board: letters, digits and ._+-, beginning with a letter or
+ * digit?
+ */
 bool catalogue_word_is_valid(const char *text);
 
 /* The same with braces allowed. */
 bool catalogue_appid_is_valid(const char *text);
 
 /*
- * Parses and checks a catalogue. -EBADMSG: ret_why, which the caller frees, says what is wrong with it; NULL after
- * any other error.
+ * Parses and checks a catalogue. -EBADMSG: ret_why, which the caller frees, says what is wrong with
+ * it; NULL after any other error.
  */
 int catalogue_parse(const char *text, size_t size, Catalogue *ret, char **ret_why) _must_check_;
 
@@ -74,7 +78,10 @@ bool catalogue_knows_app(const Catalogue *catalogue, const char *appid);
 /* Adds a payload (its texts are copied). Pointers into the catalogue are void afterwards. */
 int catalogue_add_payload(Catalogue *catalogue, const CataloguePayload *payload) _must_check_;
 
-/* Leads a channel to a payload that is in the catalogue; channel->payload is not looked at. The same is void. */
+/*
+ * Leads a channel to a payload that is in the catalogue; channel->payload is not looked at. The
+ * same is void.
+ */
 int catalogue_set_channel(Catalogue *catalogue, const CatalogueChannel *channel) _must_check_;
 
 void catalogue_done(Catalogue *catalogue);

@@ -13,7 +13,10 @@ struct Connection {
         bool answering;
 };
 
-/* What the kernel knows of the connection: works for sendfile too, and counts only what the client really took. */
+/*
+ * What the kernel knows of the connection: works for sendfile too, and counts only what the client
+ * really took.
+ */
 static uint64_t connection_moved(const Connection *connection)
 {
         struct tcp_info info = {};

@@ -1,6 +1,6 @@
 /*
- * The answer to GET /payloads/NAME: the whole file or one range of it, as fast as the socket takes it (sendfile)
- * or at a set pace.
+ * The answer to GET /payloads/NAME: the whole file or one range of it, as fast as the socket takes
+ * it (sendfile) or at a set pace.
  */
 #pragma once
 
@@ -11,7 +11,10 @@
 #include "base/time-util.h"
 #include "serve-catalogue.h"
 
-/* A slower pace would be taken for a dead connection by clients, and by the watch of serve-connection.h. */
+/*
+ * A slower pace would be taken for a dead connection by clients, and by the watch of
+ * serve-connection.h.
+ */
 #define DOWNLOAD_RATE_MIN 1024
 
 typedef struct Download Download;
@@ -26,8 +29,8 @@ typedef struct Downloads {
 } Downloads;
 
 /*
- * Queues the answer for a payload, whose file is fd; fd is taken over in any case. What MHD's queueing returned is
- * returned: MHD_NO drops the connection.
+ * Queues the answer for a payload, whose file is fd; fd is taken over in any case. What MHD's
+ * queueing returned is returned: MHD_NO drops the connection.
  */
 enum MHD_Result download_answer(Downloads *downloads, struct MHD_Connection *connection,
                                 const char *method, const CataloguePayload *payload, int fd);

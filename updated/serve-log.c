@@ -200,7 +200,9 @@ static char *describe_what(const json_t *record)
                        : text;
 }
 
-/* Clients choose what they are called: nothing of it may reach a terminal as a control character. */
+/*
+ * Clients choose what they are called: nothing of it may reach a terminal as a control character.
+ */
 static void text_tame(char *text)
 {
         for (unsigned char *p = (unsigned char *)text; *p; p++)

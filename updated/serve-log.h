@@ -1,6 +1,7 @@
 /*
- * What clients asked and reported: DIR/log.jsonl, one JSON object a line, one line for each check and each event.
- * A full log is renamed to log.jsonl.1, which replaces the one before: twice CLIENT_LOG_SIZE_MAX is the most it takes.
+ * What clients asked and reported: DIR/log.jsonl, one JSON object a line, one line for each check
+ * and each event. A full log is renamed to log.jsonl.1, which replaces the one before: twice
+ * CLIENT_LOG_SIZE_MAX is the most it takes.
  */
 #pragma once
 
@@ -16,7 +17,9 @@
 #define CLIENT_LOG_TIME_MAX 32
 const char *client_log_time(usec_t time, char buffer[static CLIENT_LOG_TIME_MAX]);
 
-/* Appends what each app asked and reported, and what it was told; answers as for answer_format(). */
+/*
+ * Appends what each app asked and reported, and what it was told; answers as for answer_format().
+ */
 int client_log_append(const char *directory, const Request *request, const Answer *answers,
                       usec_t now) _must_check_;
 

@@ -3,7 +3,10 @@
 
 #include "serve-range.h"
 
-/* Reads digits; a number beyond 64 bits counts as the largest, which lies behind the end of every file. */
+/*
+ * Reads digits; a number beyond 64 bits counts as the largest, which lies behind the end of every
+ * file.
+ */
 static const char *range_number(const char *p, uint64_t *ret)
 {
         uint64_t number = 0;

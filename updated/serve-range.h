@@ -18,7 +18,8 @@ typedef struct Range {
 } Range;
 
 /*
- * What a header asks of a file of size bytes (> 0). text and if_range may be NULL: the header is not there.
- * etag is the file's, with its quotes; an If-Range that is not exactly that (a date, a weak tag) means all of it.
+ * What a header asks of a file of size bytes (> 0). text and if_range may be NULL: the header is
+ * not there. etag is the file's, with its quotes; an If-Range that is not exactly that (a date, a
+ * weak tag) means all of it.
  */
 Range range_choose(const char *text, const char *if_range, const char *etag, uint64_t size);

@@ -1,6 +1,7 @@
 /*
- * What an Omaha client sends: bytes of XML in, a plain struct out. Hostile input: no document type, bounded in
- * size, depth and number; element and attribute names that mean nothing here are passed over.
+ * What an Omaha client sends: bytes of XML in, a plain struct out. Hostile input: no document type,
+ * bounded in size, depth and number; element and attribute names that mean nothing here are passed
+ * over.
  */
 #pragma once
 
@@ -31,8 +32,8 @@ typedef struct Request {
 } Request;
 
 /*
- * Parses one request. -EBADMSG: it is none, and ret_why (borrowed, static) says why in a few words; -ENOMEM.
- * ret is the caller's to free with request_done().
+ * Parses one request. -EBADMSG: it is none, and ret_why (borrowed, static) says why in a few words;
+ * -ENOMEM. ret is the caller's to free with request_done().
  */
 int request_parse(const char *text, size_t size, Request *ret, const char **ret_why) _must_check_;
 void request_done(Request *request);

@@ -63,7 +63,9 @@ static Connection *connection_of(struct MHD_Connection *connection)
         return info ? info->socket_context : NULL;
 }
 
-/* MHD: a connection came or went. Without memory for its watch, it has only MHD's own time limit. */
+/*
+ * MHD: a connection came or went. Without memory for its watch, it has only MHD's own time limit.
+ */
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -209,7 +211,9 @@ static enum MHD_Result exchange_answer(Server *server, struct MHD_Connection *co
                            "There is nothing here. Omaha requests go to " SERVER_PATH ".");
 }
 
-/* MHD calls for the head of a request, then for each piece of its body, then once more for its end. */
+/*
+ * MHD calls for the head of a request, then for each piece of its body, then once more for its end.
+ */
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
                                   const char *path, const char *method,
                                   _unused_ const char *version, const char *data, size_t *size,

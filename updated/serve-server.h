@@ -1,6 +1,6 @@
 /*
- * The HTTP server: Omaha at /v1/update/, payloads at /payloads/NAME, nothing else. libmicrohttpd with its epoll
- * descriptor inside our event loop: one thread, as in all our programs.
+ * The HTTP server: Omaha at /v1/update/, payloads at /payloads/NAME, nothing else. libmicrohttpd
+ * with its epoll descriptor inside our event loop: one thread, as in all our programs.
  */
 #pragma once
 
@@ -10,8 +10,9 @@
 
 #define SERVER_PATH            "/v1/update/"
 #define SERVER_PATH_BARE       "/v1/update"
-#define SERVER_CONNECTIONS_MAX 512u
-#define SERVER_MEMORY_MAX      (32 * KIB) /* of one connection: its headers, and pieces of its body */
+/* Each may hold a file too: together below the usual limit of 1024. */
+#define SERVER_CONNECTIONS_MAX 400u
+#define SERVER_MEMORY_MAX      (32 * KIB) /* of one connection, for its headers */
 
 typedef struct ServerParameters {
         const char *directory; /* borrowed */

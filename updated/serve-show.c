@@ -123,7 +123,9 @@ static void log_reader_print(const LogReader *reader, const char *line, size_t s
                 printf("%s\n", reader->json ? line : text);
 }
 
-/* Prints what there is up to the end; half a line, still being written, is left for the next time. */
+/*
+ * Prints what there is up to the end; half a line, still being written, is left for the next time.
+ */
 static int log_reader_drain(LogReader *reader)
 {
         _cleanup_free_ char *line = NULL;
@@ -188,6 +190,7 @@ static int on_directory(sd_event_source *source, _unused_ const struct inotify_e
 static int log_reader_follow(LogReader *reader)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(sd_event_source_disable_unrefp) sd_event_source *watch = NULL;
         int r;
 
         r = sd_event_new(&event);
@@ -199,7 +202,7 @@ static int log_reader_follow(LogReader *reader)
         r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
         if (r < 0)
                 return r;
-        r = sd_event_add_inotify(event, NULL, reader->directory,
+        r = sd_event_add_inotify(event, &watch, reader->directory,
                                  IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, on_directory,
                                  reader);
         if (r < 0)

@@ -12,8 +12,8 @@
 
 typedef struct Site {
         const char *directory; /* borrowed */
-        const char *
-                url_base; /* borrowed; in front of /payloads/; NULL: as the client's Host header says */
+        const char
+                *url_base; /* borrowed; in front of /payloads/; NULL: taken from the Host header */
         Catalogue catalogue;
         struct stat catalogue_status; /* of the file it was read from */
         bool log_broken;              /* said so already */
@@ -27,8 +27,8 @@ int site_answer(Site *site, const char *host, const char *body, size_t size,
                 Reply *reply) _must_check_;
 
 /*
- * Opens the payload of that name. -ENOENT: no such name; -ESTALE: its file is missing or has another size, which was
- * logged. *ret is borrowed from the catalogue. Returns an fd or -errno.
+ * Opens the payload of that name. -ENOENT: no such name; -ESTALE: its file is missing or has
+ * another size, which was logged. *ret is borrowed from the catalogue. Returns an fd or -errno.
  */
 int site_open(Site *site, const char *name, const CataloguePayload **ret) _must_check_;
 

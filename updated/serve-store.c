@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/base64.h"
 #include "base/io.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -43,18 +44,6 @@ static int digests_update(Digests *digests, const void *data, size_t size)
                        : -EIO;
 }
 
-static int base64_encode(const uint8_t *data, size_t size, char **ret)
-{
-        char *text = malloc((size + 2) / 3 * 4 + 1);
-
-        if (!text)
-                return -ENOMEM;
-
-        (void)EVP_EncodeBlock((unsigned char *)text, data, (int)size); /* returns the length */
-        *ret = text;
-        return 0;
-}
-
 static int digests_finish(Digests *digests, StoredPayload *payload)
 {
         uint8_t sha256[EVP_MAX_MD_SIZE], sha1[EVP_MAX_MD_SIZE];
@@ -76,8 +65,8 @@ static int digests_finish(Digests *digests, StoredPayload *payload)
 }
 
 /*
- * Shares the blocks where the file system can, else copies. Never a hard link: that would change whenever
- * somebody writes to the original.
+ * Shares the blocks where the file system can, else copies. Never a hard link: that would change
+ * whenever somebody writes to the original.
  */
 static int fd_copy(int from, int to, Progress *progress)
 {

@@ -18,9 +18,9 @@ typedef struct StoredPayload {
 } StoredPayload;
 
 /*
- * Copies the file at path into the store durably and says what came to lie there: the digests are those of the
- * copy, not of a file that may change meanwhile. -EBADMSG: it does not begin with CrAU. Progress is drawn on
- * stream when that is a terminal.
+ * Copies the file at path into the store durably and says what came to lie there: the digests are
+ * those of the copy, not of a file that may change meanwhile. -EBADMSG: it does not begin with
+ * CrAU. Progress is drawn on stream when that is a terminal.
  */
 int store_add(const char *directory, const char *path, FILE *stream,
               StoredPayload *ret) _must_check_;

@@ -112,7 +112,8 @@ static int partition_read(Disk *disk, struct fdisk_partition *from, GptPartition
             || !mul_u64(fdisk_partition_get_size(from), sector, &ret->size))
                 return -EOVERFLOW;
 
-        ret->label = strdup(label ? label : "");
+        /* A label goes to logs and the bus; one that is no text is none. */
+        ret->label = strdup(label && text_is_utf8(label, strlen(label)) ? label : "");
         ret->uuid = strdup(uuid ? uuid : "");
         ret->type = strdup(type ? fdisk_parttype_get_string(type) : "");
         if (!ret->label || !ret->uuid || !ret->type)

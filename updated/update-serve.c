@@ -1,5 +1,6 @@
 /*
- * update-serve: a small Omaha and file server for a lab, an air-gapped site, the demo and the tests.
+ * update-serve: a small Omaha and file server for a lab, an air-gapped site, the demo and the
+ * tests.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -218,7 +218,10 @@ static int on_pipe(sd_event_source *source, int fd, _unused_ uint32_t revents, v
         if (r < 0 && worker->failure.code == UPDATE_ERROR_NONE)
                 (void)update_failure_set(&worker->failure, 0, UPDATE_ERROR_GENERIC,
                                          "reading the reports of the worker: %s", strerror(-r));
-        worker->closed = true; /* our end as well: a worker that goes on talking gets SIGPIPE */
+        if (r < 0)
+                (void)sd_event_source_send_child_signal(worker->child, SIGKILL, NULL,
+                                                        0); /* or it is gone */
+        worker->closed = true;
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
         worker->pipe_fd = close_fd(worker->pipe_fd);
         worker_end_if_over(worker);

@@ -2,7 +2,6 @@
 """The demo: a fleet of three hosts updates itself, one reboot at a time. Started by tests/demo."""
 
 import argparse
-import glob
 import json
 import os
 import re
@@ -176,10 +175,9 @@ class Fleet:
 
     def prove(self):
         self.table.close(self.hosts, self.holders())
-        start = min(event["time"] for event in self.timeline.events)
         print("\nTimeline of the reboots")
         for begin, end, name in self.timeline.outages():
-            print(f"  {begin - start:6.1f} s … {end - start:6.1f} s  {name} was down for {end - begin:.1f} s")
+            print(f"  {begin - self.table.started:6.1f} s … {end - self.table.started:6.1f} s  {name} was down for {end - begin:.1f} s")
         print("\nProof")
         lock = self.lock()
         checks = [
@@ -259,7 +257,7 @@ def main():
         fleet.boot()
         fleet.roll_out()
         proved = fleet.prove()
-        print(f"\n{'Done' if proved else 'FAILED'} in {time.monotonic() - fleet.table.started:.0f} seconds.", flush=True)
+        print(f"\n{'Done' if proved else 'FAILED'} in {time.time() - fleet.table.started:.0f} seconds.", flush=True)
         if options.keep:
             fleet.explain()
     except Interrupted:

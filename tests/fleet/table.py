@@ -13,7 +13,7 @@ COLOURS = {"REBOOTING": "33", "UPDATED_NEED_REBOOT": "36", "DOWNLOADING": "34", 
 class Table:
     def __init__(self, title):
         self.title = title
-        self.started = time.monotonic()
+        self.started = time.time()
         self.live = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self.colours = self.live and not os.environ.get("NO_COLOR")
         self.ascii = "utf" not in (sys.stdout.encoding or "").lower()
@@ -23,7 +23,7 @@ class Table:
     def note(self, text):
         """A line that stays: what the demo does next."""
         self._wipe()
-        stamp = f"{time.monotonic() - self.started:6.1f} s  "
+        stamp = f"{time.time() - self.started:6.1f} s  "
         print(stamp + text, flush=True)
 
     def show(self, hosts, holders):

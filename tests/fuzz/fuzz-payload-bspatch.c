@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         _cleanup_(extent_reader_free_p) ExtentReader *reader = NULL;
         static uint8_t patch[256 * KIB];
         PayloadError error = {};
+        BspatchParameters parameters;
         uint64_t new_size;
 
         assert(target.fd >= 0 && base.fd >= 0 && ftruncate(base.fd, 8 * BLOCK) == 0);
@@ -70,7 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                         data += 3;
                         size -= 3;
                 }
-                if (bspatch_apply(data, size, reader, OLD_SIZE, &writer, new_size, &error) == 0)
+                parameters = (BspatchParameters) { data, size, true, reader, OLD_SIZE, new_size };
+                if (bspatch_apply(&parameters, &writer, &error) == 0)
                         assert(writer.written == new_size);
         }
 

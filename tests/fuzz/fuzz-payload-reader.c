@@ -26,10 +26,19 @@ static int on_operation(void *userdata, const Partition *partition, const Operat
                         Buffer *data, PayloadError *error)
 {
         Run *run = userdata;
+        PayloadSource base = { .fd = run->target.fd, .size = TARGET_MAX };
+        ExtentSource source = {
+                .base = &base,
+                .base_size = 0, /* reads as zeros */
+                .target = &run->target,
+                .block_size = reader_manifest(run->reader)->block_size,
+        };
         OperationPlace place = {
                 .target = &run->target,
                 .image_size = partition->new_image.size,
                 .block_size = reader_manifest(run->reader)->block_size,
+                .exact = reader_version(run->reader) == HEADER_VERSION_2,
+                .source = &source,
         };
         const OperationKind *kind = operation_kind(operation->type);
 
@@ -41,13 +50,16 @@ static int on_operation(void *userdata, const Partition *partition, const Operat
 
 static int run_pieces(const uint8_t *data, size_t size, size_t piece, unsigned *ret_n_operations)
 {
-        static const ReaderEvents events = { on_manifest, on_operation };
+        static const ReaderEvents events = {
+                .on_manifest = on_manifest,
+                .on_operation = on_operation,
+        };
         Run run = { .target = { .fd = memfd_create("target", MFD_CLOEXEC), .size = TARGET_MAX } };
         PayloadError error = {};
         int r;
 
         assert(run.target.fd >= 0);
-        assert(reader_new(&events, &run, &run.reader) == 0);
+        assert(reader_new(&events, &run, true, &run.reader) == 0);
         r = 0;
         for (size_t i = 0; i < size && r >= 0; i += piece)
                 r = reader_push(run.reader, data + i, MIN_OF(piece, size - i), &error);

@@ -1,5 +1,6 @@
 /*
- * A Range header: whatever it says, the answer lies inside the file. The same bytes as a Host header.
+ * A Range header: whatever it says, the answer lies inside the file. The same bytes as a Host
+ * header.
  */
 #include "fuzz/fuzz.h"
 #include "serve-address.h"

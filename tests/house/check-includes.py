@@ -24,7 +24,7 @@ WRAPPED = {
     r"expat\.h": ("updated/omaha-response.", "updated/serve-request."),
     r"libfdisk/|blkid/": ("updated/slots", "updated/gpt", "payload/target."),
     r"microhttpd\.h": ("updated/serve-",),
-    r"openssl/": ("payload/digest.", "payload/keys.", "updated/digest", "updated/serve-store.", "locksmith/base64."),
+    r"openssl/": ("payload/digest.", "payload/keys.", "updated/digest", "updated/serve-store.", "updated/base/base64."),
     r"yaml\.h": ("cloud-config/yaml-tree.",),
 }
 

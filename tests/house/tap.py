@@ -3,8 +3,9 @@
 import os
 import sys
 
-SOURCE = os.environ["SLUICE_SOURCE"]
-BUILD = os.environ["SLUICE_BUILD"]
+# Run by hand, it is this tree and its usual build directory.
+SOURCE = os.environ.get("SLUICE_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("SLUICE_BUILD") or os.path.join(SOURCE, "build")
 PARTS = ("payload", "updated", "locksmith", "cloud-config", "tests")
 
 

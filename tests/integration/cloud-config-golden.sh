@@ -29,4 +29,18 @@ done
 run "$cloud_config" validate --root "$root" --json everything
 [ "${SLUICE_GOLDEN:-}" != write ] || cp "$scratch/out" everything.json
 same "the JSON of a document with much to say" "$(cat "$scratch/out")" "$(cat everything.json)"
+
+# What is different each time becomes an ellipsis, here and there.
+messages() {
+    grep -haE '^[^ ].*: (error|warning|note): ' ./*.expected |
+        sed -E 's/^[^:]*(:[0-9]+:[0-9]+)?: (error|warning|note): ((coreos[a-z0-9.-]*): )?//
+            s/"[^"]*"/"…"/g; s/(line|part) [0-9]+/\1 …/; s/0x[0-9a-f]{2}/0x…/; s/U\+0007/U+…/
+            s/(not supported|not read|is damaged): .*/\1: …/; s/etcd at .*/etcd at …/
+            s/\$[a-z0-9_]+ (is not known here): [A-Z0-9_]+/$… \1: …/; s/^(taken from) .*/\1 …: …/; s/under coreos.*/under …/' |
+        sort -u
+}
+messages >"$scratch/messages"
+sed -n 's/^| \(.*\) | .* |$/\1/p' "$SLUICE_SOURCE/docs/cloud-config.md" | sort >"$scratch/explained"
+same "docs/cloud-config.md explains every message" "$(comm -23 "$scratch/messages" <(sort -u "$scratch/explained"))" ""
+same "… once" "$(uniq -d "$scratch/explained" | grep -v '^message$')" ""
 done_testing

@@ -12,36 +12,72 @@ openssl genrsa -out weak.pem 1024 2>/dev/null && openssl pkey -in weak.pem -pubo
 { yes "all work and no play" | head -c 1048576; head -c 1048576 /dev/urandom; head -c 1069056 /dev/zero; } >image
 head -c 1500001 "$payload" >kernel
 
-works "create makes an unsigned payload" "$payload" create --image image --kernel kernel --output unsigned
-works "create with a key makes a signed one" "$payload" create --image image --kernel kernel --key a.pem --output signed
-works "one thread" "$payload" create --image image --kernel kernel --key a.pem --output one --jobs 1
-works "the number of threads does not change a byte" cmp signed one
-works "sign" "$payload" sign unsigned --key a.pem --output signed-later
-works "signing later gives the same bytes as signing at once" cmp signed signed-later
-works "digest" "$payload" digest unsigned --output digest
-openssl pkeyutl -sign -inkey a.pem -in digest -pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pkcs1 -out signature
-works "sign with a signature made by openssl" "$payload" sign unsigned --signature signature --output signed-elsewhere
-works "which gives the same bytes again" cmp signed signed-elsewhere
+# Everything once for each format: the variable format is in all descriptions.
+for format in v1 v2; do
+    rm -f signed* unsigned one digest* signature* new*
+    works "$format: create makes an unsigned payload" "$payload" create --format $format --image image --kernel kernel --output unsigned
+    works "$format: create with a key makes a signed one" "$payload" create --format $format --image image --kernel kernel --key a.pem --output signed
+    works "$format: one thread" "$payload" create --format $format --image image --kernel kernel --key a.pem --output one --jobs 1
+    works "$format: the number of threads does not change a byte" cmp signed one
+    works "$format: sign" "$payload" sign unsigned --key a.pem --output signed-later
+    works "$format: signing later gives the same bytes as signing at once" cmp signed signed-later
+    works "$format: digest" "$payload" digest unsigned --output digest --metadata-output digest-metadata
+    elsewhere=()
+    for part in '' -metadata; do
+        [ -e digest$part ] || continue
+        openssl pkeyutl -sign -inkey a.pem -in digest$part -pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pkcs1 -out signature$part
+        elsewhere+=("-${part:+-${part#-}}-signature" "signature$part")
+    done
+    works "$format: sign with signatures made by openssl" "$payload" sign unsigned "${elsewhere[@]}" --output signed-elsewhere
+    works "$format: which gives the same bytes again" cmp signed signed-elsewhere
 
-works "verify" "$payload" verify --key a.pub.pem signed
-prints "verify names the key" "signed by [0-9a-f]{16} \(a.pub.pem\)" "$payload" verify --key b.pub.pem --key a.pub.pem signed
-works "apply a file" "$payload" apply --key a.pub.pem --target new --kernel-target new-kernel signed
-works "the image is right" cmp image new
-works "the kernel is right" cmp kernel new-kernel
-rm -f new new-kernel
-works "apply a pipe" bash -c "cat signed | '$payload' apply --key a.pub.pem --target new -"
-works "the image from the pipe is right" cmp image new
-works "apply through a pipe that trickles" bash -c "dd if=signed bs=1000 2>/dev/null | '$payload' apply --key a.pub.pem --target new -"
-works "the image from the slow pipe is right" cmp image new
+    works "$format: verify" "$payload" verify --key a.pub.pem signed
+    prints "$format: verify names the key" "signed by [0-9a-f]{16} \(a.pub.pem\)" "$payload" verify --key b.pub.pem --key a.pub.pem signed
+    works "$format: apply a file" "$payload" apply --key a.pub.pem --target new --kernel-target new-kernel signed
+    works "$format: the image is right" cmp image new
+    works "$format: the kernel is right" cmp kernel new-kernel
+    rm -f new new-kernel
+    works "$format: apply a pipe" bash -c "cat signed | '$payload' apply --key a.pub.pem --target new -"
+    works "$format: the image from the pipe is right" cmp image new
+    works "$format: apply through a pipe that trickles" bash -c "dd if=signed bs=1000 2>/dev/null | '$payload' apply --key a.pub.pem --target new -"
+    works "$format: the image from the slow pipe is right" cmp image new
+done
+
+for compression in zstd xz bzip2 none; do
+    works "v2 with $compression" "$payload" create --image image --compression $compression --key a.pem --output packed
+    works "applies" "$payload" apply --key a.pub.pem --target new packed
+    works "to the same image" cmp image new
+done
+openssl genpkey -algorithm ed25519 -out ed25519.pem 2>/dev/null
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out p256.pem 2>/dev/null
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out p384.pem 2>/dev/null
+for key in ed25519 p256 p384; do openssl pkey -in $key.pem -pubout -out $key.pub.pem; done
+works "v2 signed with three kinds of keys" "$payload" create --image image --key ed25519.pem --key p256.pem --key a.pem --output kinds
+for key in ed25519 p256 a; do works "$key is enough" "$payload" verify --key $key.pub.pem kinds; done
+works "all three can be wanted" "$payload" verify --key ed25519.pub.pem --key p256.pub.pem --key a.pub.pem --signatures 3 kinds
+refuses "another curve" 1 "only RSA of 2048" "$payload" verify --key p384.pub.pem kinds
+refuses "v1 has RSA only" 1 "format v1 can only be signed with RSA" "$payload" create --format v1 --image image --key ed25519.pem --output x
+refuses "and no zstd" 2 "v1 has bzip2 and none" "$payload" create --format v1 --compression zstd --image image --output x
+works "what v2 can say about itself" "$payload" create --image image --version 4000.1.0 --timestamp 1790000000 --expires 1800000000 --min-engine 0.1.0 --key a.pem --output said
+same "info shows it" "$("$payload" info --json said | jq -r '.timestamp, .expires, .minimum_engine, .partitions[0].version' | tr '\n' ' ')" "1790000000 1800000000 0.1.0 4000.1.0 "
+works "for a newer updater" "$payload" create --image image --min-engine 99 --key a.pem --output future
+refuses "is refused" 1 "the payload needs updater 99 or newer" "$payload" verify --key a.pub.pem future
+works "one that has expired" "$payload" create --image image --expires 1000000000 --key a.pem --output expired
+refuses "is refused too" 1 "the payload has expired" "$payload" verify --key a.pub.pem expired
+
+# From here on version 1, where nothing is said.
+create=("$payload" create --format v1)
+works "signed" "${create[@]}" --image image --kernel kernel --key a.pem --output signed
+works "unsigned" "${create[@]}" --image image --output unsigned
 
 head -c 4097 image >odd
-works "an image that is no multiple of a block" "$payload" create --image odd --key a.pem --output odd.payload
+works "an image that is no multiple of a block" "${create[@]}" --image odd --key a.pem --output odd.payload
 same "says that it is padded" "$(grep -c "padded with zeros" err)" 1
 works "and can be applied" "$payload" apply --key a.pub.pem --target new odd.payload
 same "to two whole blocks" "$(stat -c %s new)" 8192
 works "which begin with the image" cmp -n 4097 odd new
 
-works "two keys sign" "$payload" create --image odd --key a.pem --key b.pem --output two
+works "two keys sign" "${create[@]}" --image odd --key a.pem --key b.pem --output two
 works "either is enough" "$payload" verify --key b.pub.pem two
 works "both can be wanted" "$payload" verify --key b.pub.pem --key a.pub.pem --signatures 2 two
 mkdir keys.d && cp a.pub.pem b.pub.pem keys.d
@@ -59,7 +95,7 @@ refuse_untouched() { # WHAT TEXT ARGUMENTS...: refused, and what is at the targe
 refuse_untouched "the wrong key" "none of its 1 signatures is by a trusted key" --key b.pub.pem signed
 refuse_untouched "unsigned" "is not signed" --key a.pub.pem unsigned
 refuse_untouched "no payload" "not an update payload" --key a.pub.pem image
-refuse_untouched "a weak key" "only RSA keys of 2048" --key weak.pub.pem signed
+refuse_untouched "a weak key" "only RSA of 2048" --key weak.pub.pem signed
 refuse_untouched "a private key as a public one" "no key of the wanted kind" --key a.pem signed
 refuse_untouched "no such key" "none.pem: No such file" --key none.pem signed
 refuse_untouched "no such payload" "none: No such file" --key a.pub.pem none
@@ -67,11 +103,11 @@ mkdir empty.d
 refuse_untouched "a key directory without keys" "there is no \*.pem in it" --key empty.d signed
 refuses "a directory as target" 1 "Is a directory" "$payload" apply --key a.pub.pem --target . signed
 refuses "a character device as target" 1 "neither a regular file nor a block device" "$payload" apply --key a.pub.pem --target /dev/null signed
-refuses "an empty image" 1 "it is empty" "$payload" create --image /dev/null --output x
+refuses "an empty image" 1 "it is empty" "${create[@]}" --image /dev/null --output x
 refuses "no key" 2 "key is missing" "$payload" verify signed
 refuses "no target" 2 "target is missing" "$payload" apply --key a.pub.pem signed
-refuses "no image" 2 "image is missing" "$payload" create --output x
-refuses "a compression that does not exist" 2 "is not known" "$payload" create --image image --output x --compression lzw
+refuses "no image" 2 "image is missing" "${create[@]}" --output x
+refuses "a compression that does not exist" 2 "is not known" "${create[@]}" --image image --output x --compression lzw
 
 echo old >file && chmod 600 file && ln -s file link
 works "apply to a symbolic link" "$payload" apply --key a.pub.pem --target link signed

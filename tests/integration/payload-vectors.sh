@@ -25,7 +25,7 @@ works "verify a delta" "$payload" verify --key "$key" "$vectors/delta64-kernel-s
 
 # The same image made into a payload by us: only the 256 bytes of the signature may differ.
 openssl genrsa -out key.pem 2048 2>/dev/null
-works "make the same payload" "$payload" create --image oem --compression none --key key.pem --output ours
+works "make the same payload" "$payload" create --format v1 --image oem --compression none --key key.pem --output ours
 head -c -256 ours >ours.head
 head -c -256 "$vectors/oem-test.gz" >theirs.head
 works "it is the same, byte for byte, up to the signature" cmp ours.head theirs.head

@@ -23,6 +23,7 @@ struct HttpRequest {
         HttpOnData on_data;
         HttpOnDone on_done;
         void *userdata;
+        bool cancelled; /* from inside curl: the reaper frees it */
         LIST_ENTRY(HttpRequest) entries;
 };
 
@@ -31,6 +32,7 @@ struct Http {
         sd_event_source *timer;  /* when curl wants to be called again */
         sd_event_source *reaper; /* collects finished transfers outside of curl's callbacks */
         CURLM *multi;
+        bool in_curl; /* curl is calling us: it must not be called now */
         LIST_HEAD(, HttpRequest) requests;
 };
 
@@ -42,9 +44,13 @@ static void http_reap_later(Http *http)
 
 static int http_act(Http *http, curl_socket_t socket, int what)
 {
+        CURLMcode code;
         int running;
 
-        if (curl_multi_socket_action(http->multi, socket, what, &running) != CURLM_OK)
+        http->in_curl = true;
+        code = curl_multi_socket_action(http->multi, socket, what, &running);
+        http->in_curl = false;
+        if (code != CURLM_OK)
                 return -EIO;
 
         http_reap_later(http);
@@ -145,7 +151,14 @@ DEFINE_CLEANUP(HttpRequest *, request_free);
 
 HttpRequest *http_cancel(HttpRequest *request)
 {
-        return request_free(request);
+        if (!request || !request->http)
+                return NULL; /* its on_done() is running, and it goes after that */
+        if (!request->http->in_curl)
+                return request_free(request);
+
+        request->cancelled = true;
+        http_reap_later(request->http);
+        return NULL;
 }
 
 static void request_fill_result(HttpRequest *request)
@@ -169,6 +182,8 @@ static size_t on_curl_body(char *data, size_t size, size_t n, void *userdata)
         HttpRequest *request = userdata;
         int r;
 
+        if (request->cancelled)
+                return 0;
         size *= n; /* curl: size is always 1 */
         request_fill_result(request);
         if (size > request->size_max - request->received)
@@ -185,7 +200,7 @@ static size_t on_curl_body(char *data, size_t size, size_t n, void *userdata)
                 return 0; /* ends the transfer: the reaper reports result.error, not curl's "write error" */
         }
         request->received += size;
-        return size;
+        return request->cancelled ? 0 : size;
 }
 
 /* Keeps the value when the header line has that name. */
@@ -203,6 +218,17 @@ static int header_keep(const char *line, const char *name, char **target)
         return text_set(target, text_strip(copy));
 }
 
+/* A status line begins the headers of the next answer: those of a redirect are not the final one's. */
+static void headers_forget(HttpRequest *request)
+{
+        char **const kept[] = { &request->etag, &request->content_range, &request->content_type };
+
+        for (size_t i = 0; i < ELEMENTSOF(kept); i++) {
+                free(*kept[i]);
+                *kept[i] = NULL;
+        }
+}
+
 static size_t on_curl_header(char *data, size_t size, size_t n, void *userdata)
 {
         HttpRequest *request = userdata;
@@ -216,6 +242,8 @@ static size_t on_curl_header(char *data, size_t size, size_t n, void *userdata)
                 line = strndup(data, size);
                 r = line ? 0 : -ENOMEM;
         }
+        if (r >= 0 && after_prefix(line, "HTTP/"))
+                headers_forget(request);
         if (r >= 0)
                 r = header_keep(line, "etag", &request->etag);
         if (r >= 0)
@@ -243,6 +271,7 @@ static const struct {
         { CURLE_COULDNT_CONNECT, -ECONNREFUSED, false },
         { CURLE_PARTIAL_FILE, -ECONNRESET, false },
         { CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT, false },
+        { CURLE_RANGE_ERROR, -ERANGE, false },
         { CURLE_SSL_CONNECT_ERROR, -EPROTO, true },
         { CURLE_TOO_MANY_REDIRECTS, -ELOOP, false },
         { CURLE_GOT_NOTHING, -ECONNRESET, false },
@@ -273,7 +302,16 @@ static void request_judge(HttpRequest *request, CURLcode code)
                 result->detail = strerror(-result->error);
 }
 
-/* Calls back and frees. The owner may start or cancel other requests from its callback. */
+/* Takes a request out of curl and out of the list: what is left of it is its result. */
+static void request_detach(HttpRequest *request)
+{
+        (void)curl_multi_remove_handle(request->http->multi,
+                                       request->easy); /* fails only inside of curl */
+        LIST_REMOVE(request, entries);
+        request->http = NULL;
+}
+
+/* Calls back and frees. The owner may start or cancel requests from its callback, and even let go of all. */
 static void request_finish(HttpRequest *request, CURLcode code)
 {
         _cleanup_(request_free_p) _unused_ HttpRequest *owned = request;
@@ -286,25 +324,39 @@ static void request_finish(HttpRequest *request, CURLcode code)
                         request->result.error = r;
                 request->result.body = body;
         }
+        request_detach(request);
         request->on_done(&request->result, request->userdata);
 }
 
-/* Collects every finished transfer: curl may report several for one wake-up. */
+static void http_free_cancelled(Http *http)
+{
+        HttpRequest *request = LIST_FIRST(&http->requests);
+
+        while (request) {
+                HttpRequest *next = LIST_NEXT(request, entries);
+
+                if (request->cancelled)
+                        request_free(request);
+                request = next;
+        }
+}
+
+/* Reports one finished transfer each time: its callback may free all others, and http too. */
 static int on_reap(_unused_ sd_event_source *source, void *userdata)
 {
         Http *http = userdata;
         CURLMsg *message;
         int left;
 
+        http_free_cancelled(http);
         while ((message = curl_multi_info_read(http->multi, &left))) {
                 HttpRequest *request;
 
                 if (message->msg == CURLMSG_DONE
                     && curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request)
                                == CURLE_OK) {
+                        http_reap_later(http); /* there may be more */
                         request_finish(request, message->data.result);
-                        http_reap_later(
-                                http); /* the callback may have freed others: look again from the loop */
                         return 0;
                 }
         }
@@ -317,6 +369,7 @@ Http *http_free(Http *http)
         if (!http)
                 return NULL;
 
+        assert(!http->in_curl);
         while (!LIST_EMPTY(&http->requests))
                 request_free(LIST_FIRST(&http->requests));
         if (http->multi)
@@ -528,7 +581,7 @@ int http_url_for_log(const char *text, char **ret)
 
         if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) {
                 static const CURLUPart hidden[] = { CURLUPART_USER, CURLUPART_PASSWORD,
-                                                    CURLUPART_QUERY };
+                                                    CURLUPART_QUERY, CURLUPART_FRAGMENT };
 
                 for (size_t i = 0; i < ELEMENTSOF(hidden); i++)
                         (void)curl_url_set(url, hidden[i], NULL, 0); /* only an absent part fails */

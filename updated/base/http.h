@@ -33,8 +33,13 @@ typedef struct HttpResult {
         uint64_t retry_after;      /* seconds, 0: not said */
 } HttpResult;
 
-/* A piece of the body of a 2xx answer. A negative return ends the request with that error. */
+/*
+ * A piece of the body of a 2xx answer. A negative return ends the request with that error. Curl is at work below:
+ * requests may be cancelled here, this one too, but not started, and http_free() must wait.
+ */
 typedef int (*HttpOnData)(const HttpResult *head, const void *data, size_t size, void *userdata);
+
+/* The end. Anything may be done here, http_free() too; the request itself is gone already. */
 typedef void (*HttpOnDone)(const HttpResult *result, void *userdata);
 
 /* Everything borrowed, and only needed during the call of http_start(). */
@@ -43,7 +48,7 @@ typedef struct HttpParameters {
         const void *body; /* POST this, or NULL: GET */
         size_t body_size;
         const char *const *headers; /* "Name: value", ended by NULL; or NULL */
-        uint64_t range_from;        /* GET from this byte on; 0: all */
+        uint64_t range_from; /* GET from this byte on; 0: all. -ERANGE: the server sends others */
         size_t size_max; /* more bytes of answer than this end the request with -EFBIG; needed */
         usec_t connect_timeout; /* 0: HTTP_CONNECT_TIMEOUT */
         usec_t total_timeout;   /* 0: none, only the low-speed limit */
@@ -70,5 +75,5 @@ HttpRequest *http_cancel(HttpRequest *request);
 /* Is text an absolute http:// or https:// URL with a host, and nothing curl finds fault with? */
 bool http_url_is_valid(const char *text);
 
-/* The URL without user, password and query, for logs; the caller frees it. */
+/* The URL without user, password, query and fragment, for logs; the caller frees it. */
 int http_url_for_log(const char *url, char **ret) _must_check_;

@@ -228,12 +228,15 @@ static int verb_unknown(const Program *program, const char *name)
         return program_usage("unknown command \"%s\"", name);
 }
 
-static int arguments_check(const char *what, int n, int min, int max)
+/* verb may be NULL: the program itself. */
+static int arguments_check(const Verb *verb, int n, int min, int max)
 {
+        const char *name = verb ? verb->name : "", *colon = verb ? ": " : "";
+
         if (n < min)
-                return program_usage("%s: an argument is missing", what);
+                return program_usage("%s%san argument is missing", name, colon);
         if (max >= 0 && n > max)
-                return program_usage("%s: too many arguments", what);
+                return program_usage("%s%stoo many arguments", name, colon);
         return 0;
 }
 
@@ -263,7 +266,7 @@ static int program_run_verb(const Program *program, int argc, char **argv)
         if (r != 0)
                 return r - 1;
 
-        r = arguments_check(verb->name, argc - optind, verb->min, verb->max);
+        r = arguments_check(verb, argc - optind, verb->min, verb->max);
         if (r != 0)
                 return r;
 
@@ -284,7 +287,7 @@ int program_run(const Program *program, int argc, char **argv)
         if (program->verbs && !(program->run && optind == argc))
                 return program_run_verb(program, argc - optind, argv + optind);
 
-        r = arguments_check(program->name, argc - optind, 0, program->max_arguments);
+        r = arguments_check(NULL, argc - optind, 0, program->max_arguments);
         if (r != 0)
                 return r;
 

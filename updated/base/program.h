@@ -47,14 +47,14 @@ typedef struct Verb {
 
 typedef struct Program {
         const char *name;
-        const char *synopsis;              /* behind the name in the usage line */
-        const char *summary;               /* one or more lines below it */
-        const Option *options;             /* understood before and behind a verb, or NULL */
-        const Verb *verbs;                 /* or NULL for a program without verbs */
-        const char *default_verb;          /* run when none is given; NULL: usage error */
+        const char *synopsis;     /* behind the name in the usage line */
+        const char *summary;      /* one or more lines below it */
+        const Option *options;    /* understood before and behind a verb, or NULL */
+        const Verb *verbs;        /* or NULL for a program without verbs */
+        const char *default_verb; /* run when none is given; NULL: usage error */
         /* Instead of verbs, or beside them when none is given; argv[0] is the program. */
         int (*run)(int argc, char **argv);
-        int max_arguments;                 /* of run */
+        int max_arguments;  /* of run */
         bool single_dash;   /* "-name" means "--name" too, as the classic tools had it */
         const char *footer; /* last lines of the help, or NULL */
 } Program;

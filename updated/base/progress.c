@@ -1,4 +1,5 @@
 #include <langinfo.h>
+#include <locale.h>
 
 #include "base/progress.h"
 
@@ -34,9 +35,15 @@ const char *progress_bar(double fraction, unsigned width, bool ascii,
         return buffer;
 }
 
+/* Asks the environment without changing the locale of the program, which parses bytes in the C locale. */
 static bool terminal_is_ascii(void)
 {
-        return !streq(nl_langinfo(CODESET), "UTF-8");
+        locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+        bool utf8 = locale && streq(nl_langinfo_l(CODESET, locale), "UTF-8");
+
+        if (locale)
+                freelocale(locale);
+        return !utf8;
 }
 
 static void progress_draw(Progress *progress, uint64_t done, usec_t now)
@@ -65,6 +72,7 @@ void progress_start(Progress *progress, FILE *stream, const char *label, uint64_
                 .started = now_boottime(),
                 .terminal = isatty(fileno(stream)),
         };
+        progress->drawn = progress->started; /* at once there is no speed to show */
 }
 
 void progress_update(Progress *progress, uint64_t done)

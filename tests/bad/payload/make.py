@@ -4,11 +4,15 @@
 The fixtures are committed; run this only to add one. It makes a new key pair, keeps the public half beside
 the fixtures (key.pub.pem) and throws the private one away, so every file changes.
 """
-import bz2, hashlib, os, struct, subprocess, sys, tempfile
+import bz2, hashlib, lzma, os, struct, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BLOCK = 512
 HOLE = 2**64 - 1
+
+
+def packed(data):
+    return bz2.compress(data, 1)  # small blocks: the decoder needs less memory, and the tests less time
 
 
 def varint(n):
@@ -36,7 +40,7 @@ def extent(start, n):
 
 
 def operation(kind=0, offset=0, data=b"", target=((0, 2),), source=(), digest=None, length=None,
-              source_length=None, target_length=None):
+              source_length=None, target_length=None, source_digest=None):
     out = number(1, kind)
     length = len(data) if length is None else length
     if length:
@@ -51,6 +55,8 @@ def operation(kind=0, offset=0, data=b"", target=((0, 2),), source=(), digest=No
         out += number(7, target_length)
     if length and digest != b"":
         out += text(8, digest or sha(data))
+    if source_digest:
+        out += text(9, source_digest)
     return out
 
 
@@ -122,11 +128,11 @@ def signed_number(n):
 
 def patch(steps, diff=b"", extra=b"", size=None, magic=b"BSDIFF40", control_length=None, diff_length=None, tail=b""):
     """BSDIFF40; steps: (bytes added to old ones, new bytes, move in the old data)."""
-    control, diff_z = bz2.compress(b"".join(signed_number(n) for step in steps for n in step)), bz2.compress(diff)
+    control, diff_z = packed(b"".join(signed_number(n) for step in steps for n in step)), packed(diff)
     size = sum(max(a, 0) + max(b, 0) for a, b, _ in steps) if size is None else size
     return magic + signed_number(len(control) if control_length is None else control_length) + \
         signed_number(len(diff_z) if diff_length is None else diff_length) + signed_number(size) + \
-        control + diff_z + bz2.compress(extra) + tail
+        control + diff_z + packed(extra) + tail
 
 
 def block_read(image, extents):
@@ -171,6 +177,132 @@ def delta_in_place():
     return payload(operations=operations, data=data, old=info(len(BASE), sha(BASE)), new=info(len(new), sha(new)))
 
 
+def partition(name=b"usr", operations=None, new=info(len(IMAGE), sha(IMAGE)), old=None):
+    out = text(1, name) if name is not None else b""
+    if old:
+        out += text(6, old)
+    out += text(7, new)
+    for o in [operation(data=IMAGE)] if operations is None else operations:
+        out += text(8, o)
+    return out
+
+
+def payload2(partitions=None, data=IMAGE, metadata_message=None, metadata_size=None, message=None, more=b"", size=262,
+             metadata_signed=True):
+    """Format version 2: the metadata has signatures of its own, which are not part of what is signed at the end."""
+    def signed(digest):
+        return text(1, text(2, sign(digest)))
+    m = number(3, BLOCK) + number(4, len(data)) + number(5, size) + number(12, 0)
+    for p in [partition()] if partitions is None else partitions:
+        m += text(13, p)
+    m += more
+    head = b"CrAU" + struct.pack(">QQI", 2, len(m), metadata_size if metadata_size is not None else
+                                 size if metadata_signed else 0) + m
+    first = b"" if not metadata_signed else metadata_message or signed(sha(head))
+    return head + first + data + (message or signed(sha(head + data)))
+
+
+def zstd(data, *options):
+    return subprocess.run(["zstd", "-q", "-c", *options], input=data, check=True, capture_output=True).stdout
+
+
+def all_operations():
+    """One operation of each kind that version 2 has, over a base."""
+    new, operations, data, block = b"", [], b"", 0
+
+    def add(kind, blob, content, source=(), **kw):
+        nonlocal new, data, block
+        assert len(content) % BLOCK == 0
+        n = len(content) // BLOCK
+        if source:
+            kw["source_digest"] = sha(block_read(BASE, source))
+        operations.append(operation(kind, offset=len(data), data=blob, target=((block, n),), source=source, **kw))
+        new, data, block = new + content, data + blob, block + n
+
+    one, two = IMAGE[:BLOCK], IMAGE[::-1]
+    add(0, one, one)
+    add(1, packed(two), two)
+    add(4, b"", BASE[3 * BLOCK:] + BASE[:BLOCK], [(3, 1), (0, 1)])
+    old = block_read(BASE, [(1, 2)])
+    add(5, patch([(1024, 0, 0)], b"\2" * 1024), bytes((c + 2) % 256 for c in old), [(1, 2)])
+    add(6, b"", bytes(BLOCK))
+    add(7, b"", bytes(2 * BLOCK))
+    add(8, lzma.compress(two, check=lzma.CHECK_CRC32), two)
+    brotli_hello = bytes([0x0b, 0x02, 0x80]) + b"hello" + bytes([0x03])
+    control = b"".join(map(signed_number, (BLOCK - 5, 5, 0)))
+    diff = packed(bytes(BLOCK - 5))
+    add(10, b"BSDF2\0\1\2" + signed_number(len(control)) + signed_number(len(diff)) + signed_number(BLOCK) + control +
+        diff + brotli_hello, BASE[:BLOCK - 5] + b"hello", [(0, 1)])
+    add(14, zstd(two), two)
+    return payload2([partition(operations=operations, new=info(len(new), sha(new)), old=info(len(BASE), sha(BASE))),
+                     partition(b"vendor", [operation(data=IMAGE, offset=len(data))])], data + IMAGE)
+
+
+def all_of_version_2():
+    old = info(len(BASE), sha(BASE))
+
+    def one(name, pattern, o, blob=b"", **kw):
+        bad(name, "usr: operation 0: .*" + pattern, payload2([partition(operations=[o], old=kw.pop("old", None))], blob, **kw))
+
+    bad("v2-metadata-unsigned", "the metadata of the payload is not signed", payload2(metadata_signed=False))
+    bad("v2-metadata-signature", "metadata: none of its 1 signatures", payload2(metadata_message=text(1, text(2, b"x" * 256))))
+    bad("v2-metadata-garbage", "metadata: the signatures are no valid protobuf", payload2(metadata_message=b"\xff" * 262))
+    bad("v2-metadata-too-large", "signatures of the metadata of 65537 bytes", payload2(metadata_size=65537))
+    bad("v2-signature", "[^a]: none of its 1 signatures", payload2(message=text(1, text(2, b"x" * 256))))
+    bad("v2-no-partitions", "0 partitions; 1 to 64", payload2([]))
+    bad("v2-partitions", "65 partitions; 1 to 64", payload2([partition(b"p%d" % i) for i in range(65)]))
+    bad("v2-name-none", "name of partition 0 is not allowed", payload2([partition(None)]))
+    bad("v2-name-path", "name of partition 0 is not allowed", payload2([partition(b"../usr")]))
+    bad("v2-name-dot", "name of partition 0 is not allowed", payload2([partition(b".hidden")]))
+    bad("v2-name-long", "name of partition 0 is not allowed", payload2([partition(b"x" * 65)]))
+    bad("v2-name-twice", "two parts are for the usr", payload2([partition(), partition()]))
+    bad("v2-no-slot", 'no partition of the payload is called "usr"',
+        payload2([partition(b"a"), partition(b"b", [operation(data=IMAGE, offset=1024)])], IMAGE * 2))
+    bad("v2-other-hash-wrong", "vendor: operation 0: its data has the wrong SHA-256",
+        payload2([partition(), partition(b"vendor", [operation(data=IMAGE, offset=1024)])], IMAGE + IMAGE[::-1]))
+    bad("v2-feature", 'needs an updater with the feature "group-diff"', payload2(more=text(1000, b"group-diff")))
+    bad("v2-engine", "needs updater 99.0 or newer", payload2(more=text(1002, b"99.0")))
+    bad("v2-engine-garbage", "the version of the updater is no plain text", payload2(more=text(1002, b"\x1b[2J")))
+    for number_, name in (9, "PUFFDIFF"), (11, "ZUCCHINI"), (12, "LZ4DIFF_BSDIFF"), (13, "LZ4DIFF_PUFFDIFF"):
+        one("v2-type-" + name.lower(), name + " is not supported by this updater", operation(number_, data=IMAGE), IMAGE)
+    one("v2-type-100", "type 100 is not known, it needs a newer updater", operation(100, data=IMAGE), IMAGE)
+    one("v2-move", "MOVE is not for payloads of version 2", operation(2, source=((0, 2),)), old=old)
+    one("v2-source-outside", "source blocks 3 . 2 are outside", operation(4, source=((3, 2),)), old=old)
+    one("v2-source-hash", "the blocks of the base that it needs are not the right ones",
+        operation(4, source=((0, 2),), source_digest=sha(b"")), old=old)
+    one("v2-copy-unequal", "SOURCE_COPY of unequal", operation(4, source=((0, 1),)), old=old)
+    one("v2-copy-without-base", "names no old image", operation(4, source=((0, 2),)))
+    bad("v2-gap", "usr: block 1 is written by no operation",
+        payload2([partition(operations=[operation(4, source=((0, 1),), target=((0, 1),))], old=old)], b""))
+    bad("v2-overlap", "usr: block 0 is written twice",
+        payload2([partition(operations=[operation(6), operation(6, target=((0, 1),))])], b""))
+    bad("v1-zero", "ZERO is not for payloads of version 1", payload(operations=[operation(6)], data=b""))
+    one("v2-zero-with-data", "ZERO with data", operation(6, data=IMAGE), IMAGE)
+    one("v2-zero-outside", "target blocks 1 . 2 are outside", operation(6, target=((0, 1), (1, 2))))
+    one("v2-replace-short", "its data makes 1023 bytes, less than its place", operation(data=IMAGE[:-1]), IMAGE[:-1])
+    for kind, name, good in (8, "xz", lzma.compress(IMAGE)), (14, "zstd", zstd(IMAGE)):
+        tests = {
+            "garbage": (good[:8] + b"x" * 60, "not one whole compressed stream"),
+            "truncated": (good[:-1], "not one whole compressed stream"),
+            "trailing": (good + b"\0\0\0\0", "not one whole compressed stream"),
+            "two-streams": (good + good, "not one whole compressed stream"),
+            "one-byte-more": (lzma.compress(IMAGE + b"x") if kind == 8 else zstd(IMAGE + b"x"), "larger than its place"),
+            "bomb": (lzma.compress(bytes(2**24)) if kind == 8 else zstd(bytes(2**24)), "larger than its place"),
+        }
+        for what, (blob, pattern) in tests.items():
+            one(f"{name}-{what}", pattern, operation(kind, data=blob), blob)
+    blob = lzma.compress(IMAGE, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**27}])
+    one("xz-dictionary", "not one whole compressed stream", operation(8, data=blob), blob)
+    blob = b"\x28\xb5\x2f\xfd\x00\xa8\x01\0\0"  # a window of 2 GiB, one empty last block
+    one("zstd-window", "not one whole compressed stream", operation(14, data=blob), blob)
+    blob = struct.pack("<II", 0x184D2A50, 4) + b"skip" + zstd(IMAGE)
+    one("zstd-skippable", "not one whole compressed stream", operation(14, data=blob), blob)
+    blob = b"BSDF2\3\1\1" + patch([(1024, 0, 0)], bytes(1024))[8:]
+    one("bsdf2-codec", "its patch has a compression that is not known",
+        operation(10, data=blob, source=((0, 4),)), blob, old=old)
+    one("bsdf2-in-bsdiff", "its patch does not begin with", operation(5, data=blob, source=((0, 4),)), blob, old=old)
+
+
 fixtures = {}
 
 
@@ -180,7 +312,7 @@ def bad(name, pattern, content):
 
 def all_of_them():
     whole = payload()
-    packed = bz2.compress(IMAGE)
+    image_z = packed(IMAGE)
     half = operation(data=IMAGE[:BLOCK], target=((0, 1),))
     half2 = lambda **kw: operation(data=IMAGE[BLOCK:], offset=BLOCK, target=((1, 1),), **kw)
     old = info(len(IMAGE), sha(IMAGE))
@@ -188,7 +320,7 @@ def all_of_them():
     bad("empty", "ends after 0 bytes, in the middle of its header", b"")
     bad("magic", "not an update payload", b"CrAV" + whole[4:])
     bad("html", "not an update payload", b"<html><body>Please log in</body></html>")
-    bad("version-0", "format version 0", payload(version=0))
+    bad("version-0", "format version 0 needs", payload(version=0))
     bad("version-huge", "needs a newer updater", payload(version=2**64 - 1))
     bad("manifest-empty", "the manifest is empty", payload(msize=0))
     bad("manifest-too-large", "manifest has 16777217 bytes", payload(msize=2**24 + 1))
@@ -260,8 +392,8 @@ def all_of_them():
     bad("signatures-garbage", "the signatures are no valid protobuf", payload(message=b"\xff" * 264))
     bad("signatures-none", "0 signatures; 1 to 16 are possible", payload(message=text(9, b"x" * 261), size=264))
     bad("signatures-many", "17 signatures; 1 to 16", payload(message=text(1, number(1, 2) + text(2, b"x")) * 17, size=17 * 7))
-    bad("signature-empty", "signature 0 is empty or too large", payload(message=text(1, number(1, 2) + text(2, b"")), size=6))
-    bad("signature-large", "signature 0 is empty or too large",
+    bad("signature-empty", "signature 0 is empty, too large or badly padded", payload(message=text(1, number(1, 2) + text(2, b"")), size=6))
+    bad("signature-large", "signature 0 is empty, too large or badly padded",
         payload(message=text(1, number(1, 2) + text(2, b"x" * 2049)), size=2057))
     bad("signature-version", "signature 0 is not numbered as version 2",
         payload(message=lambda d: text(1, number(1, 1) + text(2, sign(d)))))
@@ -271,19 +403,19 @@ def all_of_them():
     def packed_bad(name, pattern, data, **kw):
         bad(name, pattern, payload(operations=[operation(1, data=data, **kw)], data=data))
     packed_bad("bzip2-garbage", "not one whole compressed stream", b"BZh9" + b"x" * 60)
-    packed_bad("bzip2-truncated", "not one whole compressed stream", packed[:-5])
-    packed_bad("bzip2-trailing", "not one whole compressed stream", packed + b"\0")
-    packed_bad("bzip2-two-streams", "not one whole compressed stream", bz2.compress(IMAGE[:512]) + bz2.compress(IMAGE[512:]))
-    packed_bad("bzip2-bomb", "its data is larger than its place", bz2.compress(b"\0" * 2**26))
-    packed_bad("bzip2-one-byte-more", "its data is larger than its place", bz2.compress(IMAGE + b"\0"))
-    packed_bad("bzip2-length", "its data makes 1024 bytes, 1000 were announced", packed, target_length=1000)
+    packed_bad("bzip2-truncated", "not one whole compressed stream", image_z[:-5])
+    packed_bad("bzip2-trailing", "not one whole compressed stream", image_z + b"\0")
+    packed_bad("bzip2-two-streams", "not one whole compressed stream", packed(IMAGE[:512]) + packed(IMAGE[512:]))
+    packed_bad("bzip2-bomb", "its data is larger than its place", packed(b"\0" * 2**26))
+    packed_bad("bzip2-one-byte-more", "its data is larger than its place", packed(IMAGE + b"\0"))
+    packed_bad("bzip2-length", "its data makes 1024 bytes, 1000 were announced", image_z, target_length=1000)
     def delta_bad(name, pattern, blob, length=1024, source_length=len(BASE)):
         bad("bsdiff-" + name, "operation 0: .*" + pattern, payload(
             operations=[operation(3, data=blob, source=((0, 4),), target=((0, 2),), source_length=source_length,
                                   target_length=length)], data=blob, old=info(len(BASE), sha(BASE))))
     fine = [(1024, 0, 0)], bytes(1024)
     delta_bad("magic", "its patch does not begin with", patch(*fine, magic=b"BSDIFF41"))
-    delta_bad("short", "its patch does not begin with", b"BSDIFF40" + bytes(23))
+    delta_bad("short", "its patch is too short", b"BSDIFF40" + bytes(23))
     delta_bad("size", "another size of the new data", patch(*fine, size=1023))
     delta_bad("size-negative", "another size of the new data", patch(*fine, size=-1024))
     delta_bad("control-length", "streams that are longer than itself", patch(*fine, control_length=4000))
@@ -319,6 +451,7 @@ def all_of_them():
 def main():
     key_make()
     all_of_them()
+    all_of_version_2()
     for old in os.listdir(HERE):
         if old.endswith(".payload"):
             os.unlink(os.path.join(HERE, old))
@@ -330,6 +463,10 @@ def main():
                 f.write(content)
     with open(HERE + "/good.payload", "wb") as f:
         f.write(payload())
+    with open(HERE + "/good-v2.payload", "wb") as f:
+        f.write(all_operations())
+    with open(HERE + "/dated.payload", "wb") as f:
+        f.write(payload2(more=number(14, 1000) + number(1001, 2000)))
     with open(HERE + "/good-delta.payload", "wb") as f:
         f.write(delta_in_place())
     with open(HERE + "/base.img", "wb") as f:

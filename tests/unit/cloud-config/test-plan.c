@@ -149,7 +149,8 @@ static void test_a_real_unit_file_is_never_touched(_unused_ void **state)
         strategy_plan(root, "off", &plan);
         assert_int_equal(plan.mask, MASK_KEEP);
         assert_int_equal(plan.steps, STEP_STOP_LOCKSMITHD);
-        assert_non_null(strstr(plan.warnings, "is a unit file"));
+        assert_int_equal(plan.warnings.n_items, 1);
+        assert_non_null(strstr(plan.warnings.items[0], "is a unit file"));
         directory_remove(root);
 }
 
@@ -165,7 +166,8 @@ static void test_a_mask_that_is_not_ours_stays_and_is_said(_unused_ void **state
                 strategy_plan(root, "reboot", &plan);
                 assert_int_equal(plan.mask, MASK_KEEP);
                 assert_int_equal(plan.steps, 0);
-                assert_non_null(strstr(plan.warnings, "not by cloud-config"));
+                assert_int_equal(plan.warnings.n_items, 1);
+                assert_non_null(strstr(plan.warnings.items[0], "not by cloud-config"));
                 directory_remove(root);
         }
 }

@@ -13,8 +13,12 @@
 #define FIXTURE_MAX (1 * MIB)
 #define IMAGE_SIZE  1024
 
+/* The good ones: version 1, a delta of version 1, every operation of version 2. */
+static const char *const good[] = { "good", "good-delta", "good-v2" };
+
 typedef struct Fixture {
         PayloadKeys *keys;
+        PayloadSource base;
         char *data;
         size_t size;
         int fd;
@@ -23,19 +27,23 @@ typedef struct Fixture {
 
 static void fixture_load(Fixture *fixture, const char *name)
 {
-        _cleanup_free_ char *path = NULL, *key = NULL;
+        _cleanup_free_ char *path = NULL, *key = NULL, *base = NULL;
         const char *source = getenv("SLUICE_SOURCE");
 
         assert_non_null(source);
         assert_true(asprintf(&path, "%s/tests/bad/payload/%s.payload", source, name) > 0);
         assert_true(asprintf(&key, "%s/tests/bad/payload/key.pub.pem", source) > 0);
+        assert_true(asprintf(&base, "%s/tests/bad/payload/base.img", source) > 0);
         *fixture = (Fixture) { .fd = memfd_create("target", MFD_CLOEXEC) };
         assert_true(fixture->fd >= 0);
         assert_int_equal(file_read(NULL, path, FIXTURE_MAX, &fixture->data, &fixture->size), 0);
         assert_int_equal(payload_keys_new(&fixture->keys), 0);
         assert_int_equal(payload_keys_add_file(fixture->keys, key), 0);
+        fixture->base = (PayloadSource) { .fd = root_open(NULL, base, O_RDONLY, 0), .size = 2048 };
+        assert_true(fixture->base.fd >= 0);
         fixture->parameters = (PayloadApplyParameters) {
                 .keys = fixture->keys,
+                .base = &fixture->base,
                 .target = { .fd = fixture->fd, .resizable = true },
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = fixture->size,
@@ -46,6 +54,7 @@ static void fixture_done(Fixture *fixture)
 {
         payload_keys_free(fixture->keys);
         free(fixture->data);
+        close(fixture->base.fd);
         close(fixture->fd);
 }
 
@@ -66,7 +75,6 @@ static int fixture_apply(const Fixture *fixture, size_t piece, PayloadError *err
         if (r < 0)
                 return r;
         assert_int_equal(payload_apply_bytes(apply), fixture->size);
-        assert_int_equal(payload_apply_image_size(apply), IMAGE_SIZE);
         assert_non_null(payload_apply_signer(apply, 0));
         assert_null(payload_apply_signer(apply, 1));
         return 0;
@@ -85,6 +93,75 @@ static void test_a_good_payload_can_be_pushed_in_pieces_of_any_size(_unused_ voi
                 for (size_t i = 0; i < IMAGE_SIZE; i++)
                         assert_int_equal(image[i], i % 256);
         }
+        fixture_done(&fixture);
+}
+
+static void test_every_kind_of_payload_can_be_pushed_in_pieces(_unused_ void **state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+                Fixture fixture;
+
+                fixture_load(&fixture, good[i]);
+                for (size_t piece = 1; piece <= fixture.size; piece += 13)
+                        assert_int_equal(fixture_apply(&fixture, piece, NULL), 0);
+                fixture_done(&fixture);
+        }
+}
+
+static void test_every_flipped_byte_is_refused(_unused_ void **state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+                Fixture fixture;
+
+                fixture_load(&fixture, good[i]);
+                fixture.parameters.size = 0;
+                for (size_t j = 0; j < fixture.size; j++) {
+                        PayloadError error = {};
+
+                        fixture.data[j] ^= (char)(1 << j % 8);
+                        assert_int_equal(fixture_apply(&fixture, fixture.size, &error), -EBADMSG);
+                        assert_non_null(error.text);
+                        payload_error_done(&error);
+                        fixture.data[j] ^= (char)(1 << j % 8);
+                }
+                fixture_done(&fixture);
+        }
+}
+
+static void test_every_length_but_the_right_one_is_refused(_unused_ void **state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+                Fixture fixture;
+
+                fixture_load(&fixture, good[i]);
+                fixture.parameters.size = 0;
+                while (fixture.size-- > 0) {
+                        PayloadError error = {};
+
+                        assert_int_equal(fixture_apply(&fixture, fixture.size + 1, &error),
+                                         -EBADMSG);
+                        assert_int_equal(error.refusal, PAYLOAD_REFUSAL_SIZE);
+                        payload_error_done(&error);
+                }
+                fixture_done(&fixture);
+        }
+}
+
+static void test_what_has_expired_or_is_too_old_is_refused(_unused_ void **state)
+{
+        PayloadError error = {};
+        Fixture fixture;
+
+        fixture_load(&fixture, "dated"); /* made at 1000, expires at 2000 */
+        fixture.parameters.now = 1999;
+        fixture.parameters.timestamp_min = 1000;
+        assert_int_equal(fixture_apply(&fixture, 1000, &error), 0);
+        fixture.parameters.now = 2000;
+        assert_int_equal(fixture_apply(&fixture, 1000, &error), -EBADMSG);
+        fixture.parameters.now = 0;
+        fixture.parameters.timestamp_min = 1001;
+        assert_int_equal(fixture_apply(&fixture, 1000, &error), -EBADMSG);
+        payload_error_done(&error);
         fixture_done(&fixture);
 }
 
@@ -181,6 +258,10 @@ int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_good_payload_can_be_pushed_in_pieces_of_any_size),
+                cmocka_unit_test(test_every_kind_of_payload_can_be_pushed_in_pieces),
+                cmocka_unit_test(test_every_flipped_byte_is_refused),
+                cmocka_unit_test(test_every_length_but_the_right_one_is_refused),
+                cmocka_unit_test(test_what_has_expired_or_is_too_old_is_refused),
                 cmocka_unit_test(test_every_refusal_has_its_kind),
                 cmocka_unit_test(test_the_announced_size_is_compared_before_anything_is_written),
                 cmocka_unit_test(test_the_announced_hash_is_compared),

@@ -15,6 +15,8 @@ static const struct {
         Codec codec;
 } codecs[] = {
         { COMPRESSION_BZIP2, CODEC_BZIP2 },
+        { COMPRESSION_XZ, CODEC_XZ },
+        { COMPRESSION_ZSTD, CODEC_ZSTD },
 };
 
 static Packed *packed_make(size_t index)
@@ -40,7 +42,11 @@ static int packed_read(const Packed *p, Codec codec, size_t size, size_t step)
         int r;
 
         assert_non_null(buffer);
-        assert_int_equal(decoder_new(codec, p->packed, size, &decoder), 0);
+        r = decoder_new(codec, p->packed, size, &decoder);
+        if (r < 0) {
+                free(buffer);
+                return r;
+        }
         do {
                 r = decoder_read(decoder, buffer, step, &n);
                 if (r < 0)
@@ -97,11 +103,40 @@ static void test_what_does_not_become_smaller_is_not_packed(_unused_ void **stat
                 -ENOSPC);
 }
 
+static void test_brotli_and_bare_data_unpack_and_end_where_they_end(_unused_ void **state)
+{
+        static const uint8_t brotli[] = { 0x0b, 0x02, 0x80, 'h', 'e', 'l', 'l', 'o', 0x03, 0 };
+        uint8_t buffer[16];
+        size_t n;
+
+        for (size_t size = 0; size <= sizeof(brotli); size++) {
+                _cleanup_(decoder_free_p) Decoder *decoder = NULL;
+                int wanted = size == sizeof(brotli) - 1 ? 0 : -EBADMSG;
+
+                assert_int_equal(decoder_new(CODEC_BROTLI, brotli, size, &decoder), 0);
+                assert_int_equal(decoder_read(decoder, buffer, sizeof(buffer), &n), wanted);
+                if (wanted == 0) {
+                        assert_int_equal(n, 5);
+                        assert_memory_equal(buffer, "hello", 5);
+                }
+        }
+        for (size_t size = 0; size <= sizeof(brotli); size++) {
+                _cleanup_(decoder_free_p) Decoder *decoder = NULL;
+
+                assert_int_equal(decoder_new(CODEC_NONE, brotli, size, &decoder), 0);
+                assert_int_equal(decoder_read(decoder, buffer, sizeof(buffer), &n), 0);
+                assert_int_equal(n, size);
+                assert_int_equal(decoder_read(decoder, buffer, sizeof(buffer), &n), 0);
+                assert_int_equal(n, 0);
+        }
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_was_packed_unpacks_in_pieces_of_any_size),
                 cmocka_unit_test(test_a_stream_that_ends_early_or_goes_on_is_refused),
+                cmocka_unit_test(test_brotli_and_bare_data_unpack_and_end_where_they_end),
                 cmocka_unit_test(test_what_does_not_become_smaller_is_not_packed),
         };
 

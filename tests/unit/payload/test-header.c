@@ -3,16 +3,26 @@
 
 static void test_a_header_reads_as_it_was_written(_unused_ void **state)
 {
-        uint8_t data[HEADER_V1_SIZE];
+        uint8_t data[HEADER_SIZE_MAX];
         PayloadHeader header;
 
-        header_write_v1(MANIFEST_SIZE_MAX, data);
-        for (size_t n = 0; n < sizeof(data); n++)
-                assert_int_equal(header_parse(data, n, &header, NULL), 0);
-        assert_int_equal(header_parse(data, sizeof(data), &header, NULL), 1);
-        assert_int_equal(header.version, 1);
-        assert_int_equal(header.size, HEADER_V1_SIZE);
-        assert_int_equal(header.manifest_size, MANIFEST_SIZE_MAX);
+        for (uint64_t version = HEADER_VERSION_1; version <= HEADER_VERSION_2; version++) {
+                PayloadHeader wanted = {
+                        .version = version,
+                        .size = version == HEADER_VERSION_1 ? HEADER_V1_SIZE : HEADER_V2_SIZE,
+                        .manifest_size = MANIFEST_SIZE_MAX,
+                        .metadata_signature_size = version == HEADER_VERSION_1 ? 0 : 264,
+                };
+
+                assert_int_equal(header_write(&wanted, data), wanted.size);
+                for (size_t n = 0; n < wanted.size; n++)
+                        assert_int_equal(header_parse(data, n, &header, NULL), 0);
+                assert_int_equal(header_parse(data, wanted.size, &header, NULL), 1);
+                assert_int_equal(header.version, version);
+                assert_int_equal(header.size, wanted.size);
+                assert_int_equal(header.manifest_size, MANIFEST_SIZE_MAX);
+                assert_int_equal(header.metadata_signature_size, wanted.metadata_signature_size);
+        }
 }
 
 static void test_the_first_wrong_byte_of_the_magic_is_refused(_unused_ void **state)
@@ -28,11 +38,12 @@ static void test_the_first_wrong_byte_of_the_magic_is_refused(_unused_ void **st
 
 static void test_a_manifest_above_the_limit_is_refused(_unused_ void **state)
 {
-        uint8_t data[HEADER_V1_SIZE];
+        uint8_t data[HEADER_SIZE_MAX];
         PayloadError error = {};
         PayloadHeader header;
 
-        header_write_v1(MANIFEST_SIZE_MAX + 1, data);
+        (void)header_write(
+                &(PayloadHeader) { .version = 1, .manifest_size = MANIFEST_SIZE_MAX + 1 }, data);
         assert_int_equal(header_parse(data, sizeof(data), &header, &error), -EBADMSG);
         assert_int_equal(error.refusal, PAYLOAD_REFUSAL_MANIFEST);
         payload_error_done(&error);

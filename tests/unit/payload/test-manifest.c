@@ -29,6 +29,7 @@ static void model_init(Model *model)
                 model->partitions[i].operations = &model->operations[i];
         }
         model->manifest = (Manifest) {
+                .version = HEADER_VERSION_1,
                 .block_size = 4096,
                 .partitions = model->partitions,
                 .n_partitions = 2,
@@ -48,7 +49,8 @@ static void test_what_was_written_reads_the_same(_unused_ void **state)
 
         model_init(&model);
         assert_int_equal(manifest_write(&model.manifest, &buffer), 0);
-        assert_int_equal(manifest_parse((const uint8_t *)buffer.data, buffer.size, &manifest, NULL),
+        assert_int_equal(manifest_parse(HEADER_VERSION_1, (const uint8_t *)buffer.data, buffer.size,
+                                        &manifest, NULL),
                          0);
         assert_int_equal(manifest->n_partitions, 2);
         assert_int_equal(manifest->n_operations, 2);
@@ -58,6 +60,13 @@ static void test_what_was_written_reads_the_same(_unused_ void **state)
         assert_int_equal(manifest->partitions[1].new_image.size, 10);
         assert_int_equal(manifest->partitions[1].operations[0].data_offset, 100);
         assert_int_equal(manifest->partitions[0].operations[0].target.items[0].n_blocks, 256);
+}
+
+static int place_write(const Buffer *from, size_t size, Buffer *to)
+{
+        SignaturesPlace place = { .version = HEADER_VERSION_1, .data_size = 110, .size = size };
+
+        return manifest_write_signatures(from->data, from->size, &place, to);
 }
 
 static void test_the_place_of_signatures_can_be_set_changed_and_taken_away(_unused_ void **state)
@@ -71,11 +80,13 @@ static void test_the_place_of_signatures_can_be_set_changed_and_taken_away(_unus
 
         model_init(&model);
         assert_int_equal(manifest_write(&model.manifest, &plain), 0);
-        assert_int_equal(manifest_write_signatures(plain.data, plain.size, 110, 264, &one), 0);
-        assert_int_equal(manifest_write_signatures(one.data, one.size, 110, 528, &two), 0);
-        assert_int_equal(manifest_write_signatures(two.data, two.size, 110, 0, &none), 0);
+        assert_int_equal(place_write(&plain, 264, &one), 0);
+        assert_int_equal(place_write(&one, 528, &two), 0);
+        assert_int_equal(place_write(&two, 0, &none), 0);
 
-        assert_int_equal(manifest_parse((const uint8_t *)two.data, two.size, &manifest, NULL), 0);
+        assert_int_equal(manifest_parse(HEADER_VERSION_1, (const uint8_t *)two.data, two.size,
+                                        &manifest, NULL),
+                         0);
         assert_int_equal(manifest->signatures_size, 528);
         assert_int_equal(one.size, two.size); /* one operation for the signatures, not two */
         assert_int_equal(none.size, plain.size);
@@ -105,7 +116,7 @@ static void assert_refused(const uint8_t *data, size_t size, const char *why)
         PayloadError error = {};
         Manifest *manifest = NULL;
 
-        assert_int_equal(manifest_parse(data, size, &manifest, &error), -EBADMSG);
+        assert_int_equal(manifest_parse(HEADER_VERSION_1, data, size, &manifest, &error), -EBADMSG);
         assert_int_equal(error.refusal, PAYLOAD_REFUSAL_MANIFEST);
         assert_non_null(strstr(error.text, why));
         payload_error_done(&error);

@@ -1,5 +1,6 @@
 #include <sys/socket.h>
 
+#include "base/text.h"
 #include "serve-address.h"
 #include "unit/unit.h"
 
@@ -10,12 +11,14 @@ static void test_a_free_port_is_found_and_shown(_unused_ void **state)
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
                 _cleanup_free_ char *shown = NULL;
                 _cleanup_close_ int fd = address_listen(texts[i], &shown);
+                uint64_t port;
 
                 if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
                         continue; /* a machine without IPv6 */
                 assert_true(fd >= 0);
                 assert_int_equal(strncmp(shown, texts[i], strlen(texts[i]) - 1), 0);
-                assert_true(atoi(strrchr(shown, ':') + 1) > 0);
+                assert_int_equal(text_to_u64(strrchr(shown, ':') + 1, 65535, &port), 0);
+                assert_true(port > 0);
         }
 }
 

@@ -57,7 +57,9 @@ static bool pair_is_shut(const Pair *pair)
         return n == 0;
 }
 
-/* Runs for some intervals, or until it is shut; each time the loop wakes up, size bytes are sent. */
+/*
+ * Runs for some intervals, or until it is shut; each time the loop wakes up, size bytes are sent.
+ */
 static bool pair_survives(Pair *pair, unsigned intervals, size_t size)
 {
         static const char data[4096];

@@ -1,4 +1,4 @@
-#include "locksmith/base64.h"
+#include "base/base64.h"
 #include "unit/unit.h"
 
 static void test_the_vectors_of_the_standard_go_both_ways(_unused_ void **state)

@@ -1,0 +1,147 @@
+#!/bin/bash
+# cloud-config apply and show, as a user runs them, below a root of their own.
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cloud_config=$(program cloud-config/cloud-config)
+unset COREOS_PRIVATE_IPV4 COREOS_PUBLIC_IPV4 COREOS_PRIVATE_IPV6 COREOS_PUBLIC_IPV6
+root=$scratch/root
+mkdir -p "$root/etc/coreos"
+conf=$root/etc/coreos/update.conf
+drop_in=$root/run/systemd/system/locksmithd.service.d/20-cloudinit.conf
+mask=$root/run/systemd/system/locksmithd.service
+
+document() { { echo '#cloud-config'; cat; } >"$scratch/document"; }
+apply() { "$cloud_config" apply --root "$root" "$@" "$scratch/document"; }
+snapshot() { find "$root" -printf '%p %y %m %l %T@\n' | sort; }
+
+printf '# mine\nGROUP=stable\nOTHER="a b"\n' >"$conf"
+chmod 640 "$conf"
+document <<'END'
+coreos:
+  update:
+    group: beta
+    server: https://update.example.com/v1/update/?a=1%26b
+    reboot-strategy: etcd-lock
+  locksmith:
+    endpoint: https://10.0.0.1:2379
+    etcd-cafile: /etc/ssl/ca.pem
+    etcd-username: root
+    etcd-password: hush-hush
+    window-start: Thu 04:00
+    window-length: 1h30m
+END
+
+before=$(snapshot)
+works "a dry run works" apply --dry-run
+same "… and changes nothing" "$before" "$(snapshot)"
+same "… and shows the difference, the unit actions and no password" "$(cat "$scratch/out")" 'write /etc/coreos/update.conf
+--- /etc/coreos/update.conf
+-GROUP=stable
++GROUP=beta
++REBOOT_STRATEGY=etcd-lock
++SERVER=https://update.example.com/v1/update/?a=1%26b
+write /run/systemd/system/locksmithd.service.d/20-cloudinit.conf
+--- /run/systemd/system/locksmithd.service.d/20-cloudinit.conf (new)
++[Service]
++Environment="LOCKSMITHD_ENDPOINT=https://10.0.0.1:2379"
++Environment="LOCKSMITHD_ETCD_CAFILE=/etc/ssl/ca.pem"
++Environment="LOCKSMITHD_ETCD_USERNAME=root"
++(a line with a password)
++Environment="REBOOT_WINDOW_START=Thu 04:00"
++Environment="REBOOT_WINDOW_LENGTH=1h30m"
+reload systemd (skipped)
+restart locksmithd.service (skipped)
+restart update-engine.service (skipped)'
+
+works "apply works" apply
+same "update.conf keeps what is not ours" "$(cat "$conf")" '# mine
+GROUP=beta
+OTHER="a b"
+REBOOT_STRATEGY=etcd-lock
+SERVER=https://update.example.com/v1/update/?a=1%26b'
+same "… and its mode" "$(stat -c %a "$conf")" 640
+same "the drop-in with the password is private" "$(stat -c %a "$drop_in")" 600
+same "nothing is left over" "$(find "$root" -name '*.??????' | grep -vE 'conf$|state$')" ""
+
+# The three readers of update.conf: a shell is the strictest.
+# shellcheck disable=SC1090
+same "a shell reads what was meant" "$(. "$conf" && echo "$GROUP $SERVER $REBOOT_STRATEGY")" \
+    "beta https://update.example.com/v1/update/?a=1%26b etcd-lock"
+
+before=$(snapshot)
+prints "a second apply has nothing to do" "nothing to change" apply
+same "… and touches nothing" "$before" "$(snapshot)"
+
+printf 'coreos: {update: {group: alpha, reboot-strategy: never}}\n' | document
+refuses "a document with an error is refused" 1 'nothing was changed: .*is not valid' apply
+same "… and touches nothing" "$before" "$(snapshot)"
+
+printf 'coreos: {update: {group: alpha, channel: x}}\n' | document
+refuses "--strict refuses warnings" 1 'unknown key "channel"' apply --strict
+same "… and touches nothing" "$before" "$(snapshot)"
+
+document <<'END'
+coreos: {update: {reboot-strategy: off}}
+END
+works "off is applied" apply
+same "what the document no longer names goes back" "$(cat "$conf")" '# mine
+GROUP=stable
+OTHER="a b"
+REBOOT_STRATEGY=off'
+same "the drop-in is gone" "$([ -e "$drop_in" ] || echo gone)" gone
+same "locksmithd is masked" "$(readlink "$mask")" /dev/null
+
+run apply --json
+same "JSON of a run without changes" "$(jq -c '[.valid, ."cloud-config", .files, .units]' "$scratch/out")" '[true,true,[],[]]'
+
+printf '{}\n' | document
+run apply --json
+same "JSON says what was done and what was skipped" \
+    "$(jq -c '[.files[].path, .files[].action, (.units[] | .action, .unit, .skipped)]' "$scratch/out")" \
+    '["/etc/coreos/update.conf","/run/systemd/system/locksmithd.service","write","unmask","reload","systemd",true,"restart","locksmithd.service",true]'
+same "an empty cloud-config undoes all" "$(cat "$conf") $(find "$root" ! -type d)" '# mine
+GROUP=stable
+OTHER="a b" '"$conf"
+
+printf '#!/bin/sh\ntouch %s/run\n' "$scratch" >"$scratch/document"
+prints "a script is no cloud-config" "no cloud-config in it" apply
+same "… and is not run" "$([ -e "$scratch/run" ] || echo absent)" absent
+same "… and undoes nothing" "$(grep -c GROUP=stable "$conf")" 1
+
+rm -r "$root/etc/coreos"; touch "$root/etc/coreos"
+printf 'coreos: {update: {group: alpha}, locksmith: {group: x}}\n' | document
+refuses "a file in the place of a directory is named" 1 'nothing was changed: /etc/coreos/update.conf: a directory above it is a file' apply
+same "… and nothing else is written" "$([ -e "$drop_in" ] || echo gone)" gone
+rm "$root/etc/coreos"
+
+mkdir -p "$root/etc/coreos" "$root/usr/share/coreos"
+printf 'SERVER=https://vendor.example/\nREBOOT_WINDOW_START=Mon 03:00\n' >"$root/usr/share/coreos/update.conf"
+printf 'LOCKSMITHD_GROUP=racks\n' >"$conf"
+document <<'END'
+coreos:
+  update: {group: beta}
+  locksmith: {group: lab, etcd-username: a, etcd-password: hush-hush}
+END
+run "$cloud_config" show --root "$root" "$scratch/document"
+cp "$scratch/out" "$scratch/shown"
+same "show names value and origin" "$(sed 's/  */ /g; s, (/[^ ]*/document), (document),; s/ *$//' "$scratch/shown")" \
+    'update.group beta (document)
+update.reboot-strategy reboot (default)
+update.server https://vendor.example/ (/usr/share/coreos/update.conf)
+locksmith.endpoint http://127.0.0.1:2379 (default)
+locksmith.etcd-cafile - (default)
+locksmith.etcd-certfile - (default)
+locksmith.etcd-keyfile - (default)
+locksmith.etcd-username a (document)
+locksmith.etcd-password (set) (document)
+locksmith.group lab (document)
+ overridden by LOCKSMITHD_GROUP of /etc/coreos/update.conf
+locksmith.window-start Mon 03:00 (/usr/share/coreos/update.conf)
+locksmith.window-length - (default)'
+run "$cloud_config" show --root "$root" --json "$scratch/document"
+same "show has JSON" "$(jq -c '.[] | select(.key == "group") | [.stanza, .value, ."overridden-by"]' "$scratch/out" | tr '\n' ' ')" \
+    '["update","beta",null] ["locksmith","lab","/etc/coreos/update.conf"] '
+same "no password is shown anywhere" "$(grep -l hush "$scratch/shown" "$scratch/out")" ""
+refuses "apply says that update.conf overrides the drop-in" 0 'systemd prefers LOCKSMITHD_GROUP of /etc/coreos/update.conf' apply
+done_testing

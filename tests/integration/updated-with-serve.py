@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""updated against our own update-serve: publish, update, reboot, and what the server's log knows of it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
+
+from host import BUILD, IMAGE_SIZE, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
+
+SERVE = os.path.join(BUILD, "updated/update-serve")
+
+
+def serve_start(site):
+    """The server on a free port. Returns (process, base URL)."""
+    server = subprocess.Popen([SERVE, "--directory", site, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+    for line in server.stdout:
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", line) or re.search(r"127\.0\.0\.1:([1-9]\d*)", line)
+        if found:
+            return server, f"http://127.0.0.1:{found.group(1)}/"
+    raise RuntimeError("update-serve did not say where it listens")
+
+
+def main():
+    tap = Tap()
+    directory = tempfile.mkdtemp(prefix="sluice-test.")
+    site = os.path.join(directory, "site")
+    os.mkdir(site)
+    host = server = None
+    try:
+        private, public = key_make(directory, "key")
+        release = Release(directory, "two", private)
+        server, base = serve_start(site)
+        host = Host(directory, base + "v1/update/", public)
+        host.start()
+        publish = (SERVE, "--directory", site, "publish", "--version", "2.0.0", release.payload, "--channel")
+        run(*publish, "alpha")
+        code, _, error = host.update()
+        tap.ok(code == 1 and "check SERVER and GROUP" in error, "a channel that the server does not know is an error", error)
+        run(*publish, "beta")
+        code, _, error = host.update()
+        tap.ok(code == 0 and host.slot("B", IMAGE_SIZE) == release.image_bytes, "what is published gets installed", error,
+               host.read("updated.log"))
+        tap.same(host.status()["new_version"], "2.0.0", "its version is known")
+        host.stop_daemon()
+        host.boot("B", "2.0.0")
+        host.start()
+        tap.same(host.update()[0], 0, "after the reboot there is no update")
+        wait_until(lambda: "1.0.0" in run(SERVE, "--directory", site, "log"), what="the log")
+        log = run(SERVE, "--directory", site, "log", "--json")
+        tap.ok("2.0.0" in log and "1.0.0" in log, "the server's log knows both versions", log)
+    finally:
+        if host:
+            host.stop()
+        if server:
+            server.terminate()
+            server.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+    tap.done()
+
+
+main()

@@ -1,0 +1,141 @@
+#include "base/io.h"
+#include "config.h"
+#include "unit/unit.h"
+
+static char *root;
+
+static int set_up(_unused_ void **state)
+{
+        root = directory_make();
+        return 0;
+}
+
+static int tear_down(_unused_ void **state)
+{
+        directory_remove(root);
+        return 0;
+}
+
+static void put(const char *path, const char *text)
+{
+        assert_int_equal(file_replace(root, path, text, strlen(text), 0644), 0);
+}
+
+static void test_without_files_there_are_defaults(_unused_ void **state)
+{
+        _cleanup_(config_done) Config config = {};
+
+        assert_int_equal(config_read(root, &config), 0);
+        assert_string_equal(config.server, CONFIG_SERVER_DEFAULT);
+        assert_string_equal(config.group, CONFIG_GROUP_DEFAULT);
+        assert_string_equal(config.machine_alias, "");
+        assert_null(config.disk);
+        assert_int_equal(config.check_first, CONFIG_FIRST_DEFAULT);
+        assert_int_equal(config.check_interval, CONFIG_INTERVAL_DEFAULT);
+        assert_false(config_server_is_private(&config));
+}
+
+static void test_the_administrator_wins(_unused_ void **state)
+{
+        _cleanup_(config_done) Config config = {};
+
+        put("/usr/share/coreos/update.conf", "GROUP=alpha\nDISK=/dev/sda\nCHECK_FIRST=1\n");
+        put("/usr/share/flatcar/update.conf", "CHECK_FIRST=2s\nCHECK_INTERVAL=3min\n");
+        put("/etc/coreos/update.conf", "GROUP=beta\nSERVER=http://a/\nMACHINE_ALIAS='my box'\n");
+        put("/etc/flatcar/update.conf", "GROUP=gamma\nREBOOT_STRATEGY=off\nLOCKSMITHD_X=1\n");
+        assert_int_equal(config_read(root, &config), 0);
+        assert_string_equal(config.group, "gamma");
+        assert_string_equal(config.server, "http://a/");
+        assert_true(config_server_is_private(&config));
+        assert_string_equal(config.machine_alias, "my box");
+        assert_string_equal(config.disk, "/dev/sda");
+        assert_int_equal(config.check_first, 2 * USEC_PER_SEC);
+        assert_int_equal(config.check_interval, 3 * USEC_PER_MINUTE);
+}
+
+static void test_bad_values_leave_the_value_before(_unused_ void **state)
+{
+        _cleanup_(config_done) Config config = {};
+
+        put("/usr/share/coreos/update.conf",
+            "SERVER=https://good/\nGROUP=good\nDISK=/good\nCHECK_INTERVAL=7s\nMACHINE_ALIAS=good\n");
+        put("/etc/coreos/update.conf",
+            "SERVER=ftp://x/\nSERVER=nonsense\nSERVER=\nGROUP=\nDISK=relative\nCHECK_INTERVAL=soon\n"
+            "CHECK_INTERVAL=0\nCHECK_INTERVAL=-1\nnonsense\nMACHINE_ALIAS=a\tb\nGRUOP=x\n");
+        assert_int_equal(config_read(root, &config), 0);
+        assert_string_equal(config.server, "https://good/");
+        assert_string_equal(config.group, "good");
+        assert_string_equal(config.disk, "/good");
+        assert_string_equal(config.machine_alias, "good");
+        assert_int_equal(config.check_interval, 7 * USEC_PER_SEC);
+}
+
+static void test_updates_can_be_switched_off(_unused_ void **state)
+{
+        _cleanup_(config_done) Config config = {};
+
+        put("/etc/coreos/update.conf", "SERVER=disabled\n");
+        assert_int_equal(config_read(root, &config), 0);
+        assert_null(config.server);
+}
+
+static void test_a_directory_in_place_of_a_file_is_no_disaster(_unused_ void **state)
+{
+        _cleanup_(config_done) Config config = {};
+
+        put("/etc/coreos/update.conf/x", "");
+        assert_int_equal(config_read(root, &config), 0);
+        assert_string_equal(config.group, CONFIG_GROUP_DEFAULT);
+}
+
+static void test_times(_unused_ void **state)
+{
+        static const struct {
+                const char *text;
+                int r;
+                usec_t usec;
+        } table[] = {
+                { "1", 0, USEC_PER_SEC },
+                { "90s", 0, 90 * USEC_PER_SEC },
+                { "45min", 0, 45 * USEC_PER_MINUTE },
+                { "45m", 0, 45 * USEC_PER_MINUTE },
+                { "2h", 0, 2 * USEC_PER_HOUR },
+                { "30d", 0, 30 * USEC_PER_DAY },
+                { "31d", -ERANGE, 0 },
+                { "0", -ERANGE, 0 },
+                { "99999999999999999999", -ERANGE, 0 },
+                { "18446744073709551615h", -ERANGE, 0 },
+                { "", -EINVAL, 0 },
+                { "s", -EINVAL, 0 },
+                { "-1s", -EINVAL, 0 },
+                { "1.5h", -EINVAL, 0 },
+                { "1 h", -EINVAL, 0 },
+                { "1y", -EINVAL, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                usec_t usec = 0;
+
+                if (config_time_parse(table[i].text, &usec) != table[i].r)
+                        fail_msg("\"%s\"", table[i].text);
+                assert_int_equal(usec, table[i].usec);
+        }
+}
+
+int main(void)
+{
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_without_files_there_are_defaults, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_the_administrator_wins, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_bad_values_leave_the_value_before, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_updates_can_be_switched_off, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_a_directory_in_place_of_a_file_is_no_disaster,
+                                                set_up, tear_down),
+                cmocka_unit_test(test_times),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+#include "plan.h"
+#include "unit/unit.h"
+
+#define GOOD UINT64_C(1) << 56
+
+static OmahaPackage package = { .name = (char *)"a.payload", .size = 100 };
+static char *urls[] = { (char *)"http://a/x", (char *)"ftp://b/", (char *)"https://c/y/", NULL };
+
+static OmahaResponse offer(void)
+{
+        return (OmahaResponse) {
+                .verdict = OMAHA_UPDATE,
+                .version = (char *)"2.0",
+                .urls = { .items = urls, .n_items = 3 },
+                .packages = &package,
+                .n_packages = 1,
+                .sha256 = { 0xab, 0xcd },
+                .failures_per_url = 3,
+        };
+}
+
+static GptPartition partitions[2] = {
+        { .label = (char *)"USR-A", .attributes = GOOD },
+        { .label = (char *)"USR-B" },
+};
+
+static Slots pair(void)
+{
+        return (Slots) {
+                .gpt = { .path = (char *)"disk", .partitions = partitions, .n_partitions = 2 },
+                .running = 0,
+                .target = 1,
+        };
+}
+
+static void test_an_offer_becomes_a_plan(_unused_ void **state)
+{
+        const PlanHistory history = { .running_version = "1.0" };
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_(update_plan_done) UpdatePlan plan = {};
+        _cleanup_free_ char *reason = NULL;
+        OmahaResponse response = offer();
+        Slots slots = pair();
+
+        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure), 1);
+        assert_string_equal(plan.version, "2.0");
+        assert_int_equal(plan.size, 100);
+        assert_int_equal(plan.urls.n_items, 2); /* ftp is nothing we fetch from */
+        assert_string_equal(plan.urls.items[0], "http://a/x/a.payload");
+        assert_string_equal(plan.urls.items[1], "https://c/y/a.payload");
+}
+
+static void test_what_is_no_news_is_no_failure(_unused_ void **state)
+{
+        static const char failed[] =
+                "abcd000000000000000000000000000000000000000000000000000000000000";
+        const struct {
+                OmahaVerdict verdict;
+                PlanHistory history;
+        } table[] = {
+                { OMAHA_NO_UPDATE, { "1.0", NULL } },
+                { OMAHA_NOT_NOW, { "1.0", NULL } },
+                { OMAHA_UPDATE, { "2.0", NULL } },
+                { OMAHA_UPDATE, { "1.0", failed } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(update_failure_done) UpdateFailure failure = {};
+                _cleanup_free_ char *reason = NULL;
+                OmahaResponse response = offer();
+                Slots slots = pair();
+                UpdatePlan plan;
+
+                response.verdict = table[i].verdict;
+                assert_int_equal(
+                        plan_decide(&response, &slots, &table[i].history, &plan, &reason, &failure),
+                        0);
+                assert_non_null(reason);
+                assert_int_equal(failure.code, UPDATE_ERROR_NONE);
+        }
+}
+
+static void test_without_a_way_back_there_is_no_plan(_unused_ void **state)
+{
+        const PlanHistory history = { .running_version = "1.0" };
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_free_ char *reason = NULL;
+        OmahaResponse response = offer();
+        Slots slots = pair();
+        UpdatePlan plan;
+
+        slots.target = SLOT_NONE;
+        assert_true(plan_decide(&response, &slots, &history, &plan, &reason, &failure) < 0);
+        assert_int_equal(failure.code, UPDATE_ERROR_SLOTS);
+
+        slots.target = 1;
+        partitions[0].attributes = 0;
+        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
+                         -EBUSY);
+        assert_int_equal(failure.code, UPDATE_ERROR_SLOTS);
+        partitions[0].attributes = GOOD;
+}
+
+static void test_without_an_address_there_is_no_plan(_unused_ void **state)
+{
+        const PlanHistory history = { .running_version = "1.0" };
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_free_ char *reason = NULL;
+        OmahaResponse response = offer();
+        Slots slots = pair();
+        UpdatePlan plan;
+
+        response.urls = (TextList) { .items = &urls[1], .n_items = 1 };
+        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
+                         -EBADMSG);
+        assert_int_equal(failure.code, UPDATE_ERROR_ANSWER_INVALID);
+}
+
+static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
+{
+        static const char *const versions[] = { "", "2.0", " a b ", "\"quoted\"", "'", "a=b#c;d" };
+
+        for (size_t i = 0; i < ELEMENTSOF(versions); i++) {
+                _cleanup_(update_plan_done) UpdatePlan read = {};
+                _cleanup_free_ char *text = NULL;
+                const UpdatePlan plan = {
+                        .version = (char *)versions[i],
+                        .urls = { .items = (char *[]) { (char *)"http://a/\"x\"",
+                                                        (char *)"https://b/", NULL },
+                                  .n_items = 2 },
+                        .size = INT64_MAX,
+                        .sha256 = { 1, 2, 255 },
+                        .failures_per_url = 7,
+                        .target_offset = 4096,
+                        .target_size = 8192,
+                };
+
+                assert_int_equal(update_plan_print(&plan, &text), 0);
+                assert_int_equal(update_plan_parse(text, &read), 0);
+                assert_string_equal(read.version, versions[i]);
+                assert_int_equal(read.urls.n_items, 2);
+                assert_string_equal(read.urls.items[0], plan.urls.items[0]);
+                assert_int_equal(read.size, plan.size);
+                assert_memory_equal(read.sha256, plan.sha256, SHA256_SIZE);
+                assert_int_equal(read.failures_per_url, 7);
+                assert_int_equal(read.target_offset, 4096);
+                assert_int_equal(read.target_size, 8192);
+        }
+}
+
+#define SHA  "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
+#define REST "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\n"
+
+static void test_bad_plans_are_refused(_unused_ void **state)
+{
+        static const char *const bad[] = {
+                "",
+                "PLAN=1\n",
+                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=1\nSIZE=0\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=1\nSIZE=-1\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=1\nSIZE=9223372036854775808\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=1\nSIZE=1\nSHA256=00\n" REST "URL=\"http://a/\"\n",
+                "PLAN=1\nSIZE=1\n" REST "URL=\"http://a/\"\n",
+                "PLAN=1\nSIZE=1\nSHA256=000000000000000000000000000000000000000000000000000000000000000g\n" REST
+                "URL=\"http://a/\"\n",
+                "PLAN=1\nSIZE=1\n" SHA REST,
+                "PLAN=1\nSIZE=1\n" SHA REST "URL=\"file:///etc/passwd\"\n",
+                "PLAN=1\nSIZE=1\n" SHA REST "URL=\"http://a/\"\nnonsense\n",
+        };
+        _cleanup_(update_plan_done) UpdatePlan good = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                UpdatePlan plan;
+
+                if (update_plan_parse(bad[i], &plan) != -EBADMSG)
+                        fail_msg("taken: %s", bad[i]);
+        }
+        assert_int_equal(
+                update_plan_parse("PLAN=1\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n", &good), 0);
+}
+
+int main(void)
+{
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_an_offer_becomes_a_plan),
+                cmocka_unit_test(test_what_is_no_news_is_no_failure),
+                cmocka_unit_test(test_without_a_way_back_there_is_no_plan),
+                cmocka_unit_test(test_without_an_address_there_is_no_plan),
+                cmocka_unit_test(test_a_plan_survives_printing_and_parsing),
+                cmocka_unit_test(test_bad_plans_are_refused),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

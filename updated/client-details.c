@@ -1,0 +1,69 @@
+#include "client-details.h"
+#include "base/text.h"
+
+void client_details_done(ClientDetails *details)
+{
+        update_report_done(&details->report);
+        update_slots_done(&details->slots);
+        free(details->running_version);
+        free(details->channel);
+        free(details->error_text);
+        *details = (ClientDetails) {};
+}
+
+int client_error_get(sd_bus *bus, int32_t *ret_code, char **ret_text, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *text;
+        int32_t code;
+        int r;
+
+        r = sd_bus_get_property(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
+                                "LastError", error, &reply, "(is)");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "(is)", &code, &text);
+        if (r < 0)
+                return r;
+        r = text_set(ret_text, text);
+        if (r < 0)
+                return r;
+
+        *ret_code = code;
+        return 0;
+}
+
+static int text_property_get(sd_bus *bus, const char *name, char **ret, sd_bus_error *error)
+{
+        int r;
+
+        r = sd_bus_get_property_string(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
+                                       name, error, ret);
+        return r < 0 ? r : 0;
+}
+
+int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error)
+{
+        _cleanup_(client_details_done) ClientDetails details = {};
+        int r;
+
+        r = update_client_get_status(bus, &details.report, error);
+        if (r >= 0)
+                r = update_client_get_slots(bus, &details.slots, error);
+        if (r >= 0)
+                r = text_property_get(bus, "RunningVersion", &details.running_version, error);
+        if (r >= 0)
+                r = text_property_get(bus, "Channel", &details.channel, error);
+        if (r >= 0)
+                r = client_error_get(bus, &details.error_code, &details.error_text, error);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH,
+                                                UPDATE_BUS_IFACE2, "NextCheck", error, 't',
+                                                &details.next_check);
+        if (r < 0)
+                return r;
+
+        *ret = details;
+        details = (ClientDetails) {};
+        return 0;
+}

@@ -1,0 +1,24 @@
+/*
+ * Everything that update-engine-client shows, fetched at once: the report and the properties of Manager2.
+ */
+#pragma once
+
+#include "client.h"
+
+typedef struct ClientDetails {
+        UpdateReport report;
+        UpdateSlots slots;
+        char *running_version;
+        char *channel;
+        int32_t error_code;  /* the Omaha number of the last failure, 0: none */
+        char *error_text;    /* "" when there is none */
+        uint64_t next_check; /* seconds since 1970, 0: not planned */
+} ClientDetails;
+
+/* Blocks. error tells why it failed. */
+int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error) _must_check_;
+void client_details_done(ClientDetails *details);
+
+/* Only the last failure. */
+int client_error_get(sd_bus *bus, int32_t *ret_code, char **ret_text,
+                     sd_bus_error *error) _must_check_;

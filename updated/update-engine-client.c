@@ -1,0 +1,196 @@
+#include <stdio.h>
+
+#include "base/bus.h"
+#include "base/log.h"
+#include "base/program.h"
+#include "client-follow.h"
+#include "client-show.h"
+
+static bool arg_json = false;
+
+/* The classic flags. */
+static bool arg_status = false;
+static bool arg_update = false;
+static bool arg_check = false;
+static bool arg_reset = false;
+static bool arg_watch = false;
+
+static int client_open(sd_bus **ret)
+{
+        int r;
+
+        r = bus_open(NULL, ret);
+        return r < 0 ? log_error_errno(r, "connecting to the system bus: %m") : 0;
+}
+
+static int client_failed(const sd_bus_error *error, int r)
+{
+        return log_error_return(r, "asking updated: %s; is updated.service running?",
+                                bus_error_text(error, r));
+}
+
+/* Calls a method without arguments and says so. */
+static int client_call(const char *method, const char *done)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = client_open(&bus);
+        if (r < 0)
+                return r;
+        r = update_client_call(bus, method, &error);
+        if (r < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN))
+                return client_failed(&error, r);
+        if (r < 0)
+                return log_error_return(r, "%s: %s", method, bus_error_text(&error, r));
+
+        log_info("%s", done);
+        return EXIT_DONE;
+}
+
+static int verb_status(_unused_ int argc, _unused_ char **argv)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(client_details_done) ClientDetails details = {};
+        int r;
+
+        r = client_open(&bus);
+        if (r < 0)
+                return r;
+        r = client_details_get(bus, &details, &error);
+        if (r < 0)
+                return client_failed(&error, r);
+
+        if (arg_json)
+                return client_show_details_json(&details);
+        client_show_details(&details);
+        return EXIT_DONE;
+}
+
+static int verb_slots(_unused_ int argc, _unused_ char **argv)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(update_slots_done) UpdateSlots slots = {};
+        int r;
+
+        r = client_open(&bus);
+        if (r < 0)
+                return r;
+        r = update_client_get_slots(bus, &slots, &error);
+        if (r < 0)
+                return client_failed(&error, r);
+
+        if (arg_json)
+                return client_show_slots_json(&slots);
+        if (slots.n_slots == 0)
+                return log_error_return(-ENODEV,
+                                        "updated can not tell which slot runs; its log says "
+                                        "why");
+        client_show_slots(&slots);
+        return EXIT_DONE;
+}
+
+static int verb_check(_unused_ int argc, _unused_ char **argv)
+{
+        return client_call("AttemptUpdate", "Update check initiated.");
+}
+
+static int verb_reset(_unused_ int argc, _unused_ char **argv)
+{
+        return client_call("ResetStatus",
+                           "The status is reset. A slot that was written boots next all "
+                           "the same, until another update begins.");
+}
+
+static int client_follow(int (*follow)(sd_bus *bus, FollowStyle style), FollowStyle style)
+{
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = client_open(&bus);
+        return r < 0 ? r : follow(bus, style);
+}
+
+static int verb_update(_unused_ int argc, _unused_ char **argv)
+{
+        return client_follow(client_update, arg_json ? FOLLOW_JSON : FOLLOW_PEOPLE);
+}
+
+static int verb_watch(_unused_ int argc, _unused_ char **argv)
+{
+        return client_follow(client_watch, arg_json ? FOLLOW_JSON : FOLLOW_PEOPLE);
+}
+
+static int classic_status(void)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(update_report_done) UpdateReport report = {};
+        int r;
+
+        r = client_open(&bus);
+        if (r < 0)
+                return r;
+        r = update_client_get_status(bus, &report, &error);
+        if (r < 0)
+                return client_failed(&error, r);
+
+        client_show_report_classic(&report);
+        return EXIT_DONE;
+}
+
+/* No verb: the classic flags, in the order in which the original looks at them; none of them: status. */
+static int run(int argc, char **argv)
+{
+        if (arg_reset)
+                return verb_reset(argc, argv);
+        if (arg_status)
+                return classic_status();
+        if (arg_update)
+                return client_follow(client_update, FOLLOW_CLASSIC);
+        if (arg_check)
+                return verb_check(argc, argv);
+        if (arg_watch)
+                return client_follow(client_watch, FOLLOW_CLASSIC);
+        return verb_status(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+        static const Option options[] = {
+                { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON", 0 },
+                { "status", 0, OPTION_FLAG, &arg_status, NULL, "classic: five KEY=VALUE lines", 0 },
+                { "update", 0, OPTION_FLAG, &arg_update, NULL,
+                  "classic: update, lines until its end", 0 },
+                { "check_for_update", 0, OPTION_FLAG, &arg_check, NULL, "classic: as check", 0 },
+                { "reset_status", 0, OPTION_FLAG, &arg_reset, NULL, "classic: as reset-status", 0 },
+                { "watch_for_updates", 0, OPTION_FLAG, &arg_watch, NULL,
+                  "classic: every signal on standard error", 0 },
+                {},
+        };
+        static const Verb verbs[] = {
+                { "status", "", 0, 0, NULL, "show what is going on (default)", verb_status },
+                { "check", "", 0, 0, NULL, "look for an update now, do not wait", verb_check },
+                { "update", "", 0, 0, NULL, "update now, and wait for the end", verb_update },
+                { "watch", "", 0, 0, NULL, "show every change until Ctrl-C", verb_watch },
+                { "slots", "", 0, 0, NULL, "show the two slots", verb_slots },
+                { "reset-status", "", 0, 0, NULL, "forget an update that waits for a reboot",
+                  verb_reset },
+                {},
+        };
+        static const Program program = {
+                .name = "update-engine-client",
+                .synopsis = "[COMMAND] [OPTION...]",
+                .summary = "Asks and commands the update daemon of this host.",
+                .options = options,
+                .verbs = verbs,
+                .run = run,
+                .single_dash = true,
+                .footer = "The classic options may be written with one dash: -status.",
+        };
+
+        return program_run(&program, argc, argv);
+}
