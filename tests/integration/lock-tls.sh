@@ -1,0 +1,81 @@
+#!/bin/bash
+# The lock behind TLS, client certificates and user accounts, on real etcds.
+# shellcheck source=tests/integration/lib.sh
+. "$SLUICE_SOURCE/tests/integration/lib.sh"
+# shellcheck source=tests/integration/lock-lib.sh
+. "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
+
+command -v etcd etcdctl openssl >/dev/null || skip_all "etcd-server, etcd-client and openssl are needed"
+
+# key_make NAME SUBJECT: a key and a certificate signed by our CA
+key_make() {
+    openssl req -newkey rsa:2048 -nodes -keyout "$scratch/$1.key" -subj "$2" -out "$scratch/$1.csr" 2>/dev/null
+    openssl x509 -req -in "$scratch/$1.csr" -CA "$scratch/ca.pem" -CAkey "$scratch/ca.key" -CAcreateserial -days 2 \
+        -extfile <(echo "subjectAltName=IP:127.0.0.1") -out "$scratch/$1.pem" 2>/dev/null
+}
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$scratch/ca.key" -subj /O=test -days 2 -out "$scratch/ca.pem" 2>/dev/null
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$scratch/foreign.key" -subj /O=foreign -days 2 -out "$scratch/foreign.pem" 2>/dev/null
+key_make server /O=server
+key_make nameless /O=host
+key_make named /O=host/CN=host
+tls=(--cert-file "$scratch/server.pem" --key-file "$scratch/server.key")
+
+# CA only
+etcd_options=("${tls[@]}") etcd_scheme=https
+etcd_start plain
+works "a CA alone is enough" "$ctl" --endpoint "$etcd_plain" --etcd-cafile "$scratch/ca.pem" lock x
+refuses "without the CA nobody is believed" 1 "certificate.*look at the TLS settings" "$ctl" --endpoint "$etcd_plain" status
+refuses "another CA is no CA" 1 "look at the TLS settings" \
+    "$ctl" --endpoint "$etcd_plain" --etcd-cafile "$scratch/foreign.pem" status
+refuses "a CA file that is not there" 1 "look at the TLS settings" \
+    "$ctl" --endpoint "$etcd_plain" --etcd-cafile "$scratch/nothing.pem" status
+refuses "http to a TLS port" 1 "does this endpoint want https|HTTP" "$ctl" --endpoint "${etcd_plain/https/http}" status
+refuses "a certificate without its key" 1 "go together" \
+    "$ctl" --endpoint "$etcd_plain" --etcd-certfile "$scratch/nameless.pem" status
+
+# Client certificates, and user accounts
+etcd_options=("${tls[@]}" --client-cert-auth --trusted-ca-file "$scratch/ca.pem")
+etcd_start strict
+client() { "$ctl" --endpoint "$etcd_strict" --etcd-cafile "$scratch/ca.pem" --etcd-certfile "$scratch/$1.pem" --etcd-keyfile "$scratch/$1.key" "${@:2}"; }
+works "a client certificate" client nameless lock x
+refuses "no client certificate" 1 "look at the TLS settings" \
+    "$ctl" --endpoint "$etcd_strict" --etcd-cafile "$scratch/ca.pem" status
+refuses "a foreign client certificate" 1 "look at the TLS settings" client foreign status
+works "one with a CN, as long as there are no accounts" client named status
+
+admin() { ETCDCTL_API=3 etcdctl --endpoints "$etcd_strict" --cacert "$scratch/ca.pem" --cert "$scratch/nameless.pem" --key "$scratch/nameless.key" "$@" >/dev/null; }
+admin user add root:secret; admin user grant-role root root
+admin role add lock; admin role grant-permission lock --prefix=true readwrite coreos.com/updateengine/rebootlock/
+admin user add locksmith:password; admin user grant-role locksmith lock
+admin user add stranger:password
+admin auth enable
+export LOCKSMITHCTL_ETCD_USERNAME=locksmith LOCKSMITHCTL_ETCD_PASSWORD=password
+works "user and password" client nameless unlock x
+works "user and password, group" client nameless --group web lock x
+LOCKSMITHCTL_ETCD_PASSWORD=wrong refuses "a wrong password" 1 "authentication failed" client nameless status
+LOCKSMITHCTL_ETCD_USERNAME=stranger refuses "a user without rights" 1 "permission denied" client nameless status
+LOCKSMITHCTL_ETCD_USERNAME='' refuses "no user" 1 "user name is empty" client nameless status
+refuses "the trap: a certificate with a CN" 1 "refuses client certificates that have a CN" client named status
+
+# A token that ends while locksmithd waits: it gets a new one
+client nameless lock somebody
+bus_start a
+peers a "silent UPDATE_STATUS_UPDATED_NEED_REBOOT"
+mkdir -p "$scratch/a$scratch"; cp "$scratch"/*.pem "$scratch"/*.key "$scratch/a$scratch"
+mkdir -p "$scratch/a/etc/coreos"
+cat >"$scratch/a/etc/coreos/update.conf" <<EOF
+LOCKSMITHD_ETCD_CAFILE=$scratch/ca.pem
+LOCKSMITHD_ETCD_CERTFILE=$scratch/nameless.pem
+LOCKSMITHD_ETCD_KEYFILE=$scratch/nameless.key
+EOF
+start env DBUS_SYSTEM_BUS_ADDRESS="unix:path=$scratch/a.bus" LOCKSMITHD_ENDPOINT="$etcd_strict" REBOOT_STRATEGY=etcd-lock \
+    LOCKSMITHD_ETCD_USERNAME=locksmith LOCKSMITHD_ETCD_PASSWORD=password \
+    "$daemon" --root "$scratch/a" 2>"$scratch/a.log"
+becomes "locksmithd waits behind TLS and accounts, its files below --root" 10 reason_is a "semaphore is at 0"
+admin --user root:secret user passwd locksmith --interactive=false <<<"password" # ends all its tokens
+etcd_stop strict
+etcd_start strict
+client nameless unlock somebody
+becomes "a token that ended is replaced" 40 called a 1
+grep -q password "$scratch"/*.log "$scratch"/a/run/update-engine/coordinator.conf && fail "no log tells the password" || pass "no log tells the password"
+done_testing
