@@ -279,6 +279,24 @@ static int verb_apply(int argc, char **argv)
         return document_apply(&document, &outcome);
 }
 
+static int conf_show(const Settings *settings, const char *source)
+{
+        _cleanup_(conf_done) Conf conf = {};
+        int r;
+
+        r = conf_read(arg_root, env_file_log, NULL, &conf);
+        if (r < 0)
+                return log_error_errno(r, "reading update.conf: %m");
+        r = conf_read_drop_in(arg_root, &conf);
+        if (r == -EACCES)
+                log_warning("only root can read %s: what it sets is not shown", CONF_DROP_IN);
+        else if (r < 0)
+                return log_error_errno(r, "reading %s: %m", CONF_DROP_IN);
+
+        r = show_print(&conf, settings, source, arg_json, stdout);
+        return r < 0 ? log_error_errno(r, "showing the settings: %m") : 0;
+}
+
 static int verb_show(int argc, char **argv)
 {
         _cleanup_(document_done) Document document = {};
@@ -294,9 +312,9 @@ static int verb_show(int argc, char **argv)
                         return r;
         }
 
-        r = show_print(arg_root, &document.settings, source.name, arg_json, stdout);
+        r = conf_show(&document.settings, source.name);
         if (r < 0)
-                return log_error_errno(r, "showing the settings: %m");
+                return r;
         return document_is_valid(&document) ? EXIT_DONE : EXIT_REFUSED;
 }
 
