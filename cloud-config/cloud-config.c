@@ -211,12 +211,29 @@ static int plan_apply(Plan *plan, Outcome *outcome)
         return 0;
 }
 
+/* Returns a descriptor that holds the lock, or the error. */
+static int host_lock(void)
+{
+        int fd = apply_lock(arg_root);
+
+        if (fd == -EBUSY)
+                return log_error_return(fd, "nothing was changed: another cloud-config is at work "
+                                            "on this host; try again when it has finished");
+        return fd < 0 ? log_error_errno(fd, "nothing was changed: locking %s: %m", STATE_PATH) : fd;
+}
+
 static int document_apply(const Document *document, Outcome *outcome)
 {
+        _cleanup_close_ int lock = -1;
         _cleanup_(plan_done) Plan plan = {};
         _cleanup_free_ char *why = NULL;
         int r;
 
+        if (!arg_dry_run) {
+                lock = host_lock();
+                if (lock < 0)
+                        return lock;
+        }
         r = plan_make(arg_root, &document->settings, &plan, &why);
         if (r < 0)
                 return log_error_return(r, "nothing was changed: %s", why ? why : strerror(-r));

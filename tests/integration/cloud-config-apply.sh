@@ -110,6 +110,36 @@ prints "a script is no cloud-config" "no cloud-config in it" apply
 same "… and is not run" "$([ -e "$scratch/run" ] || echo absent)" absent
 same "… and undoes nothing" "$(grep -c GROUP=stable "$conf")" 1
 
+# Two at a time: the directory of the state is locked.
+mkfifo "$scratch/release"
+start flock "$root/var/lib/updated" sh -c 'echo locked >"$1/locked"; read -r _ <"$1/release"' sh "$scratch"
+wait_for 10 test -s "$scratch/locked"
+printf 'coreos: {update: {group: alpha}}\n' | document
+works "a dry run needs no lock" apply --dry-run
+refuses "a second run is refused when the first does not end" 1 'nothing was changed: another cloud-config is at work' apply
+same "… and touches nothing" "$(grep -c GROUP=stable "$conf")" 1
+apply >"$scratch/waited" 2>&1 & waiting=$!
+sleep 0.5
+same "a run waits for another" "$(kill -0 $waiting && grep -c GROUP=stable "$conf")" 1
+echo >"$scratch/release"
+wait $waiting
+same "… and goes on when that has ended" "$? $(grep -c GROUP=alpha "$conf")" "0 1"
+
+several=()
+for group in a b c d e f g h; do
+    printf '#cloud-config\ncoreos: {update: {group: %s, server: "https://%s.example/"}, locksmith: {group: %s}}\n' \
+        $group $group $group >"$scratch/several-$group"
+    "$cloud_config" apply --root "$root" "$scratch/several-$group" >>"$scratch/several" 2>&1 & several+=($!)
+done
+wait "${several[@]}"
+same "of several at a time one wins, whole" \
+    "$(sed -n 's/^GROUP=//p; s,^SERVER=https://\(.\).*,\1,p; s/.*_GROUP=\(.\)"/\1/p' "$conf" "$drop_in" | uniq -c | tr -d ' [a-h]\n')" 3
+printf '{}\n' | document
+works "… and what was there before all of them comes back" apply
+same "… to the letter" "$(cat "$conf")" '# mine
+GROUP=stable
+OTHER="a b"'
+
 rm -r "$root/etc/coreos"; touch "$root/etc/coreos"
 printf 'coreos: {update: {group: alpha}, locksmith: {group: x}}\n' | document
 refuses "a file in the place of a directory is named" 1 'nothing was changed: /etc/coreos/update.conf: a directory above it is a file' apply
