@@ -14,6 +14,7 @@
 #define RUNTIME_UNIT_PATH  "/run/systemd/system/locksmithd.service"
 #define ADMIN_UNIT_PATH    "/etc/systemd/system/locksmithd.service"
 #define LOCKSMITHD_UNIT    "locksmithd.service"
+#define UPDATED_UNIT       "updated.service"
 #define UPDATE_ENGINE_UNIT "update-engine.service"
 
 typedef enum PlannedFileId {

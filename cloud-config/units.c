@@ -13,12 +13,13 @@ static const struct {
         unsigned step;
         const char *action;
         const char *method;
-        const char *unit; /* NULL: the call takes none, and makes no job */
+        const char *unit;  /* NULL: the call takes none, and makes no job */
+        const char *other; /* its name where there is no such unit, or NULL */
 } step_table[] = {
-        { STEP_RELOAD, "reload", "Reload", NULL },
-        { STEP_STOP_LOCKSMITHD, "stop", "StopUnit", LOCKSMITHD_UNIT },
-        { STEP_RESTART_LOCKSMITHD, "restart", "RestartUnit", LOCKSMITHD_UNIT },
-        { STEP_RESTART_ENGINE, "restart", "RestartUnit", UPDATE_ENGINE_UNIT },
+        { STEP_RELOAD, "reload", "Reload", NULL, NULL },
+        { STEP_STOP_LOCKSMITHD, "stop", "StopUnit", LOCKSMITHD_UNIT, NULL },
+        { STEP_RESTART_LOCKSMITHD, "restart", "RestartUnit", LOCKSMITHD_UNIT, NULL },
+        { STEP_RESTART_ENGINE, "restart", "RestartUnit", UPDATED_UNIT, UPDATE_ENGINE_UNIT },
 };
 
 /* The job that is waited for. */
@@ -79,53 +80,67 @@ static int job_wait(sd_bus *bus, Job *job, const char **ret_problem)
         return -EIO;
 }
 
+static bool is_missing(const sd_bus_error *error)
+{
+        return sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit");
+}
+
 /* A unit that does not exist or must not run is nothing to fail for. */
 static bool is_harmless(const sd_bus_error *error)
 {
-        return sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit")
+        return is_missing(error)
                || sd_bus_error_has_name(error, "org.freedesktop.systemd1.LoadFailed")
                || sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitMasked");
 }
 
-static int step_call(sd_bus *bus, size_t i, sd_bus_error *error, sd_bus_message **ret)
+static int step_call(sd_bus *bus, const char *method, const char *unit, sd_bus_error *error,
+                     sd_bus_message **ret)
 {
-        if (step_table[i].unit)
+        if (unit)
                 return sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                                          step_table[i].method, error, ret, "ss",
-                                          step_table[i].unit, JOB_MODE);
-        return sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                                  step_table[i].method, error, ret, NULL);
+                                          method, error, ret, "ss", unit, JOB_MODE);
+        return sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE, method, error,
+                                  ret, NULL);
+}
+
+/* Waits for the job that systemd has answered with. */
+static int step_wait(sd_bus *bus, sd_bus_message *reply, Job *job, const char **ret_problem)
+{
+        const char *path;
+        int r;
+
+        job_done(job);
+        r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return r;
+        job->path = strdup(path);
+        if (!job->path)
+                return -ENOMEM;
+
+        return job_wait(bus, job, ret_problem);
 }
 
 static int step_run(sd_bus *bus, size_t i, bool wait, Job *job, UnitsReport report, void *userdata)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        const char *path, *problem = NULL;
+        const char *action = step_table[i].action, *unit = step_table[i].unit, *problem = NULL;
         int r;
 
-        r = step_call(bus, i, &error, &reply);
+        r = step_call(bus, step_table[i].method, unit, &error, &reply);
+        if (is_missing(&error) && step_table[i].other) {
+                unit = step_table[i].other;
+                sd_bus_error_free(&error);
+                r = step_call(bus, step_table[i].method, unit, &error, &reply);
+        }
         if (r < 0) {
-                report(step_table[i].action, step_table[i].unit, bus_error_text(&error, r),
-                       userdata);
+                report(action, unit, bus_error_text(&error, r), userdata);
                 return is_harmless(&error) ? 0 : r;
         }
 
-        if (step_table[i].unit && wait) {
-                job_done(job);
-                r = sd_bus_message_read(reply, "o", &path);
-                if (r >= 0)
-                        job->path = strdup(path);
-                if (r >= 0)
-                        r = job->path ? job_wait(bus, job, &problem) : -ENOMEM;
-        }
-
-        report(step_table[i].action, step_table[i].unit,
-               problem ? problem
-               : r < 0 ? strerror(-r)
-                       : NULL,
-               userdata);
-        return r < 0 ? r : 0;
+        r = unit && wait ? step_wait(bus, reply, job, &problem) : 0;
+        report(action, unit, problem ? problem : r < 0 ? strerror(-r) : NULL, userdata);
+        return r;
 }
 
 static int systemd_open(Job *job, sd_bus **ret)

@@ -53,7 +53,7 @@ write /run/systemd/system/locksmithd.service.d/20-cloudinit.conf
 +Environment="REBOOT_WINDOW_LENGTH=1h30m"
 reload systemd (skipped)
 restart locksmithd.service (skipped)
-restart update-engine.service (skipped)'
+restart updated.service (skipped)'
 
 works "apply works" apply
 same "update.conf keeps what is not ours" "$(cat "$conf")" '# mine
@@ -118,7 +118,7 @@ printf 'coreos: {update: {group: alpha}}\n' | document
 works "a dry run needs no lock" apply --dry-run
 refuses "a second run is refused when the first does not end" 1 'nothing was changed: another cloud-config is at work' apply
 same "… and touches nothing" "$(grep -c GROUP=stable "$conf")" 1
-apply >"$scratch/waited" 2>&1 & waiting=$!
+"$cloud_config" apply --root "$root" "$scratch/document" >"$scratch/waited" 2>&1 & waiting=$!
 sleep 0.5
 same "a run waits for another" "$(kill -0 $waiting && grep -c GROUP=stable "$conf")" 1
 echo >"$scratch/release"

@@ -72,15 +72,21 @@ static char *line_read(FILE *stream)
         return line;
 }
 
-static void systemd_start(World *world, const char *behaviour)
+/* behaviours: "UNIT=BEHAVIOUR" of at most two units, or NULL. */
+static void systemd_start_two(World *world, const char *first, const char *second)
 {
         _cleanup_free_ char *path = NULL, *ready = NULL;
-        char *argv[] = { (char *)"systemd1", (char *)behaviour, NULL };
+        char *argv[] = { (char *)"systemd1", (char *)first, (char *)second, NULL };
 
         assert_true(asprintf(&path, "%s/tests/double/systemd1", getenv("SLUICE_BUILD")) > 0);
         world->systemd = program_start(path, argv, &world->calls);
         ready = line_read(world->calls);
         assert_string_equal(ready ? ready : "", "ready");
+}
+
+static void systemd_start(World *world, const char *behaviour)
+{
+        systemd_start_two(world, behaviour, NULL);
 }
 
 /* Stops the double and compares what it was asked. */
@@ -132,7 +138,7 @@ static void test_steps_happen_in_order_and_their_jobs_are_awaited(void **state)
 {
         static const char *const calls[] = { "Subscribe", "Reload",
                                              "RestartUnit locksmithd.service replace",
-                                             "RestartUnit update-engine.service replace", NULL };
+                                             "RestartUnit updated.service replace", NULL };
         Reports reports = {};
         unsigned pending;
 
@@ -147,7 +153,7 @@ static void test_steps_happen_in_order_and_their_jobs_are_awaited(void **state)
 static void test_a_failed_job_is_an_error_and_the_others_are_tried_all_the_same(void **state)
 {
         static const char *const calls[] = { "Subscribe", "StopUnit locksmithd.service replace",
-                                             "RestartUnit update-engine.service replace", NULL };
+                                             "RestartUnit updated.service replace", NULL };
         Reports reports = {};
         unsigned pending;
 
@@ -160,23 +166,40 @@ static void test_a_failed_job_is_an_error_and_the_others_are_tried_all_the_same(
         systemd_stop(*state, calls);
 }
 
-static void test_a_unit_that_is_missing_or_masked_is_said_but_no_failure(void **state)
+/* The alias of updated.service is there only where somebody enabled it, and the original engine has no other name. */
+static void test_the_update_daemon_is_found_under_both_of_its_names(void **state)
 {
-        static const char *const behaviours[] = { "update-engine.service=missing",
-                                                  "update-engine.service=masked" };
-        static const char *const calls[] = { "Subscribe",
+        static const char *const calls[] = { "Subscribe", "RestartUnit updated.service replace",
                                              "RestartUnit update-engine.service replace", NULL };
+        static const struct {
+                const char *updated, *engine;
+                unsigned n_calls, n_problems, pending;
+                int r;
+        } table[] = {
+                { NULL, "update-engine.service=missing", 2, 0, 0, 0 },
+                { NULL, NULL, 2, 0, 0, 0 },
+                { "updated.service=masked", NULL, 2, 1, 0, 0 },
+                { "updated.service=failed", NULL, 2, 1, STEP_RESTART_ENGINE, -EIO },
+                { "updated.service=missing", NULL, 3, 0, 0, 0 },
+                { "updated.service=missing", "update-engine.service=masked", 3, 1, 0, 0 },
+                { "updated.service=missing", "update-engine.service=missing", 3, 1, 0, 0 },
+        };
 
-        for (size_t i = 0; i < ELEMENTSOF(behaviours); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                const char *wanted[ELEMENTSOF(calls)] = {};
                 Reports reports = {};
                 unsigned pending;
 
-                systemd_start(*state, behaviours[i]);
+                memcpy(wanted, calls, table[i].n_calls * sizeof(*wanted));
+                systemd_start_two(*state, table[i].updated ? table[i].updated : "",
+                                  table[i].engine);
                 assert_int_equal(
-                        units_run(STEP_RESTART_ENGINE, true, on_report, &reports, &pending), 0);
-                assert_int_equal(pending, 0);
-                assert_int_equal(reports.n_problems, 1);
-                systemd_stop(*state, calls);
+                        units_run(STEP_RESTART_ENGINE, true, on_report, &reports, &pending),
+                        table[i].r);
+                assert_int_equal(pending, table[i].pending);
+                assert_int_equal(reports.n, 1);
+                assert_int_equal(reports.n_problems, table[i].n_problems);
+                systemd_stop(*state, wanted);
         }
 }
 
@@ -252,7 +275,7 @@ int main(void)
                 cmocka_unit_test(test_steps_happen_in_order_and_their_jobs_are_awaited),
                 cmocka_unit_test(
                         test_a_failed_job_is_an_error_and_the_others_are_tried_all_the_same),
-                cmocka_unit_test(test_a_unit_that_is_missing_or_masked_is_said_but_no_failure),
+                cmocka_unit_test(test_the_update_daemon_is_found_under_both_of_its_names),
                 cmocka_unit_test(test_without_waiting_a_job_that_never_ends_holds_nobody_up),
                 cmocka_unit_test(test_nothing_to_do_asks_nobody),
                 cmocka_unit_test(
