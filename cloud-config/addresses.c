@@ -26,9 +26,8 @@ void addresses_done(Addresses *addresses)
         *addresses = (Addresses) {};
 }
 
-int addresses_read(const char *root, Addresses *ret)
+int addresses_read(const char *root, Addresses *addresses)
 {
-        _cleanup_(addresses_done) Addresses addresses = {};
         _cleanup_(env_file_done) EnvFile file = {};
         int r;
 
@@ -41,13 +40,13 @@ int addresses_read(const char *root, Addresses *ret)
 
                 if (is_empty(value))
                         value = env_file_get(&file, address_table[i].variable);
-                r = text_set(&addresses.items[i], is_empty(value) ? NULL : value);
+                if (addresses->items[i] || is_empty(value))
+                        continue;
+                r = text_set(&addresses->items[i], value);
                 if (r < 0)
                         return r;
         }
 
-        *ret = addresses;
-        addresses = (Addresses) {};
         return 0;
 }
 

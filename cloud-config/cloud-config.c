@@ -6,6 +6,7 @@
 #include "cloud-config/apply.h"
 #include "cloud-config/diff.h"
 #include "cloud-config/document.h"
+#include "cloud-config/metadata.h"
 #include "cloud-config/report.h"
 #include "cloud-config/show.h"
 #include "cloud-config/source.h"
@@ -19,6 +20,22 @@ static bool arg_no_wait;
 static bool root_is_host(void)
 {
         return is_empty(arg_root) || streq(arg_root, "/");
+}
+
+/* What the cloud tells comes first: the files of an image may be those of another host. */
+static int addresses_find(Addresses *addresses)
+{
+        const char *path;
+        int r;
+
+        r = metadata_read(arg_root, addresses, &path);
+        if (r == -EBADMSG)
+                log_warning("%s is damaged: no addresses are taken from it", path);
+        else if (r < 0)
+                log_warning_errno(r, "%s: no addresses are taken from it: %m", path);
+
+        r = addresses_read(arg_root, addresses);
+        return r < 0 ? log_error_errno(r, "reading /etc/environment: %m") : 0;
 }
 
 /* Reads the document that the user named, or the host's own. Returns 1, 0 when there is none, or negative. */
@@ -40,9 +57,9 @@ static int document_open(int argc, char **argv, Source *source, Document *docume
         if (r == 0)
                 return 0;
 
-        r = addresses_read(arg_root, &addresses);
+        r = addresses_find(&addresses);
         if (r < 0)
-                return log_error_errno(r, "reading /etc/environment: %m");
+                return r;
         r = document_read(source->data, source->size, &addresses, document);
         if (r < 0)
                 return log_error_errno(r, "checking %s: %m", source->name);

@@ -29,10 +29,10 @@ typedef struct Addresses {
 } Addresses;
 
 /*
- * Reads the addresses from COREOS_PUBLIC_IPV4 and so on: the environment first, then /etc/environment below root.
- * They are not checked here. A file that is not there is fine.
+ * Fills in the addresses that are not known yet from COREOS_PUBLIC_IPV4 and so on: the environment first, then
+ * /etc/environment below root. They are not checked here. A file that is not there is fine.
  */
-int addresses_read(const char *root, Addresses *ret) _must_check_;
+int addresses_read(const char *root, Addresses *addresses) _must_check_;
 void addresses_done(Addresses *addresses);
 
 /*

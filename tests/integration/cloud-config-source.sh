@@ -90,4 +90,12 @@ same "addresses come from /etc/environment" \
 same "… and the environment wins" \
     "$(COREOS_PRIVATE_IPV4=10.1.1.1 "$cloud_config" show --root "$root" --json "$scratch/document" | jq -r '.[3].value')" \
     http://10.1.1.1:2379
+mkdir -p "$root/media/configdrive/ec2/latest"
+printf '{"local-ipv4": "10.5.5.5"}' >"$root/media/configdrive/ec2/latest/meta-data.json"
+same "… and a config drive before both" \
+    "$(COREOS_PRIVATE_IPV4=10.1.1.1 "$cloud_config" show --root "$root" --json "$scratch/document" | jq -r '.[3].value')" \
+    http://10.5.5.5:2379
+printf '{' >"$root/media/configdrive/ec2/latest/meta-data.json"
+refuses "a damaged config drive is named, and the next source counts" 0 \
+    '/media/configdrive/ec2/latest/meta-data.json is damaged: no addresses' "$cloud_config" validate --root "$root" "$scratch/document"
 done_testing
