@@ -16,13 +16,31 @@ static const char *const strategies[] = { "etcd-lock", "reboot", "best-effort", 
 
 #define SERVER_HINT   "as in https://update.example.com/v1/update/"
 #define ENDPOINT_HINT "as in http://10.0.0.1:2379"
+#define LENGTH_HINT   "as in 1h30m or 45m"
 #define STRATEGY_HINT "write etcd-lock, reboot, best-effort or off"
 
-static int candidate_refuse(const Candidate *candidate, const char *hint, const char *text)
+/* Always -EBADMSG. */
+static _printf_(3, 4) int candidate_refuse(const Candidate *candidate, const char *hint,
+                                           const char *format, ...)
 {
-        finding_add(candidate->findings, candidate->severity, candidate->place, candidate->path,
-                    hint, "%s", text);
+        va_list arguments;
+
+        va_start(arguments, format);
+        finding_add_v(candidate->findings, candidate->severity, candidate->place, candidate->path,
+                      hint, format, arguments);
+        va_end(arguments);
         return -EBADMSG;
+}
+
+static _printf_(3, 4) void candidate_warn(const Candidate *candidate, const char *hint,
+                                          const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        finding_add_v(candidate->findings, SEVERITY_WARNING, candidate->place, candidate->path,
+                      hint, format, arguments);
+        va_end(arguments);
 }
 
 int check_nothing(_unused_ Candidate *candidate)
@@ -42,14 +60,11 @@ static int name_check(const Candidate *candidate, const char *charset, const cha
 {
         size_t n = strspn(candidate->text, charset);
 
-        if (candidate->text[n]) {
-                finding_add(candidate->findings, candidate->severity, candidate->place,
-                            candidate->path, hint,
-                            "\"%s\" is not a group name: \"%.*s\" can not be in it",
-                            candidate->text, character_length(candidate->text + n),
-                            candidate->text + n);
-                return -EBADMSG;
-        }
+        if (candidate->text[n])
+                return candidate_refuse(candidate, hint,
+                                        "\"%s\" is not a group name: \"%.*s\" can not be in it",
+                                        candidate->text, character_length(candidate->text + n),
+                                        candidate->text + n);
         if (!isalnum((unsigned char)*candidate->text) || strlen(candidate->text) > GROUP_MAX)
                 return candidate_refuse(
                         candidate, hint,
@@ -64,10 +79,9 @@ int check_group(Candidate *candidate)
 
         if (candidate->node->plain && text_to_bool(candidate->text, &value) == 0
             && isalpha((unsigned char)*candidate->text))
-                finding_add(candidate->findings, SEVERITY_WARNING, candidate->place,
-                            candidate->path, "put it in quotes to be safe",
-                            "\"%s\" is taken as a name; other YAML readers see a boolean",
-                            candidate->text);
+                candidate_warn(candidate, "put it in quotes to be safe",
+                               "\"%s\" is taken as a name; other YAML readers see a boolean",
+                               candidate->text);
         return name_check(candidate, ALNUM "._-", "letters, digits, \".\", \"_\" and \"-\"");
 }
 
@@ -98,15 +112,11 @@ static int strategy_refuse(const Candidate *candidate)
         const char *nearest = text_nearest(candidate->text, strategies, ELEMENTSOF(strategies));
 
         if (nearest)
-                finding_add(candidate->findings, candidate->severity, candidate->place,
-                            candidate->path, STRATEGY_HINT,
-                            "\"%s\" is not a strategy, did you mean \"%s\"?", candidate->text,
-                            nearest);
-        else
-                finding_add(candidate->findings, candidate->severity, candidate->place,
-                            candidate->path, STRATEGY_HINT, "\"%s\" is not a strategy",
-                            candidate->text);
-        return -EBADMSG;
+                return candidate_refuse(candidate, STRATEGY_HINT,
+                                        "\"%s\" is not a strategy, did you mean \"%s\"?",
+                                        candidate->text, nearest);
+        return candidate_refuse(candidate, STRATEGY_HINT, "\"%s\" is not a strategy",
+                                candidate->text);
 }
 
 int check_strategy(Candidate *candidate)
@@ -126,8 +136,8 @@ int check_strategy(Candidate *candidate)
         if (value < 0)
                 return strategy_refuse(candidate);
 
-        finding_add(candidate->findings, SEVERITY_WARNING, candidate->place, candidate->path,
-                    "write off", "the YAML boolean \"%s\" is taken as off", candidate->text);
+        candidate_warn(candidate, "write off", "the YAML boolean \"%s\" is taken as off",
+                       candidate->text);
         return text_set(&candidate->text, "off");
 }
 
@@ -142,13 +152,13 @@ int check_server(Candidate *candidate)
 
         r = url_check(candidate->text, &why, &hint, &credentials);
         if (r < 0)
-                return r == -EINVAL ? candidate_refuse(candidate, hint ? hint : SERVER_HINT, why)
-                                    : r;
+                return r == -EINVAL
+                               ? candidate_refuse(candidate, hint ? hint : SERVER_HINT, "%s", why)
+                               : r;
 
         if (credentials)
-                finding_add(candidate->findings, SEVERITY_WARNING, candidate->place,
-                            candidate->path, "give the server another way to know this host",
-                            "the URL holds a password, and everybody may read update.conf");
+                candidate_warn(candidate, "give the server another way to know this host",
+                               "the URL holds a password, and everybody may read update.conf");
         return 0;
 }
 
@@ -159,12 +169,9 @@ static int endpoint_check(const Candidate *candidate, const char *url)
         int r;
 
         r = url_check(url, &why, &hint, &credentials);
-        if (r == -EINVAL) {
-                finding_add(candidate->findings, candidate->severity, candidate->place,
-                            candidate->path, hint ? hint : ENDPOINT_HINT, "\"%s\": %s",
-                            at ? at + 1 : url, why); /* no password */
-                return -EBADMSG;
-        }
+        if (r == -EINVAL)
+                return candidate_refuse(candidate, hint ? hint : ENDPOINT_HINT, "\"%s\": %s",
+                                        at ? at + 1 : url, why); /* no password */
         if (r < 0)
                 return r;
         if (credentials)
@@ -250,13 +257,9 @@ int check_window_start(Candidate *candidate)
         const char *why;
         Window window;
 
-        if (window_parse_start(candidate->text, &window, &why) < 0) {
-                finding_add(candidate->findings, candidate->severity, candidate->place,
-                            candidate->path, "as in 04:00 or Thu 04:00", "\"%s\" is not a time: %s",
-                            candidate->text, why);
-                return -EBADMSG;
-        }
-
+        if (window_parse_start(candidate->text, &window, &why) < 0)
+                return candidate_refuse(candidate, "as in 04:00 or Thu 04:00",
+                                        "\"%s\" is not a time: %s", candidate->text, why);
         return 0;
 }
 
@@ -265,18 +268,14 @@ int check_window_length(Candidate *candidate)
         const char *why;
         usec_t length;
 
-        if (window_parse_length(candidate->text, &length, &why) < 0) {
-                finding_add(candidate->findings, candidate->severity, candidate->place,
-                            candidate->path, "as in 1h30m or 45m", "\"%s\" is not a duration: %s",
-                            candidate->text, why);
-                return -EBADMSG;
-        }
+        if (window_parse_length(candidate->text, &length, &why) < 0)
+                return candidate_refuse(candidate, LENGTH_HINT, "\"%s\" is not a duration: %s",
+                                        candidate->text, why);
         if (length == 0)
-                return candidate_refuse(candidate, "as in 1h30m or 45m",
+                return candidate_refuse(candidate, LENGTH_HINT,
                                         "a window of length zero is never met");
         if (length < CHECK_WINDOW_SHORT)
-                finding_add(candidate->findings, SEVERITY_WARNING, candidate->place,
-                            candidate->path, "as in 1h30m or 45m",
-                            "a window shorter than a minute is hardly ever met");
+                candidate_warn(candidate, LENGTH_HINT,
+                               "a window shorter than a minute is hardly ever met");
         return 0;
 }

@@ -1,4 +1,3 @@
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "cloud-config/characters.h"
@@ -62,12 +61,10 @@ bool findings_are_full(const Findings *findings)
         return findings->n_items >= FINDINGS_MAX;
 }
 
-void finding_add(Findings *findings, Severity severity, Place place, const char *path,
-                 const char *hint, const char *format, ...)
+void finding_add_v(Findings *findings, Severity severity, Place place, const char *path,
+                   const char *hint, const char *format, va_list arguments)
 {
         _cleanup_(finding_done) Finding finding = { .severity = severity, .place = place };
-        va_list arguments;
-        int n;
 
         findings->n_errors += severity == SEVERITY_ERROR;
         findings->n_warnings += severity == SEVERITY_WARNING;
@@ -76,10 +73,7 @@ void finding_add(Findings *findings, Severity severity, Place place, const char 
                 return;
         }
 
-        va_start(arguments, format);
-        n = vasprintf(&finding.text, format, arguments);
-        va_end(arguments);
-        if (n < 0)
+        if (vasprintf(&finding.text, format, arguments) < 0)
                 finding.text = NULL; /* undefined after a failure */
         else
                 text_defuse(finding.text);
@@ -87,6 +81,16 @@ void finding_add(Findings *findings, Severity severity, Place place, const char 
         if (!finding.text || !copy_text(path, &finding.path) || !copy_text(hint, &finding.hint)
             || finding_push(findings, &finding) < 0)
                 findings->failed = -ENOMEM;
+}
+
+void finding_add(Findings *findings, Severity severity, Place place, const char *path,
+                 const char *hint, const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        finding_add_v(findings, severity, place, path, hint, format, arguments);
+        va_end(arguments);
 }
 
 static int number_compare(unsigned a, unsigned b)

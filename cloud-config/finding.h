@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -51,6 +52,10 @@ const char *severity_to_string(Severity severity);
 /* Records a finding; path and hint may be NULL. Running out of memory is remembered in ->failed. */
 void finding_add(Findings *findings, Severity severity, Place place, const char *path,
                  const char *hint, const char *format, ...) _printf_(6, 7);
+
+/* The same with a list of arguments. */
+void finding_add_v(Findings *findings, Severity severity, Place place, const char *path,
+                   const char *hint, const char *format, va_list arguments) _printf_(6, 0);
 
 /* Sorts by place and drops repetitions. Returns 0, or -ENOMEM when findings were lost. */
 int findings_close(Findings *findings) _must_check_;

@@ -1,8 +1,13 @@
+#include <stdio.h>
+
 #include "base/conf.h"
 #include "base/text.h"
 #include "cloud-config/settings.h"
 #include "cloud-config/url.h"
 #include "locksmith/window.h"
+
+/* The longest is "coreos.locksmith.window-length". */
+#define PATH_SIZE 64
 
 static const Setting *setting_of(const Settings *settings, KeyId id)
 {
@@ -20,18 +25,27 @@ static const char *value_of(const Settings *settings, KeyId id)
         return setting_of(settings, id)->value;
 }
 
-static void refuse(Findings *findings, const Settings *settings, KeyId id, const char *path,
+/* Says something of a key, at its place. */
+static void report(Findings *findings, const Settings *settings, KeyId id, Severity severity,
                    const char *hint, const char *text)
 {
-        finding_add(findings, SEVERITY_ERROR, setting_of(settings, id)->place, path, hint, "%s",
-                    text);
+        char path[PATH_SIZE];
+
+        (void)snprintf(path, sizeof(path), "coreos.%s.%s", stanza_to_string(keys[id].stanza),
+                       keys[id].name);
+        finding_add(findings, severity, setting_of(settings, id)->place, path, hint, "%s", text);
 }
 
-static void warn(Findings *findings, const Settings *settings, KeyId id, const char *path,
-                 const char *hint, const char *text)
+static void refuse(Findings *findings, const Settings *settings, KeyId id, const char *hint,
+                   const char *text)
 {
-        finding_add(findings, SEVERITY_WARNING, setting_of(settings, id)->place, path, hint, "%s",
-                    text);
+        report(findings, settings, id, SEVERITY_ERROR, hint, text);
+}
+
+static void warn(Findings *findings, const Settings *settings, KeyId id, const char *hint,
+                 const char *text)
+{
+        report(findings, settings, id, SEVERITY_WARNING, hint, text);
 }
 
 static void window_check(const Settings *settings, Findings *findings)
@@ -42,19 +56,18 @@ static void window_check(const Settings *settings, Findings *findings)
         Window window;
 
         if (start && !length)
-                refuse(findings, settings, KEY_WINDOW_START, "coreos.locksmith.window-start",
-                       "add window-length, as in 1h30m", "a window needs a length too");
+                refuse(findings, settings, KEY_WINDOW_START, "add window-length, as in 1h30m",
+                       "a window needs a length too");
         if (length && !start)
-                refuse(findings, settings, KEY_WINDOW_LENGTH, "coreos.locksmith.window-length",
-                       "add window-start, as in Thu 04:00", "a window needs a start too");
+                refuse(findings, settings, KEY_WINDOW_LENGTH, "add window-start, as in Thu 04:00",
+                       "a window needs a start too");
         if (!value_of(settings, KEY_WINDOW_START) || !value_of(settings, KEY_WINDOW_LENGTH))
                 return;
 
         if (window_parse(value_of(settings, KEY_WINDOW_START),
                          value_of(settings, KEY_WINDOW_LENGTH), &window, &why)
             < 0)
-                refuse(findings, settings, KEY_WINDOW_LENGTH, "coreos.locksmith.window-length",
-                       NULL, why);
+                refuse(findings, settings, KEY_WINDOW_LENGTH, NULL, why);
 }
 
 /* True when an endpoint is https. */
@@ -78,20 +91,19 @@ static void tls_check(const Settings *settings, Findings *findings)
         KeyId first = ca ? KEY_ETCD_CAFILE : cert ? KEY_ETCD_CERTFILE : KEY_ETCD_KEYFILE;
 
         if (cert && !key)
-                refuse(findings, settings, KEY_ETCD_CERTFILE, "coreos.locksmith.etcd-certfile",
-                       "add etcd-keyfile", "a certificate is of no use without its key");
+                refuse(findings, settings, KEY_ETCD_CERTFILE, "add etcd-keyfile",
+                       "a certificate is of no use without its key");
         if (key && !cert)
-                refuse(findings, settings, KEY_ETCD_KEYFILE, "coreos.locksmith.etcd-keyfile",
-                       "add etcd-certfile", "a key is of no use without its certificate");
+                refuse(findings, settings, KEY_ETCD_KEYFILE, "add etcd-certfile",
+                       "a key is of no use without its certificate");
 
         if (!value_of(settings, KEY_ENDPOINT))
                 return;
         if ((ca || cert || key) && !endpoint_is_https(settings))
-                warn(findings, settings, first, "coreos.locksmith",
-                     "write https:// in endpoint, or remove the files",
+                warn(findings, settings, first, "write https:// in endpoint, or remove the files",
                      "the TLS files are not used: no endpoint is https");
         if (!ca && endpoint_is_https(settings))
-                warn(findings, settings, KEY_ENDPOINT, "coreos.locksmith.endpoint",
+                warn(findings, settings, KEY_ENDPOINT,
                      "add etcd-cafile if etcd has a certificate of your own",
                      "https without etcd-cafile: only certificates of public authorities are accepted");
 }
@@ -102,14 +114,14 @@ static void login_check(const Settings *settings, Findings *findings)
              password = is_named(settings, KEY_ETCD_PASSWORD);
 
         if (password && !user)
-                refuse(findings, settings, KEY_ETCD_PASSWORD, "coreos.locksmith.etcd-password",
-                       "add etcd-username", "a password is of no use without a user name");
+                refuse(findings, settings, KEY_ETCD_PASSWORD, "add etcd-username",
+                       "a password is of no use without a user name");
         if (user && !password)
-                warn(findings, settings, KEY_ETCD_USERNAME, "coreos.locksmith.etcd-username",
-                     "add etcd-password", "a user name without a password");
+                warn(findings, settings, KEY_ETCD_USERNAME, "add etcd-password",
+                     "a user name without a password");
 }
 
-/* etcd-lock without an endpoint: the document may say elsewhere where etcd is. */
+/* A strategy with etcd and without an endpoint: the document may say elsewhere where etcd is. */
 static int endpoint_derive(Settings *settings, Findings *findings)
 {
         Setting *endpoint = &settings->items[KEY_ENDPOINT];
@@ -118,7 +130,8 @@ static int endpoint_derive(Settings *settings, Findings *findings)
         const Setting *source = setting_of(settings, from);
         const Setting *strategy = setting_of(settings, KEY_REBOOT_STRATEGY);
 
-        if (!strategy->value || !streq(strategy->value, "etcd-lock")
+        if (!strategy->value
+            || (!streq(strategy->value, "etcd-lock") && !streq(strategy->value, "best-effort"))
             || is_named(settings, KEY_ENDPOINT))
                 return 0;
 

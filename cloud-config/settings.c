@@ -371,6 +371,28 @@ static int value_read(Reader *reader, const Key *key, const char *path, const No
  * The way down: document, coreos, stanza, key.
  */
 
+/* Reads the values that the slots of a stanza hold; of_slot says which key each is for. */
+static int slots_read(Reader *reader, const Level *level, const Slot *slots,
+                      const Key *const *of_slot)
+{
+        for (size_t i = 0; i < level->n_names; i++) {
+                _cleanup_free_ char *path = NULL;
+                int r;
+
+                if (!slots[i].key)
+                        continue;
+                if (asprintf(&path, "%s.%s", level->path, level->names[i]) < 0) {
+                        path = NULL; /* undefined after a failure */
+                        return -ENOMEM;
+                }
+                r = value_read(reader, of_slot[i], path, slots[i].value);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 static int stanza_read(Reader *reader, Stanza stanza, const Node *node)
 {
         bool ours = stanza == STANZA_UPDATE || stanza == STANZA_LOCKSMITH;
@@ -381,7 +403,7 @@ static int stanza_read(Reader *reader, Stanza stanza, const Node *node)
         int r;
 
         if (asprintf(&path, "coreos.%s", stanza_to_string(stanza)) < 0) {
-                path = NULL; /* undefined after a failure */
+                path = NULL;
                 return -ENOMEM;
         }
         if (!mapping_open(reader, path, node, ours ? SEVERITY_ERROR : SEVERITY_WARNING))
@@ -394,24 +416,7 @@ static int stanza_read(Reader *reader, Stanza stanza, const Node *node)
                         level.names[level.n_names++] = key->name;
                 }
         r = mapping_read(reader, &level, node, slots);
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; i < level.n_names; i++) {
-                _cleanup_free_ char *key_path = NULL;
-
-                if (!slots[i].key)
-                        continue;
-                if (asprintf(&key_path, "%s.%s", path, level.names[i]) < 0) {
-                        key_path = NULL;
-                        return -ENOMEM;
-                }
-                r = value_read(reader, of_slot[i], key_path, slots[i].value);
-                if (r < 0)
-                        return r;
-        }
-
-        return 0;
+        return r < 0 ? r : slots_read(reader, &level, slots, of_slot);
 }
 
 static int coreos_read(Reader *reader, const Node *node)

@@ -139,36 +139,13 @@ static int part_refuse_format(Part *part, Findings *findings, const char *line)
                            "this is neither a cloud-config nor a script nor an Ignition document");
 }
 
-int part_classify(Part *part, Findings *findings)
+/* Decides by the first line, which is changed. */
+static int part_classify_line(Part *part, char *line, Findings *findings)
 {
-        _cleanup_free_ char *line = NULL;
-        size_t n;
-
-        if (part->size >= strlen(BOM) && memcmp(part->text, BOM, strlen(BOM)) == 0) {
-                part->size -= strlen(BOM);
-                memmove(part->text, part->text + strlen(BOM), part->size + 1);
-        }
-        if (part->size == 0) {
-                part->kind = PART_EMPTY;
-                return 0;
-        }
-        if (is_utf16(part))
-                return part_refuse(part, findings, "save it as UTF-8",
-                                   "the document is UTF-16, only UTF-8 is read");
-
-        n = strcspn(part->text, "\n");
-        if (!memchr(part->text, '\n', part->size) && memchr(part->text, '\r', part->size)
-            && after_prefix(part->text, HEADER "\r"))
-                return part_refuse(part, findings, "save it with Unix line ends",
-                                   "the lines end in CR alone");
-
-        line = strndup(part->text, MIN_OF(n, (size_t)FIRST_LINE_MAX));
-        if (!line)
-                return -ENOMEM;
+        const Place place = { part->number, 1, (unsigned)strlen(HEADER) + 1, 1, false };
 
         part->kind = PART_CLOUD_CONFIG;
-        first_line_trim(line, (Place) { part->number, 1, (unsigned)strlen(HEADER) + 1, 1, false },
-                        findings);
+        first_line_trim(line, place, findings);
         if (streq(line, HEADER))
                 return 0;
 
@@ -182,6 +159,35 @@ int part_classify(Part *part, Findings *findings)
                 return part_refuse(part, findings, HEADER_HINT,
                                    "this is binary data, not a cloud-config");
         return part_refuse_format(part, findings, line);
+}
+
+static void part_drop_mark(Part *part)
+{
+        if (part->size < strlen(BOM) || memcmp(part->text, BOM, strlen(BOM)) != 0)
+                return;
+
+        part->size -= strlen(BOM);
+        memmove(part->text, part->text + strlen(BOM), part->size + 1);
+}
+
+int part_classify(Part *part, Findings *findings)
+{
+        _cleanup_free_ char *line = NULL;
+
+        part_drop_mark(part);
+        if (part->size == 0) {
+                part->kind = PART_EMPTY;
+                return 0;
+        }
+        if (is_utf16(part))
+                return part_refuse(part, findings, "save it as UTF-8",
+                                   "the document is UTF-16, only UTF-8 is read");
+        if (!memchr(part->text, '\n', part->size) && after_prefix(part->text, HEADER "\r"))
+                return part_refuse(part, findings, "save it with Unix line ends",
+                                   "the lines end in CR alone");
+
+        line = strndup(part->text, MIN_OF(strcspn(part->text, "\n"), (size_t)FIRST_LINE_MAX));
+        return line ? part_classify_line(part, line, findings) : -ENOMEM;
 }
 
 /* The whole is not compressed (any more). */
