@@ -50,7 +50,7 @@ static int transfer_explain(Transfer *transfer, const HttpResult *result)
         int n;
 
         if (transfer->r == -EFBIG)
-                n = asprintf(&transfer->why, "%s: the document is larger than 1 MiB", name);
+                n = asprintf(&transfer->why, "%s: it is larger than 1 MiB", name);
         else if (result->error < 0)
                 n = asprintf(&transfer->why, "%s: %s", name,
                              is_empty(result->detail) ? strerror(-result->error) : result->detail);

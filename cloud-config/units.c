@@ -178,7 +178,7 @@ int units_run(unsigned steps, bool wait, UnitsReport report, void *userdata, uns
 
         r = systemd_open(&job, &bus);
         if (r < 0) {
-                report("call", "systemd", strerror(-r), userdata);
+                report("reach", "systemd", strerror(-r), userdata);
                 return r;
         }
 
