@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/run in a Debian 12 tree that holds nothing but the packages of tests/packages, so that a missing
+# tests/demo and tests/run in a Debian 12 tree that holds nothing but the packages of tests/packages, so that a missing
 # install step can not hide. The tree lies under build/ and goes away at the end.
 set -eu -o pipefail
 
@@ -47,5 +47,9 @@ if [ -d "$source_dir/../shared/vectors" ]; then
     cp -a "$source_dir/../shared/vectors" "$tree/work/shared/"
 fi
 
-chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
-    bash /work/sluice/tests/run
+# The demo first: it must do with the packages of [build] and [demo].
+for command in demo run; do
+    echo "tests/$command in the fresh tree"
+    chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
+        bash "/work/sluice/tests/$command"
+done
