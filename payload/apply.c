@@ -1,6 +1,6 @@
 /*
- * Ties the reader to the targets: where each operation goes, what must hold before the first one and after
- * the last one.
+ * Ties the reader to the targets: where each operation goes, what must hold before the first
+ * one and after the last one.
  */
 #include "base/text.h"
 #include "payload/error.h"
@@ -10,6 +10,7 @@
 #include "payload/pool.h"
 #include "payload/reader.h"
 #include "payload/target.h"
+#include "version.h"
 
 #define BUSY_SIZE_MAX (8 * MIB) /* data that waits for a thread; one larger operation is alone */
 
@@ -46,6 +47,7 @@ struct PayloadApply {
         size_t n_jobs;
         size_t n_submitted, n_taken; /* since the beginning */
         uint64_t busy_size;          /* bytes of data in the pool */
+        bool touched;                /* a target may have been changed */
 };
 
 PayloadApply *payload_apply_free(PayloadApply *apply)
@@ -227,6 +229,16 @@ static int part_prepare(PayloadApply *apply, const Manifest *manifest, const Par
         return 0;
 }
 
+static int engine_check(const Manifest *manifest, PayloadError *error)
+{
+        if (!manifest->minimum_engine
+            || version_compare(manifest->minimum_engine, SLUICE_VERSION) <= 0)
+                return 0;
+        return payload_refuse(error, PAYLOAD_REFUSAL_VERSION,
+                              "the payload needs updater %s or newer, this one is %s",
+                              manifest->minimum_engine, SLUICE_VERSION);
+}
+
 /* A replayed old payload, or one that has expired: what is signed says so. */
 static int age_check(const PayloadApply *apply, const Manifest *manifest, PayloadError *error)
 {
@@ -251,6 +263,9 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
         if (r < 0)
                 return r;
 
+        r = engine_check(manifest, error);
+        if (r < 0)
+                return r;
         r = age_check(apply, manifest, error);
         if (r < 0)
                 return r;
@@ -266,6 +281,7 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
                         return r;
         }
 
+        apply->touched = true;
         for (size_t i = 0; i < manifest->n_partitions; i++) {
                 const Partition *partition = &manifest->partitions[i];
 
@@ -540,6 +556,11 @@ int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error)
 uint64_t payload_apply_bytes(const PayloadApply *apply)
 {
         return reader_bytes(apply->reader);
+}
+
+bool payload_apply_touched(const PayloadApply *apply)
+{
+        return apply->touched;
 }
 
 uint64_t payload_apply_image_size(const PayloadApply *apply)

@@ -38,8 +38,8 @@ ReadBack *read_back_free(ReadBack *read_back)
 }
 
 /*
- * A second descriptor of the same file that reads past the page cache, or -1 where that is not possible:
- * tmpfs can not do it, and a sandboxed worker may not open what it was given.
+ * A second descriptor of the same file that reads past the page cache, or -1 where that is not
+ * possible: tmpfs can not do it, and a sandboxed worker may not open what it was given.
  */
 static int direct_open(int fd)
 {
@@ -125,7 +125,10 @@ int read_back_sync(ReadBack *read_back)
         if (r < 0)
                 return r;
 
-        /* Where there is no O_DIRECT, what is read from now on comes from the medium at least mostly. */
+        /*
+         * Where there is no O_DIRECT, what is read from now on comes from the medium at least
+         * mostly.
+         */
         if (!read_back->cached && read_back->direct_fd < 0)
                 (void)posix_fadvise(target->fd, (off_t)target->offset, (off_t)read_back->image_size,
                                     POSIX_FADV_DONTNEED);
