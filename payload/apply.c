@@ -1,21 +1,38 @@
 /*
- * Ties the reader to the targets: where each operation goes, what must hold before the first one and after
- * the last one.
+ * Ties the reader to the targets: where each operation goes, what must hold before the first
+ * one and after the last one.
  */
 #include "base/text.h"
 #include "payload/error.h"
+#include "payload/follower.h"
 #include "payload/keys.h"
 #include "payload/operation.h"
+#include "payload/pool.h"
 #include "payload/reader.h"
 #include "payload/target.h"
+#include "version.h"
+
+#define BUSY_SIZE_MAX (8 * MIB) /* data that waits for a thread; one larger operation is alone */
 
 /* One part of the payload: where it comes from and where it goes. */
 typedef struct Part {
         PayloadTarget target;      /* fd -1: it is only checked */
         const PayloadSource *base; /* borrowed; NULL: no delta can be applied */
         ExtentSource source;       /* of a delta */
-        BlockMap *written;         /* of a delta: owned */
+        BlockMap *written;         /* of a delta of version 1: owned */
+        Follower *follower;        /* owned; hashes what was written */
 } Part;
+
+/* One operation on its way through the pool. */
+typedef struct ApplyJob {
+        PoolJob job; /* first: the pool sees only this */
+        OperationPlace place;
+        const Partition *partition;
+        const Operation *operation;
+        Buffer data; /* owned; its memory is used again */
+        PayloadError error;
+        int result;
+} ApplyJob;
 
 struct PayloadApply {
         PayloadApplyParameters parameters;
@@ -25,6 +42,12 @@ struct PayloadApply {
         TextList signers;      /* descriptions of the keys that signed the whole payload */
         uint64_t version;      /* of the format */
         const Partition *slot; /* or NULL: there is none in it */
+        Pool *pool;
+        ApplyJob *jobs; /* a ring */
+        size_t n_jobs;
+        size_t n_submitted, n_taken; /* since the beginning */
+        uint64_t busy_size;          /* bytes of data in the pool */
+        bool touched;                /* a target may have been changed */
 };
 
 PayloadApply *payload_apply_free(PayloadApply *apply)
@@ -32,8 +55,16 @@ PayloadApply *payload_apply_free(PayloadApply *apply)
         if (!apply)
                 return NULL;
 
-        for (size_t i = 0; i < _PARTITION_ROLE_MAX; i++)
+        pool_free(apply->pool); /* first: its threads use everything else */
+        for (size_t i = 0; i < _PARTITION_ROLE_MAX; i++) {
+                follower_free(apply->parts[i].follower);
                 block_map_free(apply->parts[i].written);
+        }
+        for (size_t i = 0; i < apply->n_jobs; i++) {
+                buffer_done(&apply->jobs[i].data);
+                payload_error_done(&apply->jobs[i].error);
+        }
+        free(apply->jobs);
         reader_free(apply->reader);
         text_list_done(&apply->signers);
         free(apply);
@@ -162,17 +193,24 @@ static int part_accept(const PayloadApply *apply, const Partition *partition, Pa
         return base_check(part, partition, error);
 }
 
-static int part_prepare(Part *part, const Manifest *manifest, const Partition *partition,
+static int part_prepare(PayloadApply *apply, const Manifest *manifest, const Partition *partition,
                         PayloadError *error)
 {
+        Part *part = &apply->parts[partition->role];
         uint32_t block_size = manifest->block_size;
         int r;
 
         if (part->target.fd < 0)
                 return 0;
         r = target_resize(&part->target, partition->new_image.size, error);
-        if (r < 0 || !partition->old_image.known)
+        if (r < 0)
                 return r;
+        r = follower_new(&part->target, partition->new_image.size, apply->parameters.cached,
+                         apply->parameters.jobs > 1, &part->follower);
+        if (r < 0)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "preparing to read back");
+        if (!partition->old_image.known)
+                return 0;
 
         if (manifest->version == HEADER_VERSION_1) { /* in place */
                 r = block_map_new(blocks_for(partition->new_image.size, block_size),
@@ -189,6 +227,16 @@ static int part_prepare(Part *part, const Manifest *manifest, const Partition *p
                 .block_size = block_size,
         };
         return 0;
+}
+
+static int engine_check(const Manifest *manifest, PayloadError *error)
+{
+        if (!manifest->minimum_engine
+            || version_compare(manifest->minimum_engine, SLUICE_VERSION) <= 0)
+                return 0;
+        return payload_refuse(error, PAYLOAD_REFUSAL_VERSION,
+                              "the payload needs updater %s or newer, this one is %s",
+                              manifest->minimum_engine, SLUICE_VERSION);
 }
 
 /* A replayed old payload, or one that has expired: what is signed says so. */
@@ -215,6 +263,9 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
         if (r < 0)
                 return r;
 
+        r = engine_check(manifest, error);
+        if (r < 0)
+                return r;
         r = age_check(apply, manifest, error);
         if (r < 0)
                 return r;
@@ -230,10 +281,11 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
                         return r;
         }
 
+        apply->touched = true;
         for (size_t i = 0; i < manifest->n_partitions; i++) {
                 const Partition *partition = &manifest->partitions[i];
 
-                r = part_prepare(&apply->parts[partition->role], manifest, partition, error);
+                r = part_prepare(apply, manifest, partition, error);
                 if (r < 0)
                         return r;
         }
@@ -241,12 +293,77 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
         return 0;
 }
 
-static int on_operation(void *userdata, const Partition *partition, const Operation *operation,
-                        Buffer *data, PayloadError *error)
+static void apply_job_work(PoolJob *pool_job)
 {
-        PayloadApply *apply = userdata;
-        Part *part = &apply->parts[partition->role];
-        OperationPlace place = {
+        ApplyJob *job = (ApplyJob *)pool_job;
+
+        job->result = operation_run(&job->place, job->operation, (const uint8_t *)job->data.data,
+                                    &job->error);
+}
+
+static int operation_failed(int r, const Partition *partition, const Operation *operation,
+                            PayloadError *error)
+{
+        payload_error_locate(error, "operation %zu", (size_t)(operation - partition->operations));
+        payload_error_locate(error, "%s", partition->name);
+        return r;
+}
+
+/* Waits for the oldest operation in the pool. */
+static int apply_take(PayloadApply *apply, PayloadError *error)
+{
+        ApplyJob *job = (ApplyJob *)pool_take(apply->pool);
+        Part *part = &apply->parts[job->partition->role];
+
+        apply->n_taken++;
+        apply->busy_size -= job->data.size;
+        if (job->result < 0) {
+                if (error) {
+                        payload_error_done(error);
+                        *error = job->error;
+                        job->error = (PayloadError) {};
+                }
+                return operation_failed(job->result, job->partition, job->operation, error);
+        }
+
+        if (part->follower)
+                follower_see(part->follower, job->operation, job->place.block_size);
+        return 0;
+}
+
+/* Waits for everything that is in the pool. */
+static int apply_drain(PayloadApply *apply, PayloadError *error)
+{
+        int r;
+
+        while (apply->n_taken < apply->n_submitted) {
+                r = apply_take(apply, error);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* Waits until there is a free job, and data of size bytes would not make too much in memory. */
+static int apply_reserve(PayloadApply *apply, size_t size, PayloadError *error)
+{
+        int r;
+
+        while (apply->n_submitted - apply->n_taken == apply->n_jobs
+               || (apply->n_submitted > apply->n_taken
+                   && apply->busy_size + size > BUSY_SIZE_MAX)) {
+                r = apply_take(apply, error);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static OperationPlace part_place(PayloadApply *apply, Part *part, const Partition *partition)
+{
+        return (OperationPlace) {
                 .target = &part->target,
                 .image_size = partition->new_image.size,
                 .block_size = reader_manifest(apply->reader)->block_size,
@@ -254,8 +371,33 @@ static int on_operation(void *userdata, const Partition *partition, const Operat
                 .source = &part->source,
                 .written = part->written,
         };
+}
 
-        return operation_run(&place, operation, (const uint8_t *)data->data, error);
+static int on_operation(void *userdata, const Partition *partition, const Operation *operation,
+                        Buffer *data, PayloadError *error)
+{
+        PayloadApply *apply = userdata;
+        Part *part = &apply->parts[partition->role];
+        Buffer exchange;
+        ApplyJob *job;
+        int r;
+
+        r = apply_reserve(apply, data->size, error);
+        if (r < 0)
+                return r;
+
+        job = &apply->jobs[apply->n_submitted++ % apply->n_jobs];
+        job->partition = partition;
+        job->operation = operation;
+        job->place = part_place(apply, part, partition);
+        exchange = job->data;
+        job->data = *data;
+        *data = exchange;
+        apply->busy_size += job->data.size;
+        pool_submit(apply->pool, &job->job);
+
+        /* A delta of version 1 works in place: strictly one operation after the other. */
+        return part->written ? apply_drain(apply, error) : 0;
 }
 
 static const ReaderEvents apply_events = {
@@ -263,6 +405,17 @@ static const ReaderEvents apply_events = {
         .on_manifest = on_manifest,
         .on_operation = on_operation,
 };
+
+static int apply_start_pool(PayloadApply *apply, unsigned threads)
+{
+        threads = threads > 1 ? MIN_OF(threads, (unsigned)POOL_THREADS_MAX) : 0;
+        apply->n_jobs = threads > 0 ? 2 * (size_t)threads : 1;
+        apply->jobs = calloc(apply->n_jobs, sizeof(*apply->jobs));
+        if (!apply->jobs)
+                return -ENOMEM;
+
+        return pool_new(threads, apply_job_work, &apply->pool);
+}
 
 int payload_apply_new(const PayloadApplyParameters *parameters, PayloadApply **ret)
 {
@@ -288,6 +441,9 @@ int payload_apply_new(const PayloadApplyParameters *parameters, PayloadApply **r
         apply->parts[PARTITION_KERNEL].target = parameters->kernel;
         apply->parts[PARTITION_KERNEL].base = parameters->kernel_base;
 
+        r = apply_start_pool(apply, parameters->jobs);
+        if (r < 0)
+                return r;
         r = reader_new(&apply_events, apply, parameters->sha256, &apply->reader);
         if (r < 0)
                 return r;
@@ -319,15 +475,11 @@ static int announced_hash_check(const PayloadApply *apply, PayloadError *error)
 }
 
 /* A delta keeps the blocks that no operation wrote: now they come from the base. */
-static int part_complete(Part *part, const Partition *partition, PayloadError *error)
+static int part_complete(PayloadApply *apply, Part *part, const Partition *partition,
+                         PayloadError *error)
 {
         uint64_t n_blocks = blocks_for(partition->new_image.size, part->source.block_size), n;
-        OperationPlace place = {
-                .target = &part->target,
-                .image_size = partition->new_image.size,
-                .block_size = part->source.block_size,
-                .source = &part->source,
-        };
+        OperationPlace place = part_place(apply, part, partition);
         int r;
 
         for (uint64_t block = 0; block < n_blocks; block += n) {
@@ -341,19 +493,21 @@ static int part_complete(Part *part, const Partition *partition, PayloadError *e
         return 0;
 }
 
-static int part_finish(Part *part, const Partition *partition, PayloadError *error)
+static int part_finish(PayloadApply *apply, const Partition *partition, PayloadError *error)
 {
+        Part *part = &apply->parts[partition->role];
         uint8_t sha256[SHA256_SIZE];
         int r;
 
         if (part->target.fd < 0)
                 return 0;
-        r = part->written ? part_complete(part, partition, error) : 0;
+        r = part->written ? part_complete(apply, part, partition, error) : 0;
         if (r < 0)
                 return r;
-        r = target_read_back(&part->target, partition->new_image.size, sha256, error);
+        r = follower_finish(part->follower, sha256);
         if (r < 0)
-                return r;
+                return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r,
+                                    "syncing the target and reading it back");
 
         if (memcmp(sha256, partition->new_image.sha256, SHA256_SIZE) != 0)
                 return payload_refuse(error, PAYLOAD_REFUSAL_TARGET_HASH,
@@ -370,7 +524,7 @@ static int parts_finish(PayloadApply *apply, PayloadError *error)
         for (size_t i = 0; i < manifest->n_partitions; i++) {
                 const Partition *partition = &manifest->partitions[i];
 
-                r = part_finish(&apply->parts[partition->role], partition, error);
+                r = part_finish(apply, partition, error);
                 if (r < 0)
                         return r;
         }
@@ -383,6 +537,9 @@ int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error)
         int r;
 
         r = reader_finish(apply->reader, ret_error);
+        if (r < 0)
+                return r;
+        r = apply_drain(apply, ret_error);
         if (r < 0)
                 return r;
         r = announced_hash_check(apply, ret_error);
@@ -399,6 +556,11 @@ int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error)
 uint64_t payload_apply_bytes(const PayloadApply *apply)
 {
         return reader_bytes(apply->reader);
+}
+
+bool payload_apply_touched(const PayloadApply *apply)
+{
+        return apply->touched;
 }
 
 uint64_t payload_apply_image_size(const PayloadApply *apply)

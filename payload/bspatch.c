@@ -11,7 +11,10 @@
 #define PATCH_CHUNK       (256 * KIB)
 #define PATCH_IDLE_MAX    65536 /* steps without data: a few are normal, endlessly many an attack */
 
-/* One step: add diff bytes to old ones, then take extra bytes as they are, then move in the old data. */
+/*
+ * One step: add diff bytes to old ones, then take extra bytes as they are, then move in the old
+ * data.
+ */
 typedef struct PatchStep {
         int64_t diff;
         int64_t extra;
@@ -27,6 +30,7 @@ typedef struct Patch {
         int64_t old_position; /* may be outside of the old data: there it adds nothing */
         ExtentWriter *writer;
         uint64_t left; /* bytes of the new data that are still to come */
+        size_t chunk;  /* the size of the buffers */
         uint8_t *buffer;
         uint8_t *old_buffer;
 } Patch;
@@ -112,8 +116,9 @@ static int patch_open(Patch *patch, const BspatchParameters *parameters, Payload
                 data += sizes[i];
         }
         if (r >= 0) {
-                patch->buffer = malloc(PATCH_CHUNK);
-                patch->old_buffer = malloc(PATCH_CHUNK);
+                patch->chunk = (size_t)MIN_OF(MAX_OF(patch->left, UINT64_C(1)), PATCH_CHUNK);
+                patch->buffer = malloc(patch->chunk);
+                patch->old_buffer = malloc(patch->chunk);
                 r = patch->buffer && patch->old_buffer ? 0 : -ENOMEM;
         }
         return r < 0 ? payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "opening the patch") : 0;
@@ -178,7 +183,7 @@ static int patch_copy(Patch *patch, Decoder *stream, bool add, int64_t size, Pay
                 return patch_refuse(error, "makes more than its new data");
 
         while (size > 0) {
-                size_t n = (size_t)MIN_OF((uint64_t)size, PATCH_CHUNK);
+                size_t n = (size_t)MIN_OF((uint64_t)size, (uint64_t)patch->chunk);
 
                 r = stream_read(stream, patch->buffer, n, error);
                 if (r >= 0 && add)

@@ -154,19 +154,23 @@ static int source_failed(int r, PayloadError *error)
         return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "reading the base");
 }
 
-/* The blocks that are going to be used are the right ones: -EBADMSG with *error filled, or -errno. */
+/*
+ * The blocks that are going to be used are the right ones: -EBADMSG with *error filled, or
+ * -errno.
+ */
 static int source_verify(const ExtentReader *reader, const Operation *operation,
                          PayloadError *error)
 {
         _cleanup_(digest_free_p) Digest *digest = NULL;
-        _cleanup_free_ uint8_t *buffer = malloc(DECODER_CHUNK);
         uint64_t size = extent_reader_size(reader);
+        size_t chunk = (size_t)MIN_OF(size, DECODER_CHUNK);
+        _cleanup_free_ uint8_t *buffer = malloc(chunk);
         uint8_t sha256[SHA256_SIZE];
         int r;
 
         r = buffer ? digest_new(&digest) : -ENOMEM;
-        for (uint64_t position = 0; position < size && r >= 0; position += DECODER_CHUNK) {
-                size_t n = (size_t)MIN_OF(size - position, DECODER_CHUNK);
+        for (uint64_t position = 0; position < size && r >= 0; position += chunk) {
+                size_t n = (size_t)MIN_OF(size - position, (uint64_t)chunk);
 
                 r = extent_reader_read(reader, position, buffer, n);
                 if (r >= 0)
@@ -206,23 +210,30 @@ static int source_open(const OperationPlace *place, const Operation *operation, 
 }
 
 /* Its lengths say how much of the last blocks is in use; whole blocks are moved. */
+/* Its lengths say how much of the last blocks is in use; whole blocks are moved. */
 static int operation_move(const OperationPlace *place, const Operation *operation,
                           _unused_ const uint8_t *data, PayloadError *error)
 {
         ExtentWriter writer = operation_writer(place, operation);
         _cleanup_(extent_reader_free_p) ExtentReader *reader = NULL;
-        _cleanup_free_ uint8_t *buffer = malloc(DECODER_CHUNK);
-        uint64_t position = 0;
+        _cleanup_free_ uint8_t *buffer = NULL;
+        uint64_t size, position = 0;
+        size_t chunk;
         int r;
 
-        if (!buffer)
-                return payload_fail(error, PAYLOAD_REFUSAL_NONE, -ENOMEM, "moving blocks");
         r = source_open(place, operation, &reader, error);
         if (r < 0)
                 return r;
+        /* Whole blocks were compared; the image may end inside the last one. */
+        size = MIN_OF(extent_reader_size(reader),
+                      operation_target_size(operation, place->image_size, place->block_size));
+        chunk = (size_t)MIN_OF(size, DECODER_CHUNK);
+        buffer = malloc(chunk);
+        if (!buffer)
+                return payload_fail(error, PAYLOAD_REFUSAL_NONE, -ENOMEM, "moving blocks");
 
-        while (position < extent_reader_size(reader)) {
-                size_t n = (size_t)MIN_OF(extent_reader_size(reader) - position, DECODER_CHUNK);
+        for (; position < size; position += chunk) {
+                size_t n = (size_t)MIN_OF(size - position, (uint64_t)chunk);
 
                 r = extent_reader_read(reader, position, buffer, n);
                 if (r < 0)
@@ -230,7 +241,6 @@ static int operation_move(const OperationPlace *place, const Operation *operatio
                 r = extent_writer_write(&writer, buffer, n);
                 if (r < 0)
                         return write_failed(r, error);
-                position += n;
         }
 
         written_add(place, &writer);
@@ -266,7 +276,10 @@ static int operation_bsdiff(const OperationPlace *place, const Operation *operat
         return writer_close(place, &writer, operation, error);
 }
 
-/* Those without an apply function are Android's own: known, so that they can be refused by their names. */
+/*
+ * Those without an apply function are Android's own: known, so that they can be refused by
+ * their names.
+ */
 static const OperationKind operation_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_REPLACE] = { "REPLACE", 0, true, false, LENGTHS_FREE, operation_replace },
         [OPERATION_REPLACE_BZ] = { "REPLACE_BZ", 0, true, false, LENGTHS_FREE,

@@ -77,7 +77,7 @@ int pool_new(unsigned n_threads, void (*work)(PoolJob *job), Pool **ret)
         (void)pthread_cond_init(&pool->done, NULL);
 
         n_threads = MIN_OF(n_threads, (unsigned)POOL_THREADS_MAX);
-        while (n_threads > 1 && pool->n_threads < n_threads) {
+        while (pool->n_threads < n_threads) {
                 r = pthread_create(&pool->threads[pool->n_threads], NULL, pool_thread, pool);
                 if (r != 0)
                         return -r;
@@ -108,19 +108,31 @@ void pool_submit(Pool *pool, PoolJob *job)
         (void)pthread_mutex_unlock(&pool->lock);
 }
 
-PoolJob *pool_take(Pool *pool)
+static PoolJob *pool_take_first(Pool *pool, bool wait)
 {
         PoolJob *job;
 
         (void)pthread_mutex_lock(&pool->lock);
         job = pool->first;
-        while (job && !job->done)
+        while (wait && job && !job->done)
                 (void)pthread_cond_wait(&pool->done, &pool->lock);
+        if (job && !job->done)
+                job = NULL;
         if (job)
                 pool->first = job->next;
         (void)pthread_mutex_unlock(&pool->lock);
 
         return job;
+}
+
+PoolJob *pool_take(Pool *pool)
+{
+        return pool_take_first(pool, true);
+}
+
+PoolJob *pool_try_take(Pool *pool)
+{
+        return pool_take_first(pool, false);
 }
 
 unsigned pool_threads_default(void)

@@ -63,7 +63,10 @@ int reader_new(const ReaderEvents *events, void *userdata, bool file_hash, Paylo
         return 0;
 }
 
-/* After each byte of the header, so that a wrong one is refused with the first byte that shows it. */
+/*
+ * After each byte of the header, so that a wrong one is refused with the first byte that shows
+ * it.
+ */
 static int reader_take_header(PayloadReader *reader, PayloadError *error)
 {
         int r;
@@ -117,16 +120,10 @@ static const Operation *reader_operation(const PayloadReader *reader)
 static int reader_emit(PayloadReader *reader, PayloadError *error)
 {
         const Partition *partition = &reader->manifest->partitions[reader->partition];
-        size_t i = reader->operation++;
-        int r;
+        const Operation *operation = &partition->operations[reader->operation++];
 
-        r = reader->events->on_operation(reader->userdata, partition, &partition->operations[i],
-                                         &reader->piece, error);
-        if (r < 0) {
-                payload_error_locate(error, "operation %zu", i);
-                payload_error_locate(error, "%s", partition->name);
-        }
-        return r;
+        return reader->events->on_operation(reader->userdata, partition, operation, &reader->piece,
+                                            error);
 }
 
 /* Goes on to the next operation that has data, emitting those without on the way. */

@@ -1,14 +1,10 @@
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "base/io.h"
-#include "payload/digest.h"
 #include "payload/error.h"
 #include "payload/manifest.h"
+#include "payload/read-back.h"
 #include "payload/target.h"
-
-#define READ_BACK_CHUNK     (1 * MIB)
-#define READ_BACK_ALIGNMENT 4096 /* of buffer, offset and size: enough for O_DIRECT on every disk */
 
 int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t image_size_max,
                       PayloadError *error)
@@ -41,98 +37,27 @@ int target_resize(const PayloadTarget *target, uint64_t image_size, PayloadError
         return 0;
 }
 
-/*
- * A second descriptor of the same file that reads past the page cache, or -1 where that is not possible:
- * tmpfs can not do it, and a sandboxed worker may not open what it was given.
- */
-static int direct_open(int fd)
+void target_flush(const PayloadTarget *target, uint64_t offset, uint64_t size)
 {
-        char path[sizeof("/proc/self/fd/") + DECIMAL_MAX];
-
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        return open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
-}
-
-/* pread() of exactly size bytes, where O_DIRECT wants to read whole sectors. */
-static int direct_read(int fd, uint8_t *buffer, size_t size, uint64_t offset)
-{
-        size_t aligned =
-                (size + READ_BACK_ALIGNMENT - 1) / READ_BACK_ALIGNMENT * READ_BACK_ALIGNMENT;
-        ssize_t n = RET_ERRNO(pread(fd, buffer, aligned, (off_t)offset));
-
-        if (n < 0)
-                return (int)n;
-        return (size_t)n >= size ? 0 : -EINVAL; /* short: the buffered way tells why */
-}
-
-static int medium_hash(int fd, int direct_fd, uint64_t offset, uint64_t size, Digest *digest)
-{
-        _cleanup_free_ uint8_t *buffer = NULL;
-        bool direct = direct_fd >= 0;
-        int r;
-
-        buffer = aligned_alloc(READ_BACK_ALIGNMENT, READ_BACK_CHUNK);
-        if (!buffer)
-                return -ENOMEM;
-
-        while (size > 0) {
-                size_t n = (size_t)MIN_OF(size, READ_BACK_CHUNK);
-
-                r = direct ? direct_read(direct_fd, buffer, n, offset) : -EINVAL;
-                if (r == -EINVAL) {
-                        direct = false; /* a medium with larger sectors, or no O_DIRECT at all */
-                        r = pread_full(fd, buffer, n, offset);
-                }
-                if (r >= 0)
-                        r = digest_update(digest, buffer, n);
-                if (r < 0)
-                        return r;
-                offset += n;
-                size -= n;
-        }
-
-        return 0;
-}
-
-int target_read_back(const PayloadTarget *target, uint64_t image_size,
-                     uint8_t ret_sha256[static SHA256_SIZE], PayloadError *error)
-{
-        _cleanup_(digest_free_p) Digest *digest = NULL;
-        _cleanup_close_ int direct_fd = -1;
-        int r;
-
-        r = RET_ERRNO(target->resizable ? fsync(target->fd) : fdatasync(target->fd));
-        if (r < 0)
-                return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "syncing the target");
-
-        /* Clean pages go, so that what is read next comes from the disk; where they stay, it is checked too. */
-        (void)posix_fadvise(target->fd, (off_t)target->offset, (off_t)image_size,
-                            POSIX_FADV_DONTNEED);
-        direct_fd = direct_open(target->fd);
-
-        r = digest_new(&digest);
-        if (r >= 0)
-                r = medium_hash(target->fd, direct_fd, target->offset, image_size, digest);
-        if (r >= 0)
-                r = digest_peek(digest, ret_sha256);
-        if (r < 0)
-                return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "reading the target back");
-        return 0;
+        (void)sync_file_range(
+                target->fd, (off_t)(target->offset + offset), (off_t)size,
+                SYNC_FILE_RANGE_WRITE); /* only sooner or later: the sync comes at the end */
 }
 
 int source_hash(const PayloadSource *source, uint64_t size, uint8_t ret_sha256[static SHA256_SIZE])
 {
-        _cleanup_(digest_free_p) Digest *digest = NULL;
+        PayloadTarget target = { .fd = source->fd, .offset = source->offset };
+        _cleanup_(read_back_free_p) ReadBack *read_back = NULL;
         int r;
 
-        r = digest_new(&digest);
+        r = read_back_new(&target, size, true, &read_back);
         if (r < 0)
                 return r;
-        r = medium_hash(source->fd, -1, source->offset, size, digest);
+        r = read_back_advance(read_back, size);
         if (r < 0)
                 return r;
 
-        return digest_peek(digest, ret_sha256);
+        return read_back_sha256(read_back, ret_sha256);
 }
 
 /* The part of an extent from position on, in bytes of the image; clipped where the image ends. */

@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "payload/output-file.h"
 #include "payload/payload-tool.h"
+#include "payload/pool.h"
 
 #define INPUT_CHUNK (1 * MIB)
 
@@ -16,6 +17,8 @@ static const char *arg_kernel_target;
 static const char *arg_base;
 static const char *arg_kernel_base;
 static uint64_t arg_signatures;
+static uint64_t arg_jobs;
+static bool arg_cached;
 static bool arg_json;
 
 const Option verify_options[] = {
@@ -23,6 +26,8 @@ const Option verify_options[] = {
           "trust it; a directory: every *.pem in it" },
         { "signatures", 0, OPTION_NUMBER, &arg_signatures, "N",
           "so many trusted keys must have signed (1)", SIGNATURES_MAX },
+        { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
+          POOL_THREADS_MAX },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         {},
 };
@@ -37,6 +42,10 @@ const Option apply_options[] = {
         { "kernel-target", 0, OPTION_TEXT, &arg_kernel_target, "FILE", "where the kernel goes" },
         { "kernel-base", 0, OPTION_TEXT, &arg_kernel_base, "FILE",
           "what a delta of the kernel starts from" },
+        { "cached", 0, OPTION_FLAG, &arg_cached, NULL,
+          "do not read the image back from the medium" },
+        { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
+          POOL_THREADS_MAX },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         {},
 };
@@ -66,7 +75,10 @@ static int destination_open_device(Destination *destination)
         uint64_t size;
         int fd;
 
-        /* O_EXCL: nobody else has it, no file system on it is mounted, no other device is made of it. */
+        /*
+         * O_EXCL: nobody else has it, no file system on it is mounted, no other device is made
+         * of it.
+         */
         fd = RET_ERRNO(open(destination->path, O_RDWR | O_EXCL | O_CLOEXEC));
         if (fd == -EBUSY)
                 return log_error_return(fd, "%s: it is in use: mounted, or part of another device",
@@ -141,15 +153,19 @@ static int input_push(int fd, PayloadApply *apply, Progress *progress, PayloadEr
         }
 }
 
-/* One pass over the payload. Logs; *ret is the finished machine, for its results. */
+/*
+ * One pass over the payload. Logs; *ret is the finished machine, for its results. *ret_touched is
+ * set in any case: are the targets still as they were?
+ */
 static int input_run(const char *path, int fd, const PayloadApplyParameters *parameters,
-                     const char *label, PayloadApply **ret)
+                     const char *label, bool *ret_touched, PayloadApply **ret)
 {
         _cleanup_(payload_apply_free_p) PayloadApply *apply = NULL;
         PayloadError error = {};
         Progress progress;
         int r;
 
+        *ret_touched = false;
         r = payload_apply_new(parameters, &apply);
         if (r < 0)
                 return log_error_errno(r, "%s: %m", path);
@@ -159,6 +175,7 @@ static int input_run(const char *path, int fd, const PayloadApplyParameters *par
         if (r >= 0)
                 r = payload_apply_finish(apply, &error);
         progress_finish(&progress, payload_apply_bytes(apply));
+        *ret_touched = payload_apply_touched(apply);
         if (r < 0)
                 return tool_refused(path, r, &error);
 
@@ -251,16 +268,18 @@ static int result_print(const PayloadApply *apply, const char *done)
 
 static int input_verify(const Input *input, const PayloadKeys *keys, PayloadApply **ret)
 {
+        bool touched;
         PayloadApplyParameters parameters = {
                 .keys = keys,
                 .target = PAYLOAD_TARGET_NONE,
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = input->size,
                 .now = now_realtime() / USEC_PER_SEC,
+                .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,
         };
 
-        return input_run(input->path, input->fd, &parameters, "verifying", ret);
+        return input_run(input->path, input->fd, &parameters, "verifying", &touched, ret);
 }
 
 int verb_verify(_unused_ int argc, char **argv)
@@ -284,13 +303,15 @@ int verb_verify(_unused_ int argc, char **argv)
 }
 
 /*
- * A file is verified from its first to its last byte before anything is written; what comes through a pipe is
- * checked while it is written, and the file appears, or the device is worth something, only at the end.
+ * A file is verified from its first to its last byte before anything is written; what comes
+ * through a pipe is checked while it is written, and the file appears, or the device is worth
+ * something, only at the end.
  */
 static int input_apply(const Input *input, const PayloadApplyParameters *parameters,
                        Destination *slot, Destination *kernel)
 {
         _cleanup_(payload_apply_free_p) PayloadApply *verified = NULL, *apply = NULL;
+        bool touched = false;
         int r;
 
         if (input->seekable) {
@@ -301,12 +322,13 @@ static int input_apply(const Input *input, const PayloadApplyParameters *paramet
                         return r;
         }
 
-        r = input_run(input->path, input->fd, parameters, "applying", &apply);
-        if (r < 0) {
+        r = input_run(input->path, input->fd, parameters, "applying", &touched, &apply);
+        if (r < 0 && touched) {
                 destination_warn(slot);
                 destination_warn(kernel);
-                return r;
         }
+        if (r < 0)
+                return r;
 
         r = destination_commit(kernel);
         if (r < 0)
@@ -364,7 +386,9 @@ int verb_apply(_unused_ int argc, char **argv)
                 .base = arg_base ? &base : NULL,
                 .kernel_base = arg_kernel_base ? &kernel_base : NULL,
                 .size = input.size,
+                .cached = arg_cached,
                 .now = now_realtime() / USEC_PER_SEC,
+                .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,
         };
         return input_apply(&input, &parameters, &slot, &kernel);

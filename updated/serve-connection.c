@@ -27,21 +27,27 @@ static uint64_t connection_moved(const Connection *connection)
         return info.tcpi_bytes_acked + info.tcpi_bytes_received;
 }
 
-static int on_watch(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+bool connection_look(Connection *connection)
 {
-        Connection *connection = userdata;
         uint64_t moved = connection_moved(connection);
         bool slow = moved - connection->moved < CONNECTION_BYTES_MIN;
         bool asking = !connection->answering && connection->n_answered == 0;
 
         connection->moved = moved;
         connection->n_answered = 0;
-        if (slow || asking) {
-                (void)shutdown(connection->fd, SHUT_RDWR); /* MHD sees its end and cleans up */
-                return 0;
-        }
+        if (!slow && !asking)
+                return true;
 
-        if (sd_event_source_set_time_relative(source, connection->interval) >= 0)
+        (void)shutdown(connection->fd, SHUT_RDWR); /* MHD sees its end and cleans up */
+        return false;
+}
+
+static int on_watch(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        Connection *connection = userdata;
+
+        if (connection_look(connection)
+            && sd_event_source_set_time_relative(source, connection->interval) >= 0)
                 (void)sd_event_source_set_enabled(
                         source, SD_EVENT_ONESHOT); /* can not fail: the source is live */
         return 0;

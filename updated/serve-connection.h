@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <microhttpd.h>
 #include <systemd/sd-event.h>
 
 #include "base/time-util.h"
@@ -25,3 +24,9 @@ Connection *connection_free(Connection *connection);
 /* The request is there and its answer on the way; and: the answer is out. */
 void connection_asked(Connection *connection);
 void connection_answered(Connection *connection);
+
+/*
+ * Judges what has moved since the last look, and shuts the connection down when that is too little. Returns
+ * whether it goes on. The timer calls it after each interval.
+ */
+bool connection_look(Connection *connection);

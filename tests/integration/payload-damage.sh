@@ -39,5 +39,5 @@ while IFS=$'\t' read -r name pattern; do
     refuses "$name" 1 "$pattern" bash -c "'$payload' apply --key '$bad/key.pub.pem' --base '$bad/base.img' --target target - <'$bad/$name.payload'"
     [ ! -e target ] || { fail "$name left a target"; rm -f target; }
 done <"$bad/expected"
-same "every fixture is in the table" "$(find "$bad" -name "*.payload" ! -name "good*" ! -name "dated*" | wc -l)" "$(grep -vc '^#' "$bad/expected")"
+same "every fixture is in the table" "$(find "$bad" -name '*.payload' ! -name 'good*' ! -name 'dated*' | wc -l)" "$(grep -vc '^#' "$bad/expected")"
 done_testing

@@ -65,6 +65,23 @@ refuses "is refused" 1 "the payload needs updater 99 or newer" "$payload" verify
 works "one that has expired" "$payload" create --image image --expires 1000000000 --key a.pem --output expired
 refuses "is refused too" 1 "the payload has expired" "$payload" verify --key a.pub.pem expired
 
+# Large enough that reading back follows the writing, with threads and without.
+seq 1 6500000 | head -c 49999872 >large
+works "a larger image" "$payload" create --image large --level 1 --key a.pem --output large.payload
+for how in '--jobs 1' '--jobs 2' '--jobs 7' '--cached' '--cached --jobs 1'; do
+    # shellcheck disable=SC2086 # several words
+    works "applies with $how" "$payload" apply --key a.pub.pem --target new $how large.payload
+    works "to the same image" cmp large new
+done
+python3 - <<'PYTHON'
+data = bytearray(open("large.payload", "rb").read())
+data[len(data) // 2] ^= 1
+open("large.flipped", "wb").write(data)
+PYTHON
+rm -f new
+refuses "a flipped bit in the middle is found, whatever is in flight" 1 "usr: operation [0-9]+: its data has the wrong SHA-256" bash -c "'$payload' apply --jobs 7 --key a.pub.pem --target new - <large.flipped"
+works "and nothing appears" test ! -e new
+
 # From here on version 1, where nothing is said.
 create=("$payload" create --format v1)
 works "signed" "${create[@]}" --image image --kernel kernel --key a.pem --output signed

@@ -2,6 +2,7 @@
 
 #include "base/io.h"
 #include "payload/digest.h"
+#include "payload/read-back.h"
 #include "payload/target.h"
 #include "unit/unit.h"
 
@@ -106,11 +107,26 @@ static void test_what_is_read_back_is_the_image_and_not_what_is_around_it(_unuse
 
         memset(data, 0xEE, sizeof(data));
         for (size_t size = 0; size <= sizeof(data); size += 511) {
+                _cleanup_(read_back_free_p) ReadBack *read_back = NULL;
+
                 assert_int_equal(digest_of(data, size, wanted), 0);
-                assert_int_equal(target_read_back(&disk.target, size, sha256, NULL), 0);
+                assert_int_equal(read_back_new(&disk.target, size, size % 2, &read_back), 0);
+                assert_int_equal(read_back_sync(read_back), 0);
+                assert_int_equal(read_back_advance(read_back, size / 2), 0);
+                assert_int_equal(read_back_advance(read_back, SIZE_MAX), 0);
+                assert_int_equal(read_back_sha256(read_back, sha256), 0);
                 assert_memory_equal(sha256, wanted, SHA256_SIZE);
         }
-        assert_int_equal(target_read_back(&disk.target, 8 * BLOCK, sha256, NULL), -ENODATA);
+        disk_done(&disk);
+}
+
+static void test_a_medium_that_is_shorter_than_the_image_is_told(_unused_ void **state)
+{
+        _cleanup_(read_back_free_p) ReadBack *read_back = NULL;
+        Disk disk = disk_make();
+
+        assert_int_equal(read_back_new(&disk.target, 8 * BLOCK, false, &read_back), 0);
+        assert_int_equal(read_back_advance(read_back, 8 * BLOCK), -ENODATA);
         disk_done(&disk);
 }
 
@@ -136,6 +152,7 @@ int main(void)
                 cmocka_unit_test(test_data_goes_over_extents_holes_and_padding_and_nowhere_else),
                 cmocka_unit_test(test_data_behind_the_extents_or_the_image_is_refused),
                 cmocka_unit_test(test_what_is_read_back_is_the_image_and_not_what_is_around_it),
+                cmocka_unit_test(test_a_medium_that_is_shorter_than_the_image_is_told),
                 cmocka_unit_test(test_an_image_that_does_not_fit_is_refused),
         };
 
