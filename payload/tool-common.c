@@ -88,7 +88,7 @@ static const char *refusal_hint(PayloadRefusal refusal)
         case PAYLOAD_REFUSAL_BASE:
                 return "Hint: --base and --kernel-base must be what the delta was made from.";
         case PAYLOAD_REFUSAL_TARGET_HASH:
-                return "Hint: the medium may be failing; the kernel log tells (dmesg).";
+                return "Hint: the medium may be failing (see dmesg), or the payload was made wrongly.";
         case PAYLOAD_REFUSAL_NONE:
         case PAYLOAD_REFUSAL_MAGIC:
         case PAYLOAD_REFUSAL_VERSION:
