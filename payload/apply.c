@@ -326,7 +326,8 @@ static int apply_take(PayloadApply *apply, PayloadError *error)
                 return operation_failed(job->result, job->partition, job->operation, error);
         }
 
-        if (part->follower)
+        /* A delta of version 1 may write a block again: it is read back at the end. */
+        if (part->follower && !part->written)
                 follower_see(part->follower, job->operation, job->place.block_size);
         return 0;
 }

@@ -9,7 +9,8 @@
 #include "payload/payload-tool.h"
 #include "payload/pool.h"
 
-#define INPUT_CHUNK (1 * MIB)
+#define INPUT_CHUNK \
+        (128 * KIB) /* small enough to stay in the cache until it was hashed and copied */
 
 static TextList arg_keys;
 static const char *arg_target;

@@ -12,7 +12,7 @@ static void manifest_resign(const uint8_t *data, size_t size, const Manifest *ma
 
         if (manifest_write_signatures(data, size, &place, &buffer) < 0)
                 return;
-        /* Not so when fields that nobody knows were encoded in a way that can not be written again. */
+        /* Not so when unknown fields were encoded in a way that can not be written again. */
         if (manifest_parse(manifest->version, (const uint8_t *)buffer.data, buffer.size, &again,
                            NULL)
             < 0)
