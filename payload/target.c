@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "payload/digest.h"
 #include "payload/error.h"
@@ -35,7 +36,7 @@ int target_resize(const PayloadTarget *target, uint64_t image_size, PayloadError
         if (!target->resizable)
                 return 0;
 
-        r = RET_ERRNO(ftruncate(target->fd, (off_t)(target->offset + image_size)));
+        r = disk_io()->truncate(target->fd, target->offset + image_size);
         if (r < 0)
                 return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "resizing the target");
         return 0;
@@ -50,7 +51,7 @@ static int direct_open(int fd)
         char path[sizeof("/proc/self/fd/") + DECIMAL_MAX];
 
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        return open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
+        return disk_io()->open(path, O_RDONLY | O_CLOEXEC | O_DIRECT, 0);
 }
 
 /* pread() of exactly size bytes, where O_DIRECT wants to read whole sectors. */
@@ -58,8 +59,11 @@ static int direct_read(int fd, uint8_t *buffer, size_t size, uint64_t offset)
 {
         size_t aligned =
                 (size + READ_BACK_ALIGNMENT - 1) / READ_BACK_ALIGNMENT * READ_BACK_ALIGNMENT;
-        ssize_t n = RET_ERRNO(pread(fd, buffer, aligned, (off_t)offset));
+        ssize_t n;
 
+        do
+                n = disk_io()->pread(fd, buffer, aligned, offset);
+        while (n == -EINTR);
         if (n < 0)
                 return (int)n;
         return (size_t)n >= size ? 0 : -EINVAL; /* short: the buffered way tells why */
@@ -101,7 +105,7 @@ int target_read_back(const PayloadTarget *target, uint64_t image_size,
         _cleanup_close_ int direct_fd = -1;
         int r;
 
-        r = RET_ERRNO(target->resizable ? fsync(target->fd) : fdatasync(target->fd));
+        r = target->resizable ? disk_io()->sync(target->fd) : disk_io()->sync_data(target->fd);
         if (r < 0)
                 return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "syncing the target");
 
@@ -189,18 +193,17 @@ int extent_writer_write(ExtentWriter *writer, const void *data, size_t size)
         return 0;
 }
 
-/* Holes in files, discarded or zeroed blocks on devices; written zeros where neither is known. */
+/* Without writing where the medium can do that; else with written zeros. */
 static int medium_zero(int fd, uint64_t offset, uint64_t size)
 {
         static const uint8_t zeros[BLOCK_SIZE_MAX];
-        int r = 0;
+        int r;
 
-        if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size)
-                    == 0
-            || fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size)
-                       == 0)
-                return 0;
+        r = disk_io()->zero(fd, offset, size);
+        if (r != -EOPNOTSUPP)
+                return r;
 
+        r = 0;
         for (uint64_t done = 0; done < size && r >= 0; done += sizeof(zeros))
                 r = pwrite_full(fd, zeros, (size_t)MIN_OF(size - done, sizeof(zeros)),
                                 offset + done);
