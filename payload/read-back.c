@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "payload/digest.h"
 #include "payload/read-back.h"
@@ -46,7 +47,7 @@ static int direct_open(int fd)
         char path[sizeof("/proc/self/fd/") + DECIMAL_MAX];
 
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        return open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
+        return disk_io()->open(path, O_RDONLY | O_CLOEXEC | O_DIRECT, 0);
 }
 
 int read_back_new(const PayloadTarget *target, uint64_t image_size, bool cached, ReadBack **ret)
@@ -76,8 +77,11 @@ int read_back_new(const PayloadTarget *target, uint64_t image_size, bool cached,
 /* pread() of exactly size bytes, where O_DIRECT wants to read whole sectors. */
 static int direct_read(int fd, uint8_t *buffer, size_t size, uint64_t offset)
 {
-        ssize_t n = RET_ERRNO(pread(fd, buffer, size_align(size), (off_t)offset));
+        ssize_t n;
 
+        do
+                n = disk_io()->pread(fd, buffer, size_align(size), offset);
+        while (n == -EINTR);
         if (n < 0)
                 return (int)n;
         return (size_t)n >= size ? 0 : -EINVAL; /* short: the buffered way tells why */
@@ -121,7 +125,7 @@ int read_back_sync(ReadBack *read_back)
         const PayloadTarget *target = &read_back->target;
         int r;
 
-        r = RET_ERRNO(target->resizable ? fsync(target->fd) : fdatasync(target->fd));
+        r = target->resizable ? disk_io()->sync(target->fd) : disk_io()->sync_data(target->fd);
         if (r < 0)
                 return r;
 

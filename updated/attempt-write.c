@@ -1,4 +1,5 @@
 #include "attempt-stages.h"
+#include "base/disk-io.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "keys.h"
@@ -196,7 +197,7 @@ int attempt_activate(Attempt *attempt)
         int r;
 
         /* The worker has synced what it wrote; this is the last moment to learn that the disk lied. */
-        r = RET_ERRNO(fdatasync(attempt->target.fd));
+        r = disk_io()->sync_data(attempt->target.fd);
         if (r < 0)
                 return update_failure_set(&attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                                           "syncing the target slot: %s", strerror(-r));

@@ -377,7 +377,11 @@ static void manager_confirm_health(Manager *manager)
         if (r < 0)
                 (void)log_error_errno(r, "%s: marking the running slot %s good: %m",
                                       manager->slots.gpt.path, label);
-        else if (r > 0)
+        else if (r == HEALTH_TABLE_MENDED)
+                log_notice("%s: one copy of the partition table was damaged or out of date, and is "
+                           "mended from the other",
+                           manager->slots.gpt.path);
+        else if (r == HEALTH_MARKED_GOOD)
                 log_notice("version %s runs from slot %s and is marked good", manager->host.version,
                            label);
         manager_read_slots(manager); /* what is on disk counts */
