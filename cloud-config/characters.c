@@ -69,6 +69,17 @@ typedef struct Walk {
                 .text = (_text), .size = (_size), .offset = 0, .line = 1, .column = 1 \
         }
 
+/* Moves behind printable ASCII, of which most documents consist. */
+static void walk_skip_plain(Walk *walk)
+{
+        size_t start = walk->offset;
+
+        while (walk->offset < walk->size && (uint8_t)walk->text[walk->offset] >= ' '
+               && (uint8_t)walk->text[walk->offset] <= '~')
+                walk->offset++;
+        walk->column += (unsigned)(walk->offset - start);
+}
+
 /* Moves behind the next character. Returns it, or -EILSEQ (a broken one counts as one byte). */
 static int64_t walk_step(Walk *walk)
 {
@@ -108,7 +119,7 @@ int characters_check(const char *text, size_t size, unsigned part, Findings *fin
 {
         Walk walk = WALK_START(text, size);
 
-        while (walk.offset < size) {
+        for (walk_skip_plain(&walk); walk.offset < size; walk_skip_plain(&walk)) {
                 Place place = { part, walk.line, walk.column, 1, false };
                 uint8_t byte = (uint8_t)text[walk.offset];
                 int64_t code = walk_step(&walk);
@@ -131,6 +142,18 @@ Place characters_place(const char *text, size_t size, size_t offset, unsigned pa
         return (Place) { part, walk.line, walk.column, 1, false };
 }
 
+/* Moves behind the end of the line. */
+static void walk_line(Walk *walk)
+{
+        unsigned line = walk->line;
+
+        while (walk->line == line && walk->offset < walk->size) {
+                walk_skip_plain(walk);
+                if (walk->offset < walk->size)
+                        (void)walk_step(walk); /* broken characters belong to the line too */
+        }
+}
+
 bool characters_line(const char *text, size_t size, unsigned number, LineCursor *cursor,
                      const char **ret, size_t *ret_size)
 {
@@ -142,7 +165,7 @@ bool characters_line(const char *text, size_t size, unsigned number, LineCursor 
                 walk.line = cursor->line;
         }
         while (walk.line < number && walk.offset < size)
-                (void)walk_step(&walk);
+                walk_line(&walk);
         if (number == 0 || walk.line != number)
                 return false;
 

@@ -211,12 +211,29 @@ static int plan_apply(Plan *plan, Outcome *outcome)
         return 0;
 }
 
+/* Returns a descriptor that holds the lock, or the error. */
+static int host_lock(void)
+{
+        int fd = apply_lock(arg_root);
+
+        if (fd == -EBUSY)
+                return log_error_return(fd, "nothing was changed: another cloud-config is at work "
+                                            "on this host; try again when it has finished");
+        return fd < 0 ? log_error_errno(fd, "nothing was changed: locking %s: %m", STATE_PATH) : fd;
+}
+
 static int document_apply(const Document *document, Outcome *outcome)
 {
+        _cleanup_close_ int lock = -1;
         _cleanup_(plan_done) Plan plan = {};
         _cleanup_free_ char *why = NULL;
         int r;
 
+        if (!arg_dry_run) {
+                lock = host_lock();
+                if (lock < 0)
+                        return lock;
+        }
         r = plan_make(arg_root, &document->settings, &plan, &why);
         if (r < 0)
                 return log_error_return(r, "nothing was changed: %s", why ? why : strerror(-r));
@@ -279,6 +296,24 @@ static int verb_apply(int argc, char **argv)
         return document_apply(&document, &outcome);
 }
 
+static int conf_show(const Settings *settings, const char *source)
+{
+        _cleanup_(conf_done) Conf conf = {};
+        int r;
+
+        r = conf_read(arg_root, env_file_log, NULL, &conf);
+        if (r < 0)
+                return log_error_errno(r, "reading update.conf: %m");
+        r = conf_read_drop_in(arg_root, &conf);
+        if (r == -EACCES)
+                log_warning("only root can read %s: what it sets is not shown", CONF_DROP_IN);
+        else if (r < 0)
+                return log_error_errno(r, "reading %s: %m", CONF_DROP_IN);
+
+        r = show_print(&conf, settings, source, arg_json, stdout);
+        return r < 0 ? log_error_errno(r, "showing the settings: %m") : 0;
+}
+
 static int verb_show(int argc, char **argv)
 {
         _cleanup_(document_done) Document document = {};
@@ -294,9 +329,9 @@ static int verb_show(int argc, char **argv)
                         return r;
         }
 
-        r = show_print(arg_root, &document.settings, source.name, arg_json, stdout);
+        r = conf_show(&document.settings, source.name);
         if (r < 0)
-                return log_error_errno(r, "showing the settings: %m");
+                return r;
         return document_is_valid(&document) ? EXIT_DONE : EXIT_REFUSED;
 }
 

@@ -9,11 +9,12 @@ void document_done(Document *document)
 
 static int document_read_part(Document *document, const Part *part, const Addresses *addresses)
 {
-        _cleanup_(tree_done) Tree tree = {};
+        _cleanup_(tree_done) Tree tree = { .n_events = document->n_events };
         int r;
 
         document->n_cloud_configs++;
         r = tree_parse(part->text, part->size, part->number, &document->findings, &tree);
+        document->n_events = tree.n_events;
         if (r == -EBADMSG)
                 return 0;
         if (r < 0)

@@ -11,7 +11,8 @@ typedef struct Document {
         Settings settings;
         Findings findings; /* closed */
         unsigned n_cloud_configs;
-        bool skipped; /* there was something, but nothing of it is ours: a script, Ignition */
+        unsigned n_events; /* see Tree */
+        bool skipped;      /* there was something, but nothing of it is ours: a script, Ignition */
 } Document;
 
 /* Reads data. Returns 0, also with errors among the findings, or -ENOMEM. */

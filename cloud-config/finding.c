@@ -57,6 +57,11 @@ static bool copy_text(const char *text, char **ret)
         return !text || *ret;
 }
 
+bool findings_are_full(const Findings *findings)
+{
+        return findings->n_items >= FINDINGS_MAX;
+}
+
 void finding_add(Findings *findings, Severity severity, Place place, const char *path,
                  const char *hint, const char *format, ...)
 {
@@ -66,7 +71,7 @@ void finding_add(Findings *findings, Severity severity, Place place, const char 
 
         findings->n_errors += severity == SEVERITY_ERROR;
         findings->n_warnings += severity == SEVERITY_WARNING;
-        if (findings->n_items >= FINDINGS_MAX) {
+        if (findings_are_full(findings)) {
                 findings->n_dropped++;
                 return;
         }

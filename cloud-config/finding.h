@@ -43,6 +43,9 @@ typedef struct Findings {
         int failed; /* -ENOMEM once something could not be recorded */
 } Findings;
 
+/* True when further findings are only counted: then nobody reads their texts. */
+bool findings_are_full(const Findings *findings);
+
 const char *severity_to_string(Severity severity);
 
 /* Records a finding; path and hint may be NULL. Running out of memory is remembered in ->failed. */

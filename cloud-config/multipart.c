@@ -236,7 +236,8 @@ static int part_kind(Part *part, const Headers *headers, Findings *findings)
         return part_classify(part, findings);
 }
 
-static int part_read(Part *part, Span body, Findings *findings)
+/* max: what it may have when it is decompressed. */
+static int part_read(Part *part, Span body, size_t max, Findings *findings)
 {
         _cleanup_(headers_done) Headers headers = {};
         int r;
@@ -255,9 +256,8 @@ static int part_read(Part *part, Span body, Findings *findings)
         if (gzip_detect(part->text, part->size)) {
                 _cleanup_free_ char *packed = TAKE_PTR(part->text);
 
-                r = gzip_inflate(packed, part->size, USER_DATA_MAX,
-                                 (Place) { .part = part->number }, findings, &part->text,
-                                 &part->size);
+                r = gzip_inflate(packed, part->size, max, (Place) { .part = part->number },
+                                 findings, &part->text, &part->size);
                 if (r < 0)
                         return r;
         }
@@ -269,9 +269,13 @@ static int part_add(UserData *user_data, Span body, Findings *findings)
 {
         _cleanup_(part_done)
                 Part part = { .kind = PART_OTHER, .number = (unsigned)user_data->n_parts + 1 };
+        size_t size = 0;
         int r;
 
-        r = part_read(&part, body, findings);
+        for (size_t i = 0; i < user_data->n_parts; i++)
+                size += user_data->parts[i].size;
+
+        r = part_read(&part, body, USER_DATA_MAX - MIN_OF(size, USER_DATA_MAX), findings);
         if (r < 0 && r != -EBADMSG)
                 return r;
         if (r == -EBADMSG)

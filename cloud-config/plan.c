@@ -344,20 +344,18 @@ static int overrides_plan(const char *root, const Settings *settings, Plan *plan
         _cleanup_(conf_done) Conf conf = {};
         int r;
 
-        r = conf_read(root, &conf);
+        r = conf_read(root, NULL, NULL, &conf);
         if (r < 0)
                 return plan_refuse(ret_why, r, "reading update.conf: %s", strerror(-r));
 
         for (size_t id = 0; id < _KEY_MAX; id++) {
-                _cleanup_free_ char *name = NULL;
-                const char *path = NULL;
+                const char *const names[] = { keys[id].stronger, NULL };
+                ConfValue value = conf_find(&conf, names);
 
-                if (keys[id].output != OUTPUT_DROP_IN || !settings->items[id].value)
+                if (!value.text || !settings->items[id].value)
                         continue;
-                r = conf_overrides(&conf, keys[id].variable, &path, &name);
-                if (r >= 0 && path)
-                        r = plan_warn(plan, "locksmith.%s has no effect: systemd prefers %s of %s",
-                                      keys[id].name, name, path);
+                r = plan_warn(plan, "locksmith.%s has no effect: %s in %s:%u is stronger",
+                              keys[id].name, value.name, value.path, value.line);
                 if (r < 0)
                         return r;
         }
@@ -396,8 +394,8 @@ static int files_read(const char *root, Plan *plan, char **ret_why)
                 mode_t mode;
         } table[_FILE_MAX] = {
                 [FILE_STATE] = { STATE_PATH, 0600 },
-                [FILE_UPDATE_CONF] = { UPDATE_CONF_PATH, 0644 },
-                [FILE_DROP_IN] = { DROP_IN_PATH, 0644 },
+                [FILE_UPDATE_CONF] = { CONF_PATH, 0644 },
+                [FILE_DROP_IN] = { CONF_DROP_IN, 0644 },
         };
         int r;
 

@@ -6,12 +6,11 @@
 
 #include <sys/stat.h>
 
+#include "base/conf.h"
 #include "base/text.h"
-#include "cloud-config/conf.h"
 #include "cloud-config/settings.h"
 #include "cloud-config/state.h"
 
-#define DROP_IN_PATH       "/run/systemd/system/locksmithd.service.d/20-cloudinit.conf"
 #define RUNTIME_UNIT_PATH  "/run/systemd/system/locksmithd.service"
 #define ADMIN_UNIT_PATH    "/etc/systemd/system/locksmithd.service"
 #define LOCKSMITHD_UNIT    "locksmithd.service"

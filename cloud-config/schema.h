@@ -61,10 +61,12 @@ typedef struct Candidate {
 
 typedef struct Key {
         Stanza stanza;
-        const char *name;     /* as we spell it, with "-" */
-        const char *variable; /* NULL with OUTPUT_NONE */
+        const char *name; /* as we spell it, with "-" */
         Output output;
-        bool secret;                        /* never shown */
+        const char *variable; /* what it becomes; NULL with OUTPUT_NONE */
+        const char *stronger; /* a variable that locksmithd believes before this one, or NULL */
+        const char *fallback; /* what the daemons do when nobody says anything, or NULL */
+        bool secret;          /* never shown */
         int (*check)(Candidate *candidate); /* 0, -EBADMSG after a finding, or -ENOMEM */
 } Key;
 

@@ -1,3 +1,4 @@
+#include "base/conf.h"
 #include "base/text.h"
 #include "cloud-config/settings.h"
 #include "cloud-config/url.h"
@@ -124,8 +125,8 @@ static int endpoint_derive(Settings *settings, Findings *findings)
         if (!source->value) {
                 finding_add(findings, SEVERITY_NOTE, strategy->place,
                             "coreos.update.reboot-strategy", NULL,
-                            "no coreos.locksmith.endpoint: locksmithd will ask etcd at "
-                            "http://127.0.0.1:2379");
+                            "no coreos.locksmith.endpoint: locksmithd will ask etcd at %s",
+                            CONF_ENDPOINT_DEFAULT);
                 return 0;
         }
 

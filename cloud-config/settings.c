@@ -225,9 +225,10 @@ static char *names_hint(const Level *level)
 
 static void unknown_report(Reader *reader, const Level *level, const Node *key, const char *word)
 {
-        _cleanup_free_ char *hint = names_hint(level);
         const char *nearest = text_nearest(word, level->names, level->n_names);
         bool strategy = nearest && streq(nearest, keys[KEY_REBOOT_STRATEGY].name);
+        _cleanup_free_ char *hint =
+                nearest || findings_are_full(reader->findings) ? NULL : names_hint(level);
 
         /* A misspelt reboot-strategy reboots a host whose owner said off. */
         if (nearest)

@@ -1,121 +1,138 @@
 #include <jansson.h>
 
-#include "cloud-config/conf.h"
 #include "cloud-config/show.h"
 
 #define SECRET_SHOWN "(set)"
 #define NAME_WIDTH   30
 #define VALUE_WIDTH  40
 
-/* One setting as it is in force. */
-typedef struct Effective {
+/* A value as it is shown, and where it is from. */
+typedef struct Shown {
         const char *value; /* NULL: none */
-        const char *origin;
-        const char *overridden_by; /* a file that systemd lets win over the document, or NULL */
-        char *override;            /* owned: the variable there */
+        char *origin;      /* owned; NULL: there is nothing to show */
+} Shown;
+
+/* One setting. */
+typedef struct Effective {
+        const Key *key;
+        Shown wanted;     /* of the document, else what is in force */
+        Shown in_force;   /* when that is another, because the document was not applied */
+        Shown overriding; /* what locksmithd believes before the document */
 } Effective;
-
-/* What the daemons do when nobody says anything. */
-static const char *key_default(size_t id)
-{
-        switch ((KeyId)id) {
-        case KEY_GROUP:
-                return "stable";
-        case KEY_REBOOT_STRATEGY:
-                return "reboot";
-        case KEY_ENDPOINT:
-                return "http://127.0.0.1:2379";
-        case KEY_SERVER:
-        case KEY_ETCD_CAFILE:
-        case KEY_ETCD_CERTFILE:
-        case KEY_ETCD_KEYFILE:
-        case KEY_ETCD_USERNAME:
-        case KEY_ETCD_PASSWORD:
-        case KEY_LOCKSMITH_GROUP:
-        case KEY_WINDOW_START:
-        case KEY_WINDOW_LENGTH:
-        case KEY_ETCD_ADDR:
-        case KEY_ADVERTISE_CLIENT_URLS:
-        case _KEY_MAX:
-                return NULL;
-        }
-
-        return NULL;
-}
-
-static int effective_get(const Settings *settings, const Conf *conf, const char *source, size_t id,
-                         Effective *ret)
-{
-        const Setting *setting = &settings->items[id];
-        const char *path = NULL, *configured = conf_get(conf, keys[id].variable, &path);
-        Effective effective = { .value = key_default(id), .origin = "default" };
-        int r;
-
-        if (setting->value)
-                effective = (Effective) { .value = setting->value, .origin = source };
-        else if (configured)
-                effective = (Effective) { .value = configured, .origin = path };
-        if (setting->value && keys[id].output == OUTPUT_DROP_IN) {
-                r = conf_overrides(conf, keys[id].variable, &effective.overridden_by,
-                                   &effective.override);
-                if (r < 0)
-                        return r;
-        }
-        if (keys[id].secret && effective.value)
-                effective.value = SECRET_SHOWN;
-
-        *ret = effective;
-        return 0;
-}
 
 static void effective_done(Effective *effective)
 {
-        free(effective->override);
+        free(effective->wanted.origin);
+        free(effective->in_force.origin);
+        free(effective->overriding.origin);
+        *effective = (Effective) {};
 }
 
-static void effective_print(const Effective *effective, size_t id, FILE *stream)
+static const char *value_shown(const Key *key, const char *value)
 {
-        char name[NAME_WIDTH + 1];
-
-        (void)snprintf(name, sizeof(name), "%s.%s", stanza_to_string(keys[id].stanza),
-                       keys[id].name);
-        fprintf(stream, "%-*s %-*s (%s)\n", NAME_WIDTH, name, VALUE_WIDTH,
-                effective->value ? effective->value : "-", effective->origin);
-        if (effective->overridden_by)
-                fprintf(stream, "%*s overridden by %s of %s\n", NAME_WIDTH, "", effective->override,
-                        effective->overridden_by);
+        return key->secret && value ? SECRET_SHOWN : value;
 }
 
-static json_t *effective_json(const Effective *effective, size_t id)
+static int shown_from_conf(const Key *key, const ConfValue *found, Shown *ret)
 {
-        return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s?}", "stanza",
-                         stanza_to_string(keys[id].stanza), "key", keys[id].name, "variable",
-                         keys[id].variable, "value", effective->value, "origin", effective->origin,
-                         "overridden-by", effective->overridden_by);
+        ret->value = value_shown(key, found->text ? found->text : key->fallback);
+        return conf_origin(found, &ret->origin);
 }
 
-int show_print(const char *root, const Settings *settings, const char *source, bool json,
-               FILE *stream)
+static int shown_from_document(const Key *key, const Setting *setting, const char *source,
+                               Shown *ret)
 {
-        _cleanup_(conf_done) Conf conf = {};
-        json_auto_t *array = json_array();
+        const Place *place = &setting->place;
+        char part[DECIMAL_MAX + 8] = "";
+
+        if (place->part > 0)
+                (void)snprintf(part, sizeof(part), " (part %u)", place->part);
+        if (asprintf(&ret->origin, "%s%s:%u", source, part, place->line) < 0) {
+                ret->origin = NULL; /* undefined after a failure */
+                return -ENOMEM;
+        }
+
+        ret->value = value_shown(key, setting->value);
+        return 0;
+}
+
+static int effective_get(const Conf *conf, const Key *key, const Setting *setting,
+                         const char *source, Effective *effective)
+{
+        const char *const names[] = { key->variable, NULL }, *const stronger[] = { key->stronger,
+                                                                                   NULL };
+        ConfValue overriding = conf_find(conf, stronger), plain = conf_find(conf, names);
+        ConfValue found = overriding.text ? overriding : plain;
         int r;
 
-        r = conf_read(root, &conf);
-        if (r < 0)
-                return r;
+        effective->key = key;
+        if (!setting->value)
+                return shown_from_conf(key, &found, &effective->wanted);
+
+        r = shown_from_document(key, setting, source, &effective->wanted);
+        if (r >= 0 && !streq_null(plain.text ? plain.text : key->fallback, setting->value))
+                r = shown_from_conf(key, &found, &effective->in_force);
+        if (r >= 0 && overriding.text)
+                r = shown_from_conf(key, &overriding, &effective->overriding);
+        return r;
+}
+
+static void effective_print(const Effective *effective, FILE *stream)
+{
+        const struct {
+                const char *what;
+                const Shown *shown;
+        } more[] = { { "not applied: in force is", &effective->in_force },
+                     { "without effect, stronger is", &effective->overriding } };
+        const Key *key = effective->key;
+        const Shown *wanted = &effective->wanted;
+        char name[NAME_WIDTH + 1];
+
+        (void)snprintf(name, sizeof(name), "%s.%s", stanza_to_string(key->stanza), key->name);
+        fprintf(stream, "%-*s %-*s (%s)\n", NAME_WIDTH, name, VALUE_WIDTH,
+                wanted->value ? wanted->value : "-", wanted->origin);
+        for (size_t i = 0; i < ELEMENTSOF(more); i++)
+                if (more[i].shown->origin)
+                        fprintf(stream, "%*s %s %s (%s)\n", NAME_WIDTH, "", more[i].what,
+                                more[i].shown->value ? more[i].shown->value : "nothing",
+                                more[i].shown->origin);
+}
+
+static json_t *shown_json(const Shown *shown)
+{
+        return shown->origin
+                       ? json_pack("{s:s?, s:s}", "value", shown->value, "origin", shown->origin)
+                       : json_null();
+}
+
+static json_t *effective_json(const Effective *effective)
+{
+        const Key *key = effective->key;
+
+        return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:o, s:o}", "stanza",
+                         stanza_to_string(key->stanza), "key", key->name, "variable", key->variable,
+                         "value", effective->wanted.value, "origin", effective->wanted.origin,
+                         "in-force", shown_json(&effective->in_force), "overridden-by",
+                         shown_json(&effective->overriding));
+}
+
+int show_print(const Conf *conf, const Settings *settings, const char *source, bool json,
+               FILE *stream)
+{
+        json_auto_t *array = json_array();
+        int r;
 
         for (size_t id = 0; id < _KEY_MAX; id++) {
                 _cleanup_(effective_done) Effective effective = {};
 
                 if (keys[id].output == OUTPUT_NONE)
                         continue;
-                r = effective_get(settings, &conf, source, id, &effective);
+                r = effective_get(conf, &keys[id], &settings->items[id], source, &effective);
                 if (r < 0)
                         return r;
                 if (!json)
-                        effective_print(&effective, id, stream);
-                else if (json_array_append_new(array, effective_json(&effective, id)) < 0)
+                        effective_print(&effective, stream);
+                else if (json_array_append_new(array, effective_json(&effective)) < 0)
                         return -ENOMEM;
         }
         if (json && (json_dumpf(array, stream, JSON_INDENT(2)) < 0 || fputc('\n', stream) == EOF))

@@ -86,7 +86,7 @@ typedef struct Builder {
         unsigned depth;
         Anchor *anchors; /* owned */
         size_t n_anchors;
-        unsigned n_aliases, n_events, n_documents;
+        unsigned n_aliases, n_documents;
 } Builder;
 
 static void builder_done(Builder *builder)
@@ -389,7 +389,7 @@ static int builder_run(Builder *builder)
 
                 if (!yaml_parser_parse(&builder->parser, &event))
                         return builder_refuse_syntax(builder);
-                if (++builder->n_events > YAML_EVENTS_MAX)
+                if (++builder->tree.n_events > YAML_EVENTS_MAX)
                         return builder_refuse(
                                 builder, builder_place(builder, event.start_mark, event.end_mark),
                                 NULL, "the document has too many keys and values");
@@ -403,10 +403,14 @@ static int builder_run(Builder *builder)
         return 0;
 }
 
-int tree_parse(const char *text, size_t size, unsigned part, Findings *findings, Tree *ret)
+int tree_parse(const char *text, size_t size, unsigned part, Findings *findings, Tree *tree)
 {
         _cleanup_(builder_done) Builder builder = {
-                .text = text, .size = size, .part = part, .findings = findings
+                .text = text,
+                .size = size,
+                .part = part,
+                .findings = findings,
+                .tree.n_events = tree->n_events,
         };
         int r;
 
@@ -420,10 +424,11 @@ int tree_parse(const char *text, size_t size, unsigned part, Findings *findings,
         yaml_parser_set_input_string(&builder.parser, (const unsigned char *)text, size);
 
         r = builder_run(&builder);
+        tree->n_events = builder.tree.n_events;
         if (r < 0)
                 return r;
 
-        *ret = builder.tree;
+        *tree = builder.tree;
         builder.tree = (Tree) {};
         return 0;
 }

@@ -95,8 +95,9 @@ static void explain_strategy(Gates *gates, const Settings *settings)
 {
         bool off = settings->strategy == STRATEGY_OFF;
 
-        gate_add(gates, "strategy", off ? VERDICT_CLOSED : VERDICT_OPEN, "%s",
-                 strategy_to_string(settings->strategy));
+        gate_add(gates, "strategy", off ? VERDICT_CLOSED : VERDICT_OPEN, "%s (%s)",
+                 strategy_to_string(settings->strategy),
+                 settings_origin(settings, "REBOOT_STRATEGY"));
 }
 
 static void explain_update(Gates *gates)
@@ -128,16 +129,18 @@ static void explain_update(Gates *gates)
 static void explain_window(Gates *gates, const Settings *settings, usec_t now)
 {
         const Window *window = &settings->window;
-        const char *start = settings->window_start, *length = settings->window_length;
+        bool open = settings->has_window && window_contains(window, now);
+        Gate *gate;
 
-        if (!settings->has_window)
+        if (!settings->has_window) {
                 gate_add(gates, "window", VERDICT_OPEN, "none is set: at any time");
-        else if (window_contains(window, now))
-                gate_add(gates, "window", VERDICT_OPEN, "%s for %s", start, length)->changes =
-                        window_closing(window, now) + 1;
-        else
-                gate_add(gates, "window", VERDICT_CLOSED, "%s for %s", start, length)->changes =
-                        window_next_opening(window, now);
+                return;
+        }
+
+        gate = gate_add(gates, "window", open ? VERDICT_OPEN : VERDICT_CLOSED, "%s for %s (%s)",
+                        settings->window_start, settings->window_length,
+                        settings_origin(settings, "REBOOT_WINDOW_START"));
+        gate->changes = open ? window_closing(window, now) + 1 : window_next_opening(window, now);
 }
 
 typedef struct LockView {

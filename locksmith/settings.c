@@ -1,30 +1,47 @@
 #include <stdio.h>
 
-#include "base/env-file.h"
+#include "base/conf.h"
 #include "base/io.h"
 #include "lock-key.h"
 #include "settings.h"
 
-static const char *const default_endpoints[] = { "http://127.0.0.1:2379", "http://127.0.0.1:4001" };
-
-/* Of a setting: what follows LOCKSMITHD_ (or LOCKSMITHCTL_) in its name, and the name without any
- * prefix. */
 static const struct {
-        const char *suffix, *plain;
+        const char *ctl;      /* of the tool, in the environment only; NULL: none */
+        const char *names[3]; /* from strong to weak, ended by NULL */
         size_t offset;
         bool is_path;
-} setting_table[] = {
-        { "GROUP", NULL, offsetof(Settings, group), false },
-        { "ENDPOINT", NULL, offsetof(Settings, endpoint), false },
-        { "ETCD_CAFILE", NULL, offsetof(Settings, ca_file), true },
-        { "ETCD_CERTFILE", NULL, offsetof(Settings, certificate_file), true },
-        { "ETCD_KEYFILE", NULL, offsetof(Settings, key_file), true },
-        { "ETCD_USERNAME", NULL, offsetof(Settings, user), false },
-        { "ETCD_PASSWORD", NULL, offsetof(Settings, password), false },
-        { "REBOOT_WINDOW_START", "REBOOT_WINDOW_START", offsetof(Settings, window_start), false },
-        { "REBOOT_WINDOW_LENGTH", "REBOOT_WINDOW_LENGTH", offsetof(Settings, window_length),
+} setting_table[SETTINGS_MAX] = {
+        { "LOCKSMITHCTL_GROUP", { "LOCKSMITHD_GROUP" }, offsetof(Settings, group), false },
+        { "LOCKSMITHCTL_ENDPOINT", { "LOCKSMITHD_ENDPOINT" }, offsetof(Settings, endpoint), false },
+        { "LOCKSMITHCTL_ETCD_CAFILE",
+          { "LOCKSMITHD_ETCD_CAFILE" },
+          offsetof(Settings, ca_file),
+          true },
+        { "LOCKSMITHCTL_ETCD_CERTFILE",
+          { "LOCKSMITHD_ETCD_CERTFILE" },
+          offsetof(Settings, certificate_file),
+          true },
+        { "LOCKSMITHCTL_ETCD_KEYFILE",
+          { "LOCKSMITHD_ETCD_KEYFILE" },
+          offsetof(Settings, key_file),
+          true },
+        { "LOCKSMITHCTL_ETCD_USERNAME",
+          { "LOCKSMITHD_ETCD_USERNAME" },
+          offsetof(Settings, user),
           false },
-        { NULL, "REBOOT_STRATEGY", offsetof(Settings, strategy_text), false },
+        { "LOCKSMITHCTL_ETCD_PASSWORD",
+          { "LOCKSMITHD_ETCD_PASSWORD" },
+          offsetof(Settings, password),
+          false },
+        { "LOCKSMITHCTL_REBOOT_WINDOW_START",
+          { "LOCKSMITHD_REBOOT_WINDOW_START", "REBOOT_WINDOW_START" },
+          offsetof(Settings, window_start),
+          false },
+        { "LOCKSMITHCTL_REBOOT_WINDOW_LENGTH",
+          { "LOCKSMITHD_REBOOT_WINDOW_LENGTH", "REBOOT_WINDOW_LENGTH" },
+          offsetof(Settings, window_length),
+          false },
+        { NULL, { "REBOOT_STRATEGY" }, offsetof(Settings, strategy_text), false },
 };
 
 static char **setting_field(Settings *settings, size_t i)
@@ -34,119 +51,52 @@ static char **setting_field(Settings *settings, size_t i)
         return field;
 }
 
-/* From the strongest to the weakest. */
-static const char *const update_conf[] = {
-        "/etc/coreos/update.conf",
-        "/etc/flatcar/update.conf",
-        "/usr/share/coreos/update.conf",
-        "/usr/share/flatcar/update.conf",
-};
-
-typedef struct Sources {
-        EnvFile drop_in;
-        EnvFile files[ELEMENTSOF(update_conf)];
-} Sources;
-
-static void sources_done(Sources *sources)
+static int setting_take(Settings *settings, const Conf *conf, size_t i, bool ctl)
 {
-        env_file_done(&sources->drop_in);
-        for (size_t i = 0; i < ELEMENTSOF(sources->files); i++)
-                env_file_done(&sources->files[i]);
-}
-
-static int sources_read(const char *root, Sources *sources)
-{
+        const char *tool = ctl && setting_table[i].ctl ? getenv(setting_table[i].ctl) : NULL;
+        char **field = setting_field(settings, i);
+        ConfValue value;
         int r;
 
-        /* systemd's own syntax: only its Environment= lines are looked for, so no warnings about
-         * the rest. */
-        r = env_file_read(root, SETTINGS_DROP_IN, NULL, NULL, &sources->drop_in);
-        if (r < 0 && r != -ENOENT)
+        if (*field)
+                return text_set(&settings->origins[i], "command line");
+
+        value = conf_find(conf, setting_table[i].names);
+        if (!is_empty(tool))
+                value = (ConfValue) { .text = tool, .name = setting_table[i].ctl };
+        r = conf_origin(&value, &settings->origins[i]);
+        if (r < 0 || !value.text)
                 return r;
 
-        for (size_t i = 0; i < ELEMENTSOF(update_conf); i++) {
-                r = env_file_read(root, update_conf[i], env_file_log, NULL, &sources->files[i]);
-                if (r < 0 && r != -ENOENT)
-                        return r;
-        }
-
-        return 0;
-}
-
-/* The value of the last line Environment="name=value". */
-static const char *drop_in_get(const EnvFile *drop_in, const char *name)
-{
-        const char *found = NULL;
-
-        for (size_t i = 0; i < drop_in->n_entries; i++) {
-                const char *rest = NULL;
-
-                if (streq(drop_in->entries[i].key, "Environment"))
-                        rest = after_prefix(drop_in->entries[i].value, name);
-                if (rest && *rest == '=')
-                        found = rest + 1;
-        }
-
-        return found;
-}
-
-static const char *sources_get(const Sources *sources, const char *name)
-{
-        const char *value = getenv(name);
-
-        if (is_empty(value))
-                value = drop_in_get(&sources->drop_in, name);
-        for (size_t i = 0; i < ELEMENTSOF(update_conf) && is_empty(value); i++)
-                value = env_file_get(&sources->files[i], name);
-
-        return is_empty(value) ? NULL : value;
-}
-
-/* NULL when no source has it. */
-static const char *setting_find(const Sources *sources, size_t i, bool ctl)
-{
-        _cleanup_free_ char *name = NULL;
-        const char *value = NULL;
-
-        if (setting_table[i].suffix && ctl) {
-                if (asprintf(&name, "LOCKSMITHCTL_%s", setting_table[i].suffix) < 0)
-                        return name = NULL;
-                value = getenv(name);
-                free(TAKE_PTR(name));
-        }
-        if (setting_table[i].suffix && is_empty(value)) {
-                if (asprintf(&name, "LOCKSMITHD_%s", setting_table[i].suffix) < 0)
-                        return name = NULL;
-                value = sources_get(sources, name);
-        }
-        if (setting_table[i].plain && is_empty(value))
-                value = sources_get(sources, setting_table[i].plain);
-
-        return is_empty(value) ? NULL : value;
+        if (setting_table[i].is_path)
+                return root_join(settings->root, value.text, field);
+        return text_set(field, value.text);
 }
 
 static int settings_collect(Settings *settings, bool ctl)
 {
-        _cleanup_(sources_done) Sources sources = {};
+        _cleanup_(conf_done) Conf conf = { .environment = true };
         int r;
 
-        r = sources_read(settings->root, &sources);
+        r = conf_read(settings->root, env_file_log, NULL, &conf);
+        if (r >= 0)
+                r = conf_read_drop_in(settings->root, &conf);
+        for (size_t i = 0; i < SETTINGS_MAX && r >= 0; i++)
+                r = setting_take(settings, &conf, i, ctl);
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < ELEMENTSOF(setting_table); i++) {
-                char **field = setting_field(settings, i);
-                const char *value = *field ? NULL : setting_find(&sources, i, ctl);
-
-                if (value && setting_table[i].is_path)
-                        r = root_join(settings->root, value, field);
-                else if (value)
-                        r = text_set(field, value);
-                if (r < 0)
-                        return r;
-        }
-
         return settings->group ? 0 : text_set(&settings->group, "");
+}
+
+const char *settings_origin(const Settings *settings, const char *name)
+{
+        for (size_t i = 0; i < SETTINGS_MAX; i++)
+                for (const char *const *n = setting_table[i].names; *n; n++)
+                        if (streq(*n, name))
+                                return settings->origins[i];
+
+        return NULL;
 }
 
 /* Blanks around it do not matter, nor does a slash at its end; without a scheme it is http. */
@@ -173,9 +123,8 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
         _cleanup_(text_list_done) TextList texts = {};
         int r;
 
-        r = text_list_split(&texts, settings->endpoint ? settings->endpoint : "", ", \t");
-        for (size_t i = 0; i < ELEMENTSOF(default_endpoints) && r >= 0 && !settings->endpoint; i++)
-                r = text_list_add(&texts, default_endpoints[i]);
+        r = text_list_split(&texts, settings->endpoint ? settings->endpoint : CONF_ENDPOINT_DEFAULT,
+                            ", \t");
         if (r < 0)
                 return r;
         if (texts.n_items == 0 || texts.n_items > ETCD_ENDPOINTS_MAX)
@@ -231,7 +180,7 @@ static int settings_check_strategy(Settings *settings, char **ret_why)
         const char *text = settings->strategy_text;
         int r;
 
-        settings->strategy = text ? strategy_from_string(text) : STRATEGY_REBOOT;
+        settings->strategy = strategy_from_string(text ? text : CONF_STRATEGY_DEFAULT);
         if (settings->strategy >= 0)
                 return 0;
 
@@ -294,8 +243,10 @@ int settings_machine_id(const Settings *settings, char **ret)
 void settings_done(Settings *settings)
 {
         free(settings->root);
-        for (size_t i = 0; i < ELEMENTSOF(setting_table); i++)
+        for (size_t i = 0; i < SETTINGS_MAX; i++) {
                 free(*setting_field(settings, i));
+                free(settings->origins[i]);
+        }
         text_list_done(&settings->etcd.endpoints);
         *settings = (Settings) {};
 }

@@ -10,13 +10,14 @@
 #include "strategy.h"
 #include "window.h"
 
-#define SETTINGS_DROP_IN "/run/systemd/system/locksmithd.service.d/20-cloudinit.conf"
+#define SETTINGS_MAX 10
 
 typedef struct Settings {
         char *root;  /* what is / to us, or NULL */
         char *group; /* of the lock; "" is the default group */
         char *endpoint, *ca_file, *certificate_file, *key_file, *user, *password;
         char *strategy_text, *window_start, *window_length;
+        char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
         /* What the texts above mean. */
         EtcdSettings etcd; /* its texts are ours */
@@ -31,6 +32,12 @@ typedef struct Settings {
  * caller frees.
  */
 int settings_read(Settings *settings, bool ctl, char **ret_why) _must_check_;
+
+/*
+ * Where settings_read() found the setting of that name ("REBOOT_STRATEGY"), for people: a file and its line, a variable
+ * of the environment, "command line", "default". Borrowed; NULL for a name that there is not.
+ */
+const char *settings_origin(const Settings *settings, const char *name);
 
 /* The id under which this host holds the lock: the text of /etc/machine-id. -EBADMSG when that is
  * none. */

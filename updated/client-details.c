@@ -8,6 +8,11 @@ void client_details_done(ClientDetails *details)
         free(details->running_version);
         free(details->channel);
         free(details->error_text);
+        for (size_t i = 0; i < details->n_settings; i++) {
+                free(details->settings[i].name);
+                free(details->settings[i].value);
+                free(details->settings[i].origin);
+        }
         *details = (ClientDetails) {};
 }
 
@@ -42,6 +47,44 @@ static int text_property_get(sd_bus *bus, const char *name, char **ret, sd_bus_e
         return r < 0 ? r : 0;
 }
 
+static int settings_read(sd_bus_message *reply, ClientDetails *details)
+{
+        const char *name, *value, *origin;
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "(sss)");
+        if (r < 0)
+                return r;
+
+        while (details->n_settings < CLIENT_SETTINGS_MAX) {
+                ClientSetting *setting = &details->settings[details->n_settings];
+
+                r = sd_bus_message_read(reply, "(sss)", &name, &value, &origin);
+                if (r <= 0)
+                        return r;
+                details->n_settings++;
+                r = text_set(&setting->name, name);
+                if (r >= 0)
+                        r = text_set(&setting->value, value);
+                if (r >= 0)
+                        r = text_set(&setting->origin, origin);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int settings_get(sd_bus *bus, ClientDetails *details, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_get_property(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
+                                "Settings", error, &reply, "a(sss)");
+        return r < 0 ? r : settings_read(reply, details);
+}
+
 int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error)
 {
         _cleanup_(client_details_done) ClientDetails details = {};
@@ -54,6 +97,8 @@ int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error)
                 r = text_property_get(bus, "RunningVersion", &details.running_version, error);
         if (r >= 0)
                 r = text_property_get(bus, "Channel", &details.channel, error);
+        if (r >= 0)
+                r = settings_get(bus, &details, error);
         if (r >= 0)
                 r = client_error_get(bus, &details.error_code, &details.error_text, error);
         if (r >= 0)

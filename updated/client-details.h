@@ -5,11 +5,22 @@
 
 #include "client.h"
 
+/* A setting of update.conf as the daemon uses it. */
+typedef struct ClientSetting {
+        char *name;   /* "SERVER" */
+        char *value;  /* a URL without password */
+        char *origin; /* a file and its line, or "default" */
+} ClientSetting;
+
+#define CLIENT_SETTINGS_MAX 16
+
 typedef struct ClientDetails {
         UpdateReport report;
         UpdateSlots slots;
         char *running_version;
         char *channel;
+        ClientSetting settings[CLIENT_SETTINGS_MAX];
+        size_t n_settings;
         int32_t error_code;  /* the Omaha number of the last failure, 0: none */
         char *error_text;    /* "" when there is none */
         uint64_t next_check; /* seconds since 1970, 0: not planned */

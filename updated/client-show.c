@@ -68,6 +68,10 @@ void client_show_details(const ClientDetails *details)
                 printf("Progress:    %.0f%%\n", report->progress * 100);
         printf("Last check:  %s\n", client_moment(report->last_checked, now, moment));
         printf("Next check:  %s\n", client_moment((int64_t)details->next_check, now, moment));
+        for (size_t i = 0; i < details->n_settings; i++)
+                printf("%s%s=%s (%s)\n", i == 0 ? "Settings:    " : "             ",
+                       details->settings[i].name, details->settings[i].value,
+                       details->settings[i].origin);
         if (*details->error_text)
                 printf("Last error:  %s (code %d)\n", details->error_text, details->error_code);
 }
@@ -128,6 +132,24 @@ static json_t *slots_to_json(const UpdateSlots *slots)
         return list;
 }
 
+static json_t *settings_to_json(const ClientDetails *details)
+{
+        json_t *object = json_object();
+
+        for (size_t i = 0; i < details->n_settings && object; i++) {
+                const ClientSetting *setting = &details->settings[i];
+                json_t *item =
+                        json_pack("{ss ss}", "value", setting->value, "origin", setting->origin);
+
+                if (json_object_set_new(object, setting->name, item) < 0) {
+                        json_decref(object);
+                        object = NULL;
+                }
+        }
+
+        return object;
+}
+
 /* Takes the value over. */
 static int json_print(json_t *value)
 {
@@ -155,11 +177,11 @@ int client_show_slots_json(const UpdateSlots *slots)
 int client_show_details_json(const ClientDetails *details)
 {
         json_t *value = report_to_json(&details->report);
-        json_t *more =
-                json_pack("{ss ss so si ss sI}", "running_version", details->running_version,
-                          "channel", details->channel, "slots", slots_to_json(&details->slots),
-                          "error_code", details->error_code, "error", details->error_text,
-                          "next_check", (json_int_t)details->next_check);
+        json_t *more = json_pack(
+                "{ss ss so so si ss sI}", "running_version", details->running_version, "channel",
+                details->channel, "slots", slots_to_json(&details->slots), "settings",
+                settings_to_json(details), "error_code", details->error_code, "error",
+                details->error_text, "next_check", (json_int_t)details->next_check);
 
         if (!value || !more || json_object_update(value, more) < 0) {
                 json_decref(value);

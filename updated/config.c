@@ -1,6 +1,6 @@
 #include <ctype.h>
 
-#include "base/env-file.h"
+#include "base/conf.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -8,13 +8,6 @@
 
 #define GROUP_MAX 128 /* bytes; the longest that Nebraska stores */
 #define ALIAS_MAX 256
-
-static const char *const config_files[] = {
-        "/usr/share/coreos/update.conf",
-        "/usr/share/flatcar/update.conf",
-        "/etc/coreos/update.conf",
-        "/etc/flatcar/update.conf",
-};
 
 /* Each setter returns NULL, or what is wrong with the value; a value it refuses changes nothing. */
 typedef const char *(*ConfigSet)(void *target, const char *value);
@@ -83,7 +76,7 @@ static const struct {
         const char *key;
         ConfigSet set;
         size_t offset;
-} config_keys[] = {
+} config_keys[CONFIG_KEYS] = {
         { "SERVER", set_server, offsetof(Config, server) },
         { "GROUP", set_group, offsetof(Config, group) },
         { "MACHINE_ALIAS", set_alias, offsetof(Config, machine_alias) },
@@ -92,7 +85,8 @@ static const struct {
         { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
         { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
         { "REBOOT_STRATEGY", set_nothing, 0 }, /* locksmithd's */
-        { "LOCKSMITHD_", set_nothing, 0 },     /* the same, all that begin so */
+        { "REBOOT_WINDOW_", set_nothing, 0 },  /* the same, all that begin so */
+        { "LOCKSMITHD_", set_nothing, 0 },
 };
 
 int config_time_parse(const char *text, usec_t *ret)
@@ -137,14 +131,16 @@ void config_done(Config *config)
         free(config->machine_alias);
         free(config->disk);
         free(config->worker_user);
+        for (size_t i = 0; i < CONFIG_KEYS; i++)
+                free(config->origins[i]);
         *config = (Config) {};
 }
 
 static int config_init(Config *config)
 {
         *config = (Config) {
-                .server = strdup(CONFIG_SERVER_DEFAULT),
-                .group = strdup(CONFIG_GROUP_DEFAULT),
+                .server = strdup(CONF_SERVER_DEFAULT),
+                .group = strdup(CONF_GROUP_DEFAULT),
                 .machine_alias = strdup(""),
                 .worker_user = strdup(CONFIG_WORKER_DEFAULT),
                 .check_first = CONFIG_FIRST_DEFAULT,
@@ -179,9 +175,18 @@ static bool key_matches(const char *key, const char *name)
         return key[n - 1] == '_' ? strncmp(key, name, n) == 0 : streq(key, name);
 }
 
-static void config_take(Config *config, const char *path, const EnvEntry *entry)
+/* Remembers where a value is from. */
+static int config_note_origin(Config *config, size_t i, const char *path, const EnvEntry *entry)
 {
-        for (size_t i = 0; i < ELEMENTSOF(config_keys); i++) {
+        const ConfValue value = { entry->value, entry->key, path, entry->line };
+
+        text_clear(&config->origins[i]);
+        return conf_origin(&value, &config->origins[i]);
+}
+
+static int config_take(Config *config, const char *path, const EnvEntry *entry)
+{
+        for (size_t i = 0; i < CONFIG_KEYS; i++) {
                 const char *why;
 
                 if (!key_matches(config_keys[i].key, entry->key))
@@ -190,51 +195,57 @@ static void config_take(Config *config, const char *path, const EnvEntry *entry)
                 if (why)
                         log_warning("%s:%u: %s=%s is not used: %s", path, entry->line, entry->key,
                                     entry->value, why);
-                return;
+                return why ? 0 : config_note_origin(config, i, path, entry);
         }
 
         config_unknown(path, entry);
+        return 0;
 }
 
-static int config_read_file(const char *root, const char *path, Config *config)
+static int config_read_file(const char *root, size_t i, Conf *conf, Config *config)
 {
-        _cleanup_(env_file_done) EnvFile file = {};
+        const EnvFile *file = &conf->files[i];
         int r;
 
-        r = env_file_read(root, path, env_file_log, NULL, &file);
-        if (r == -ENOENT || r == -ENOMEM)
-                return r == -ENOENT ? 0 : r;
-        if (r < 0) {
-                (void)log_warning_errno(r, "%s can not be read, it is ignored: %m", path);
-                return 0;
-        }
+        r = conf_read_file(root, i, env_file_log, NULL, conf);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                (void)log_warning_errno(r, "%s can not be read, it is ignored: %m", conf_paths[i]);
 
-        for (size_t i = 0; i < file.n_entries; i++)
-                config_take(config, path, &file.entries[i]);
-        return 0;
+        r = 0;
+        for (size_t k = 0; k < file->n_entries && r >= 0; k++)
+                r = config_take(config, conf_paths[i], &file->entries[k]);
+        return r;
 }
 
 int config_read(const char *root, Config *ret)
 {
         _cleanup_(config_done) Config config = {};
+        _cleanup_(conf_done) Conf conf = {};
         int r;
 
         r = config_init(&config);
+        for (size_t i = CONF_FILES; i > 0 && r >= 0; i--)
+                r = config_read_file(root, i - 1, &conf, &config);
         if (r < 0)
                 return r;
-
-        for (size_t i = 0; i < ELEMENTSOF(config_files); i++) {
-                r = config_read_file(root, config_files[i], &config);
-                if (r < 0)
-                        return r;
-        }
 
         *ret = config;
         config = (Config) {};
         return 0;
 }
 
+const char *config_origin(const Config *config, const char *key)
+{
+        for (size_t i = 0; i < CONFIG_KEYS; i++)
+                if (streq(config_keys[i].key, key) && config->origins[i])
+                        return config->origins[i];
+
+        return "default";
+}
+
 bool config_server_is_private(const Config *config)
 {
-        return !streq_null(config->server, CONFIG_SERVER_DEFAULT);
+        return !streq_null(config->server, CONF_SERVER_DEFAULT);
 }

@@ -5,12 +5,12 @@
 
 #include "base/time-util.h"
 
-#define CONFIG_SERVER_DEFAULT   "https://public.update.flatcar-linux.net/v1/update/"
-#define CONFIG_GROUP_DEFAULT    "stable"
 #define CONFIG_FIRST_DEFAULT    (7 * USEC_PER_MINUTE)
 #define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
+
+#define CONFIG_KEYS 10 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
@@ -20,14 +20,18 @@ typedef struct Config {
         char *worker_user; /* "": the worker keeps the daemon's user */
         usec_t check_first;
         usec_t check_interval;
+        char *origins[CONFIG_KEYS]; /* for config_origin() */
 } Config;
 
 /*
- * Reads the four files below root, vendor's before administrator's: the last value wins. What can not be used
+ * Reads the files of base/conf.h below root, vendor's before administrator's: the last value wins. What can not be used
  * is logged with file and line, and the value before it stays. Files that are not there are fine.
  */
 int config_read(const char *root, Config *ret) _must_check_;
 void config_done(Config *config);
+
+/* Where the value of a key ("SERVER") is from, for people: a file and its line, or "default". Borrowed. */
+const char *config_origin(const Config *config, const char *key);
 
 /* Is SERVER another than the built-in one? */
 bool config_server_is_private(const Config *config);

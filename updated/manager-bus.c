@@ -128,6 +128,25 @@ static int property_get_channel(_unused_ sd_bus *bus, _unused_ const char *path,
         return sd_bus_message_append(reply, "s", manager->config.group);
 }
 
+/* What of update.conf is worth a look in "status". Everybody may read it here: no password of a URL. */
+static int property_get_settings(_unused_ sd_bus *bus, _unused_ const char *path,
+                                 _unused_ const char *interface, _unused_ const char *property,
+                                 sd_bus_message *reply, void *userdata,
+                                 _unused_ sd_bus_error *error)
+{
+        const Config *config = &((const Manager *)userdata)->config;
+        _cleanup_free_ char *server = NULL;
+        int r;
+
+        r = config->server ? http_url_for_log(config->server, &server) : 0;
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_append(reply, "a(sss)", 2, "SERVER", server ? server : "disabled",
+                                     config_origin(config, "SERVER"), "GROUP", config->group,
+                                     config_origin(config, "GROUP"));
+}
+
 static int property_get_last_error(_unused_ sd_bus *bus, _unused_ const char *path,
                                    _unused_ const char *interface, _unused_ const char *property,
                                    sd_bus_message *reply, void *userdata,
@@ -158,6 +177,7 @@ static const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_PROPERTY("RunningSlotGood", "b", property_get_good, 0, CHANGES),
         SD_BUS_PROPERTY("RunningVersion", "s", property_get_version, 0, CHANGES),
         SD_BUS_PROPERTY("Channel", "s", property_get_channel, 0, CHANGES),
+        SD_BUS_PROPERTY("Settings", "a(sss)", property_get_settings, 0, 0),
         SD_BUS_PROPERTY("LastError", "(is)", property_get_last_error, 0, CHANGES),
         SD_BUS_PROPERTY("NextCheck", "t", property_get_next_check, 0, CHANGES),
         SD_BUS_VTABLE_END,

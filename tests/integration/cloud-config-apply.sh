@@ -9,6 +9,7 @@ root=$scratch/root
 mkdir -p "$root/etc/coreos"
 conf=$root/etc/coreos/update.conf
 drop_in=$root/run/systemd/system/locksmithd.service.d/20-cloudinit.conf
+drop_in_shown=/run/systemd/system/locksmithd.service.d/20-cloudinit.conf
 mask=$root/run/systemd/system/locksmithd.service
 
 document() { { echo '#cloud-config'; cat; } >"$scratch/document"; }
@@ -109,6 +110,36 @@ prints "a script is no cloud-config" "no cloud-config in it" apply
 same "… and is not run" "$([ -e "$scratch/run" ] || echo absent)" absent
 same "… and undoes nothing" "$(grep -c GROUP=stable "$conf")" 1
 
+# Two at a time: the directory of the state is locked.
+mkfifo "$scratch/release"
+start flock "$root/var/lib/updated" sh -c 'echo locked >"$1/locked"; read -r _ <"$1/release"' sh "$scratch"
+wait_for 10 test -s "$scratch/locked"
+printf 'coreos: {update: {group: alpha}}\n' | document
+works "a dry run needs no lock" apply --dry-run
+refuses "a second run is refused when the first does not end" 1 'nothing was changed: another cloud-config is at work' apply
+same "… and touches nothing" "$(grep -c GROUP=stable "$conf")" 1
+apply >"$scratch/waited" 2>&1 & waiting=$!
+sleep 0.5
+same "a run waits for another" "$(kill -0 $waiting && grep -c GROUP=stable "$conf")" 1
+echo >"$scratch/release"
+wait $waiting
+same "… and goes on when that has ended" "$? $(grep -c GROUP=alpha "$conf")" "0 1"
+
+several=()
+for group in a b c d e f g h; do
+    printf '#cloud-config\ncoreos: {update: {group: %s, server: "https://%s.example/"}, locksmith: {group: %s}}\n' \
+        $group $group $group >"$scratch/several-$group"
+    "$cloud_config" apply --root "$root" "$scratch/several-$group" >>"$scratch/several" 2>&1 & several+=($!)
+done
+wait "${several[@]}"
+same "of several at a time one wins, whole" \
+    "$(sed -n 's/^GROUP=//p; s,^SERVER=https://\(.\).*,\1,p; s/.*_GROUP=\(.\)"/\1/p' "$conf" "$drop_in" | uniq -c | tr -d ' [a-h]\n')" 3
+printf '{}\n' | document
+works "… and what was there before all of them comes back" apply
+same "… to the letter" "$(cat "$conf")" '# mine
+GROUP=stable
+OTHER="a b"'
+
 rm -r "$root/etc/coreos"; touch "$root/etc/coreos"
 printf 'coreos: {update: {group: alpha}, locksmith: {group: x}}\n' | document
 refuses "a file in the place of a directory is named" 1 'nothing was changed: /etc/coreos/update.conf: a directory above it is a file' apply
@@ -116,32 +147,49 @@ same "… and nothing else is written" "$([ -e "$drop_in" ] || echo gone)" gone
 rm "$root/etc/coreos"
 
 mkdir -p "$root/etc/coreos" "$root/usr/share/coreos"
-printf 'SERVER=https://vendor.example/\nREBOOT_WINDOW_START=Mon 03:00\n' >"$root/usr/share/coreos/update.conf"
-printf 'LOCKSMITHD_GROUP=racks\n' >"$conf"
+printf 'SERVER=https://vendor.example/\nLOCKSMITHD_REBOOT_WINDOW_START=Mon 03:00\n' >"$root/usr/share/coreos/update.conf"
+printf 'GROUP=beta\nLOCKSMITHD_GROUP=racks\n' >"$conf"
 document <<'END'
 coreos:
   update: {group: beta}
-  locksmith: {group: lab, etcd-username: a, etcd-password: hush-hush}
+  locksmith:
+    group: lab
+    etcd-username: a
+    etcd-password: hush-hush
+    window-start: Tue 04:00
+    window-length: 1h
 END
-run "$cloud_config" show --root "$root" "$scratch/document"
-cp "$scratch/out" "$scratch/shown"
-same "show names value and origin" "$(sed 's/  */ /g; s, (/[^ ]*/document), (document),; s/ *$//' "$scratch/shown")" \
-    'update.group beta (document)
+show() { "$cloud_config" show --root "$root" "$@" | sed "s/  */ /g; s,$scratch/,,"; }
+show "$scratch/document" >"$scratch/shown"
+same "show names value and origin, and what is not in force" "$(cat "$scratch/shown")" \
+    'update.group beta (document:3)
 update.reboot-strategy reboot (default)
-update.server https://vendor.example/ (/usr/share/coreos/update.conf)
-locksmith.endpoint http://127.0.0.1:2379 (default)
+update.server https://vendor.example/ (/usr/share/coreos/update.conf:1)
+locksmith.endpoint http://127.0.0.1:2379,http://127.0.0.1:4001 (default)
 locksmith.etcd-cafile - (default)
 locksmith.etcd-certfile - (default)
 locksmith.etcd-keyfile - (default)
-locksmith.etcd-username a (document)
-locksmith.etcd-password (set) (document)
-locksmith.group lab (document)
- overridden by LOCKSMITHD_GROUP of /etc/coreos/update.conf
-locksmith.window-start Mon 03:00 (/usr/share/coreos/update.conf)
-locksmith.window-length - (default)'
+locksmith.etcd-username a (document:6)
+ not applied: in force is nothing (default)
+locksmith.etcd-password (set) (document:7)
+ not applied: in force is nothing (default)
+locksmith.group lab (document:5)
+ not applied: in force is racks (/etc/coreos/update.conf:2)
+locksmith.window-start Tue 04:00 (document:8)
+ not applied: in force is Mon 03:00 (/usr/share/coreos/update.conf:2)
+ without effect, stronger is Mon 03:00 (/usr/share/coreos/update.conf:2)
+locksmith.window-length 1h (document:9)
+ not applied: in force is nothing (default)'
 run "$cloud_config" show --root "$root" --json "$scratch/document"
-same "show has JSON" "$(jq -c '.[] | select(.key == "group") | [.stanza, .value, ."overridden-by"]' "$scratch/out" | tr '\n' ' ')" \
-    '["update","beta",null] ["locksmith","lab","/etc/coreos/update.conf"] '
+same "show has JSON" "$(jq -c '.[] | select(.key == "group" or .key == "window-start") |
+    [.stanza, .value, ."in-force".value, ."overridden-by".origin]' "$scratch/out" | paste -sd' ')" \
+    '["update","beta",null,null] ["locksmith","lab","racks",null] ["locksmith","Tue 04:00","Mon 03:00","/usr/share/coreos/update.conf:2"]'
+refuses "apply says what the drop-in can not bring into force" 0 \
+    'locksmith.window-start has no effect: LOCKSMITHD_REBOOT_WINDOW_START in /usr/share/coreos/update.conf:2 is stronger' apply
+same "… and afterwards everything else is in force" "$(show "$scratch/document" | grep -c 'not applied')" 0
+same "without a document show tells what is in force" "$(show | grep -E 'locksmith.(group|window-start|etcd-p)')" \
+    "locksmith.etcd-password (set) ($drop_in_shown:3)
+locksmith.group lab ($drop_in_shown:4)
+locksmith.window-start Mon 03:00 (/usr/share/coreos/update.conf:2)"
 same "no password is shown anywhere" "$(grep -l hush "$scratch/shown" "$scratch/out")" ""
-refuses "apply says that update.conf overrides the drop-in" 0 'systemd prefers LOCKSMITHD_GROUP of /etc/coreos/update.conf' apply
 done_testing

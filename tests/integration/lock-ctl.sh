@@ -124,6 +124,8 @@ run_ctl lock other
 REBOOT_STRATEGY=etcd-lock prints "explain shows a taken lock" "^lock +closed +1 of 1 slots are held" run_ctl explain
 REBOOT_STRATEGY=etcd-lock prints "explain says why etcd can not be asked" "^lock +unknown +http://127.0.0.1:1: .*onnect" \
     run_ctl --endpoint http://127.0.0.1:1 explain
+REBOOT_STRATEGY=off prints "explain says where a setting is from" "^strategy +closed +off \\(REBOOT_STRATEGY in the environment\\)" \
+    run_ctl explain
 prints "explain in JSON" '"gate": "window"' run_ctl --json explain
 run_ctl unlock other
 export REBOOT_WINDOW_START=02:30 REBOOT_WINDOW_LENGTH=1h TZ=Europe/Berlin

@@ -48,6 +48,9 @@ def test_update_and_reboot(tap, host, server, release):
     status = host.status()
     tap.same(status["current_operation"], "UPDATE_STATUS_IDLE", "NEED_REBOOT ends with the reboot")
     tap.same(status["running_version"], "2.0.0", "the new version runs")
+    tap.same(status["settings"]["GROUP"], {"value": "beta", "origin": "/etc/coreos/update.conf:2"},
+             "status says where a setting is from")
+    tap.ok("GROUP=beta (/etc/coreos/update.conf:2)" in host.client("status")[1], "to people, too")
     tap.same(host.attributes("B"), (2, 0, True), "it is marked good")
     server.offer(None)
     tap.same(host.update()[0], 0, "no update is no failure")

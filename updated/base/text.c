@@ -198,31 +198,45 @@ bool text_is_utf8(const char *text, size_t size)
 #define NEAREST_WORD_MAX     32
 #define NEAREST_DISTANCE_MAX 2
 
-/* Damerau-Levenshtein distance (restricted), letter case ignored; both at most NEAREST_WORD_MAX long. */
-static size_t text_distance(const char *a, const char *b)
+/*
+ * Damerau-Levenshtein distance (restricted), letter case ignored; both at most NEAREST_WORD_MAX long. max + 1 means
+ * "more than max". Three rows of the table are enough: a swap looks two back.
+ */
+static size_t text_distance(const char *a, const char *b, size_t max)
 {
-        size_t d[NEAREST_WORD_MAX + 1][NEAREST_WORD_MAX + 1];
+        uint8_t rows[3][NEAREST_WORD_MAX + 1];
+        uint8_t *before = rows[0], *above = rows[1], *row = rows[2];
         size_t n = strlen(a), m = strlen(b);
 
-        for (size_t i = 0; i <= n; i++)
-                d[i][0] = i;
+        if (n > m + max || m > n + max)
+                return max + 1;
         for (size_t k = 0; k <= m; k++)
-                d[0][k] = k;
+                above[k] = (uint8_t)k;
 
-        for (size_t i = 1; i <= n; i++)
+        for (size_t i = 1; i <= n; i++) {
+                uint8_t nearest = row[0] = (uint8_t)i, *oldest = before;
+                int x = tolower((unsigned char)a[i - 1]);
+
                 for (size_t k = 1; k <= m; k++) {
-                        int x = tolower((unsigned char)a[i - 1]),
-                            y = tolower((unsigned char)b[k - 1]);
-                        size_t best = d[i - 1][k - 1] + (x != y);
+                        int y = tolower((unsigned char)b[k - 1]);
+                        uint8_t best = (uint8_t)(above[k - 1] + (x != y));
 
-                        best = MIN_OF(best, MIN_OF(d[i - 1][k], d[i][k - 1]) + 1);
+                        best = (uint8_t)MIN_OF(best, MIN_OF(above[k], row[k - 1]) + 1);
                         if (i > 1 && k > 1 && x == tolower((unsigned char)b[k - 2])
                             && y == tolower((unsigned char)a[i - 2]))
-                                best = MIN_OF(best, d[i - 2][k - 2] + 1);
-                        d[i][k] = best;
+                                best = (uint8_t)MIN_OF(best, before[k - 2] + 1);
+                        row[k] = best;
+                        nearest = MIN_OF(nearest, best);
                 }
 
-        return d[n][m];
+                if (nearest > max)
+                        return max + 1; /* the row above has max at least, so no swap can help */
+                before = above;
+                above = row;
+                row = oldest;
+        }
+
+        return above[m];
 }
 
 const char *text_nearest(const char *word, const char *const *candidates, size_t n)
@@ -238,7 +252,7 @@ const char *text_nearest(const char *word, const char *const *candidates, size_t
 
                 if (strlen(candidates[i]) > NEAREST_WORD_MAX)
                         continue;
-                distance = text_distance(word, candidates[i]);
+                distance = text_distance(word, candidates[i], NEAREST_DISTANCE_MAX);
                 if (distance < best && distance < strlen(word)) {
                         best = distance;
                         nearest = candidates[i];

@@ -26,9 +26,8 @@ static void step_run(const char *root, const Step *step)
         int r;
 
         if (step->before)
-                assert_int_equal(file_replace(root, UPDATE_CONF_PATH, step->before,
-                                              strlen(step->before), 0644),
-                                 0);
+                assert_int_equal(
+                        file_replace(root, CONF_PATH, step->before, strlen(step->before), 0644), 0);
         setting_set(&settings, KEY_GROUP, step->group);
         setting_set(&settings, KEY_REBOOT_STRATEGY, step->strategy);
         setting_set(&settings, KEY_ENDPOINT, step->endpoint);
@@ -38,7 +37,7 @@ static void step_run(const char *root, const Step *step)
         assert_int_equal(plan.mask, step->mask);
         assert_int_equal(apply_files(root, &plan, false, &path), 0);
 
-        r = file_read(root, UPDATE_CONF_PATH, KIB, &text, NULL);
+        r = file_read(root, CONF_PATH, KIB, &text, NULL);
         assert_int_equal(r, step->after ? 0 : -ENOENT);
         if (step->after)
                 assert_string_equal(text, step->after);
@@ -177,11 +176,11 @@ static void test_a_host_that_can_not_be_understood_is_left_alone(_unused_ void *
         static const struct {
                 const char *path, *text, *why;
         } table[] = {
-                { UPDATE_CONF_PATH, "GROUP=a\\\n", "/etc/coreos/update.conf:1: the line ends" },
+                { CONF_PATH, "GROUP=a\\\n", "/etc/coreos/update.conf:1: the line ends" },
                 { "/etc/coreos", "", "/etc/coreos/update.conf: a directory above it is a file" },
                 { STATE_PATH, "{", "cloud-config.state is damaged" },
                 { STATE_PATH, "{\"version\": 2}", "cloud-config.state is damaged" },
-                { DROP_IN_PATH "/x", "", "20-cloudinit.conf is not a regular file" },
+                { CONF_DROP_IN "/x", "", "20-cloudinit.conf is not a regular file" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {

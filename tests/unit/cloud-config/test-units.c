@@ -234,7 +234,7 @@ static void test_without_a_bus_the_files_are_there_and_the_next_run_repeats_the_
         /* Nobody is called systemd1 on this bus yet. */
         assert_true(off_apply(world, &steps) < 0);
         assert_int_equal(steps, STEP_RELOAD | STEP_STOP_LOCKSMITHD);
-        assert_int_equal(file_read(world->root, UPDATE_CONF_PATH, KIB, &conf, NULL), 0);
+        assert_int_equal(file_read(world->root, CONF_PATH, KIB, &conf, NULL), 0);
         assert_string_equal(conf, "REBOOT_STRATEGY=off\n");
 
         systemd_start(world, NULL);

@@ -1,3 +1,4 @@
+#include "base/conf.h"
 #include "base/io.h"
 #include "locksmith/settings.h"
 #include "unit/unit.h"
@@ -48,7 +49,7 @@ static void test_stronger_sources_win(_unused_ void **state)
                 settings.root, "/etc/flatcar/update.conf",
                 "REBOOT_STRATEGY=etcd-lock\nREBOOT_WINDOW_START=Mon 01:00\nREBOOT_WINDOW_LENGTH=1h\n");
         file_write(
-                settings.root, "/run/systemd/system/locksmithd.service.d/20-cloudinit.conf",
+                settings.root, CONF_DROP_IN,
                 "[Service]\nEnvironment=\"LOCKSMITHD_ENDPOINT=https://a:2379/, b:4001\"\n"
                 "Environment=\"LOCKSMITHD_REBOOT_WINDOW_START=Tue 02:00\"\nEnvironment=\"LOCKSMITHD_ETCD_CAFILE=/ca\"\n");
         assert_int_equal(setenv("LOCKSMITHD_GROUP", "environment", true), 0);
@@ -64,6 +65,14 @@ static void test_stronger_sources_win(_unused_ void **state)
         assert_string_equal(settings.etcd.endpoints.items[0], "https://a:2379");
         assert_string_equal(settings.etcd.endpoints.items[1], "http://b:4001");
         assert_non_null(after_prefix(settings.ca_file, settings.root));
+
+        assert_string_equal(settings_origin(&settings, "LOCKSMITHD_GROUP"),
+                            "LOCKSMITHD_GROUP in the environment");
+        assert_string_equal(settings_origin(&settings, "LOCKSMITHD_ENDPOINT"), CONF_DROP_IN ":2");
+        assert_string_equal(settings_origin(&settings, "REBOOT_WINDOW_LENGTH"),
+                            "/etc/flatcar/update.conf:3");
+        assert_string_equal(settings_origin(&settings, "LOCKSMITHD_ETCD_KEYFILE"), "default");
+        assert_null(settings_origin(&settings, "GROUP"));
         directory_remove(TAKE_PTR(settings.root));
         set_up(NULL);
 }
@@ -78,9 +87,12 @@ static void test_the_tool_has_its_own_variables_and_options_first(_unused_ void 
         assert_int_equal(setenv("LOCKSMITHCTL_GROUP", "tool", true), 0);
         assert_int_equal(settings_read(&settings, true, &why), 0);
         assert_string_equal(settings.group, "tool");
+        assert_string_equal(settings_origin(&settings, "LOCKSMITHD_GROUP"),
+                            "LOCKSMITHCTL_GROUP in the environment");
         assert_int_equal(text_set(&other.group, "option"), 0);
         assert_int_equal(settings_read(&other, true, &why), 0);
         assert_string_equal(other.group, "option");
+        assert_string_equal(settings_origin(&other, "LOCKSMITHD_GROUP"), "command line");
         directory_remove(TAKE_PTR(settings.root));
         set_up(NULL);
 }

@@ -1,3 +1,4 @@
+#include "base/conf.h"
 #include "base/io.h"
 #include "config.h"
 #include "unit/unit.h"
@@ -26,8 +27,8 @@ static void test_without_files_there_are_defaults(_unused_ void **state)
         _cleanup_(config_done) Config config = {};
 
         assert_int_equal(config_read(root, &config), 0);
-        assert_string_equal(config.server, CONFIG_SERVER_DEFAULT);
-        assert_string_equal(config.group, CONFIG_GROUP_DEFAULT);
+        assert_string_equal(config.server, CONF_SERVER_DEFAULT);
+        assert_string_equal(config.group, CONF_GROUP_DEFAULT);
         assert_string_equal(config.machine_alias, "");
         assert_null(config.disk);
         assert_int_equal(config.check_first, CONFIG_FIRST_DEFAULT);
@@ -44,12 +45,16 @@ static void test_the_administrator_wins(_unused_ void **state)
         put("/etc/coreos/update.conf", "GROUP=beta\nSERVER=http://a/\nMACHINE_ALIAS='my box'\n");
         put("/etc/flatcar/update.conf", "GROUP=gamma\nREBOOT_STRATEGY=off\nLOCKSMITHD_X=1\n");
         assert_int_equal(config_read(root, &config), 0);
-        assert_string_equal(config.group, "gamma");
+        assert_string_equal(config.group, "beta");
+        assert_string_equal(config_origin(&config, "GROUP"), "/etc/coreos/update.conf:1");
+        assert_string_equal(config_origin(&config, "CHECK_INTERVAL"),
+                            "/usr/share/flatcar/update.conf:2");
+        assert_string_equal(config_origin(&config, "WORKER_USER"), "default");
         assert_string_equal(config.server, "http://a/");
         assert_true(config_server_is_private(&config));
         assert_string_equal(config.machine_alias, "my box");
         assert_string_equal(config.disk, "/dev/sda");
-        assert_int_equal(config.check_first, 2 * USEC_PER_SEC);
+        assert_int_equal(config.check_first, 1 * USEC_PER_SEC);
         assert_int_equal(config.check_interval, 3 * USEC_PER_MINUTE);
 }
 
@@ -85,7 +90,7 @@ static void test_a_directory_in_place_of_a_file_is_no_disaster(_unused_ void **s
 
         put("/etc/coreos/update.conf/x", "");
         assert_int_equal(config_read(root, &config), 0);
-        assert_string_equal(config.group, CONFIG_GROUP_DEFAULT);
+        assert_string_equal(config.group, CONF_GROUP_DEFAULT);
 }
 
 static void test_times(_unused_ void **state)
