@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include "attempt-stages.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -9,6 +11,7 @@ int attempt_decide(Attempt *attempt)
         const PlanHistory history = {
                 .running_version = context->host->version,
                 .failed_sha256 = context->state->failed_sha256,
+                .failed_version = context->state->failed_version,
         };
         int r;
 
@@ -21,6 +24,23 @@ int attempt_decide(Attempt *attempt)
 
         r = plan_decide(&attempt->response, &attempt->slots, &history, &attempt->plan,
                         &attempt->reason, &attempt->failure);
+        return r < 0 ? r : 1;
+}
+
+int attempt_take_source(Attempt *attempt)
+{
+        struct stat status = {};
+        int r;
+
+        r = slots_read(attempt->context.root, attempt->context.config->disk, &attempt->slots,
+                       &attempt->failure);
+        if (r < 0)
+                return r;
+        r = attempt->url ? 0 : RET_ERRNO(fstat(attempt->payload_fd, &status));
+        if (r < 0)
+                return r;
+        r = plan_install(&attempt->slots, attempt->url, (uint64_t)status.st_size, &attempt->plan,
+                         &attempt->failure);
         return r < 0 ? r : 1;
 }
 
@@ -70,11 +90,22 @@ static void on_worker_progress(uint64_t bytes, void *userdata)
 {
         Attempt *attempt = userdata;
 
+        if (attempt->plan.size == 0)
+                attempt->plan.size = worker_facts(attempt->worker)->size;
         attempt->bytes = MIN_OF(bytes, attempt->plan.size);
         if (attempt->status == UPDATE_STATUS_UPDATE_AVAILABLE)
                 attempt_set_status(attempt, UPDATE_STATUS_DOWNLOADING);
         else
                 attempt->hooks.on_change(attempt, attempt->hooks.userdata);
+}
+
+/* Everything is written and verified. What nobody announced is known now. */
+static int attempt_take_facts(Attempt *attempt, const WorkerFacts *facts)
+{
+        attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
+        if (*attempt->plan.version || !facts->version)
+                return 0;
+        return text_set(&attempt->plan.version, facts->version);
 }
 
 static void on_worker_end(int error, const UpdateFailure *failure, void *userdata)
@@ -85,7 +116,7 @@ static void on_worker_end(int error, const UpdateFailure *failure, void *userdat
                 error = update_failure_set(&attempt->failure, error, failure->code, "%s",
                                            update_failure_text(failure));
         else
-                attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
+                error = attempt_take_facts(attempt, worker_facts(attempt->worker));
         attempt->worker = worker_free(attempt->worker);
         attempt_stage_done(attempt, error < 0 ? error : 1);
 }
@@ -137,6 +168,7 @@ int attempt_fetch(Attempt *attempt)
                 .plan = plan,
                 .keys = keys,
                 .target_fd = attempt->target.fd,
+                .payload_fd = MAX_OF(attempt->payload_fd, 0),
         };
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
 }
@@ -156,7 +188,7 @@ static int attempt_note_staged(Attempt *attempt)
 
         if (asprintf(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
                 return -ENOMEM;
-        r = hex_encode(attempt->plan.sha256, SHA256_SIZE, &sha256);
+        r = attempt->plan.announced ? hex_encode(attempt->plan.sha256, SHA256_SIZE, &sha256) : 0;
         if (r >= 0)
                 r = text_set(&state->staged_version, attempt->plan.version);
         if (r >= 0)

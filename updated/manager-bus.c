@@ -69,100 +69,6 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-static int slot_append(sd_bus_message *reply, Manager *manager, size_t i)
-{
-        const GptPartition *slot = &manager->slots.gpt.partitions[i];
-        char **version = state_slot_version(&manager->state, slot_name(slot));
-
-        return sd_bus_message_append(
-                reply, "(sssttbbb)", slot_name(slot), slot->label,
-                version && *version ? *version : "", (uint64_t)gpt_priority(slot->attributes),
-                (uint64_t)gpt_tries(slot->attributes), (int)gpt_successful(slot->attributes),
-                (int)(i == manager->slots.running), (int)(i == manager->slots.target));
-}
-
-/* In the order in which they are on the disk. */
-static int property_get_slots(_unused_ sd_bus *bus, _unused_ const char *path,
-                              _unused_ const char *interface, _unused_ const char *property,
-                              sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
-{
-        Manager *manager = userdata;
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "(sssttbbb)");
-        for (size_t i = 0; i < manager->slots.gpt.n_partitions && r >= 0; i++)
-                if (i == manager->slots.running || i == manager->slots.target)
-                        r = slot_append(reply, manager, i);
-        if (r < 0)
-                return r;
-
-        return sd_bus_message_close_container(reply);
-}
-
-static int property_get_good(_unused_ sd_bus *bus, _unused_ const char *path,
-                             _unused_ const char *interface, _unused_ const char *property,
-                             sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
-{
-        const Manager *manager = userdata;
-
-        return sd_bus_message_append(reply, "b",
-                                     (int)(manager->slots.gpt.n_partitions > 0
-                                           && slots_running_is_good(&manager->slots)));
-}
-
-static int property_get_version(_unused_ sd_bus *bus, _unused_ const char *path,
-                                _unused_ const char *interface, _unused_ const char *property,
-                                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
-{
-        const Manager *manager = userdata;
-
-        return sd_bus_message_append(reply, "s", manager->host.version);
-}
-
-static int property_get_channel(_unused_ sd_bus *bus, _unused_ const char *path,
-                                _unused_ const char *interface, _unused_ const char *property,
-                                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
-{
-        const Manager *manager = userdata;
-
-        return sd_bus_message_append(reply, "s", manager->config.group);
-}
-
-static int property_get_last_error(_unused_ sd_bus *bus, _unused_ const char *path,
-                                   _unused_ const char *interface, _unused_ const char *property,
-                                   sd_bus_message *reply, void *userdata,
-                                   _unused_ sd_bus_error *error)
-{
-        const UpdateFailure *failure = &((const Manager *)userdata)->last_error;
-        bool none = failure->code == UPDATE_ERROR_NONE;
-
-        return sd_bus_message_append(reply, "(is)", (int32_t)omaha_error_number(failure),
-                                     none ? "" : update_failure_text(failure));
-}
-
-static int property_get_next_check(_unused_ sd_bus *bus, _unused_ const char *path,
-                                   _unused_ const char *interface, _unused_ const char *property,
-                                   sd_bus_message *reply, void *userdata,
-                                   _unused_ sd_bus_error *error)
-{
-        const Manager *manager = userdata;
-
-        return sd_bus_message_append(reply, "t", (uint64_t)(manager->next_check / USEC_PER_SEC));
-}
-
-#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
-
-static const sd_bus_vtable manager2_vtable[] = {
-        SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Slots", "a(sssttbbb)", property_get_slots, 0, CHANGES),
-        SD_BUS_PROPERTY("RunningSlotGood", "b", property_get_good, 0, CHANGES),
-        SD_BUS_PROPERTY("RunningVersion", "s", property_get_version, 0, CHANGES),
-        SD_BUS_PROPERTY("Channel", "s", property_get_channel, 0, CHANGES),
-        SD_BUS_PROPERTY("LastError", "(is)", property_get_last_error, 0, CHANGES),
-        SD_BUS_PROPERTY("NextCheck", "t", property_get_next_check, 0, CHANGES),
-        SD_BUS_VTABLE_END,
-};
-
 int manager_bus_open(Manager *manager)
 {
         int r;
@@ -197,14 +103,4 @@ void manager_emit_status(Manager *manager)
                 r = sd_bus_send(manager->bus, message, NULL);
         if (r < 0)
                 (void)log_warning_errno(r, "sending the signal StatusUpdate: %m");
-}
-
-void manager_emit_changed(Manager *manager, const char *const *properties)
-{
-        int r;
-
-        r = sd_bus_emit_properties_changed_strv(manager->bus, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
-                                                (char **)properties);
-        if (r < 0)
-                (void)log_warning_errno(r, "sending the signal PropertiesChanged: %m");
 }

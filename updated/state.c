@@ -22,6 +22,7 @@ static const struct {
         { "FAILED_SHA256", offsetof(State, failed_sha256) },
         { "VERSION_A", offsetof(State, version_a) },
         { "VERSION_B", offsetof(State, version_b) },
+        { "PAUSED", offsetof(State, paused) },
 };
 
 static char **state_field(const State *state, size_t i)

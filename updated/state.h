@@ -17,6 +17,7 @@ typedef struct State {
         char *staged_boot_id; /* the boot in which that was: it is staged while this boot lasts */
         char *failed_version, *failed_sha256; /* what was staged and did not boot */
         char *version_a, *version_b;          /* what is installed in the slots */
+        char *paused;                         /* not NULL: the schedule asks nobody */
 } State;
 
 /* A file that is missing, unreadable or of another format gives an empty state; what is wrong is logged. */
