@@ -60,7 +60,7 @@ void attempt_report(Attempt *attempt, OmahaEventType type, OmahaEventResult resu
         const OmahaEvent event = {
                 .type = type,
                 .result = result,
-                .error = result == OMAHA_RESULT_ERROR
+                .error = result == OMAHA_RESULT_ERROR || result == OMAHA_RESULT_DEFERRED
                                  ? attempt_error_number(attempt, &attempt->failure)
                                  : 0,
         };

@@ -4,12 +4,37 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "keys.h"
+#include "version.h"
+
+static VersionPolicy attempt_policy(const Attempt *attempt)
+{
+        const AttemptContext *context = &attempt->context;
+
+        return (VersionPolicy) {
+                .running = context->host->version,
+                .highest = context->state->highest_version,
+                .minimum = context->config->minimum_version,
+                .downgrade = context->config->downgrade,
+        };
+}
+
+/* A clock that was set back must not make what has expired valid again. */
+static void attempt_set_times(Attempt *attempt)
+{
+        const AttemptContext *context = &attempt->context;
+        uint64_t clock = now_realtime() / USEC_PER_SEC;
+        uint64_t trusted = state_time(context->state->trusted_time);
+
+        attempt->plan.now = MAX_OF(MAX_OF(clock, trusted), (uint64_t)SLUICE_TIME);
+        attempt->plan.made_min =
+                context->config->downgrade ? 0 : state_time(context->state->good_made);
+}
 
 int attempt_decide(Attempt *attempt)
 {
         const AttemptContext *context = &attempt->context;
         const PlanHistory history = {
-                .running_version = context->host->version,
+                .policy = attempt_policy(attempt),
                 .failed_sha256 = context->state->failed_sha256,
                 .failed_version = context->state->failed_version,
         };
@@ -99,13 +124,36 @@ static void on_worker_progress(uint64_t bytes, void *userdata)
                 attempt->hooks.on_change(attempt, attempt->hooks.userdata);
 }
 
+/*
+ * The time is not before the one at which a verified payload was made. Our own clock is believed when the payload
+ * agrees with it, and only then: a clock that once was wrong must not let everything expire for ever.
+ */
+static int attempt_learn_time(Attempt *attempt, const WorkerFacts *facts)
+{
+        State *state = attempt->context.state;
+        uint64_t clock = now_realtime() / USEC_PER_SEC;
+        bool agreed = facts->made > 0 && facts->made <= clock && clock < facts->expires;
+        int r;
+
+        r = state_set_time(&state->staged_made, facts->made);
+        return r < 0 ? r : state_trust_time(state, agreed ? clock : facts->made);
+}
+
 /* Everything is written and verified. What nobody announced is known now. */
 static int attempt_take_facts(Attempt *attempt, const WorkerFacts *facts)
 {
-        attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
-        if (*attempt->plan.version || !facts->version)
-                return 0;
-        return text_set(&attempt->plan.version, facts->version);
+        const VersionPolicy policy = attempt_policy(attempt);
+        int r = 0;
+
+        if (!*attempt->plan.version && facts->version)
+                r = text_set(&attempt->plan.version, facts->version);
+        if (r >= 0)
+                r = version_policy_check(&policy, attempt->plan.version, &attempt->failure);
+        if (r >= 0)
+                r = attempt_learn_time(attempt, facts);
+        if (r >= 0)
+                attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
+        return r;
 }
 
 static void on_worker_end(int error, const UpdateFailure *failure, void *userdata)
@@ -149,6 +197,7 @@ int attempt_fetch(Attempt *attempt)
         r = keys_read(attempt->context.root, &keys, &attempt->failure);
         if (r < 0)
                 return r;
+        attempt_set_times(attempt);
         r = update_plan_print(&attempt->plan, &plan);
         if (r < 0)
                 return r;

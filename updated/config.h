@@ -16,8 +16,10 @@ typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
         char *group;
         char *machine_alias;
-        char *disk;        /* NULL: the disk of the running slot */
-        char *worker_user; /* "": the worker keeps the daemon's user */
+        char *disk;            /* NULL: the disk of the running slot */
+        char *worker_user;     /* "": the worker keeps the daemon's user */
+        bool downgrade;        /* DOWNGRADE=allow */
+        char *minimum_version; /* "": none */
         usec_t check_first;
         usec_t check_interval;
 } Config;

@@ -421,6 +421,32 @@ static void manager_note_good(Manager *manager, const char *label)
         manager_note(manager, HISTORY_GOOD, manager->host.version, NULL);
 }
 
+/*
+ * What is good raises the high-water marks. Where downgrades are allowed they follow the version that runs, so that
+ * the next channel's updates are not measured by the last one's.
+ */
+static void manager_raise_marks(Manager *manager)
+{
+        State *state = &manager->state;
+        const char *version = manager->host.version;
+        bool higher =
+                !state->highest_version || version_compare(version, state->highest_version) > 0;
+        int r = 0;
+
+        if (!slots_running_is_good(&manager->slots))
+                return;
+        if (higher || manager->config.downgrade)
+                r = text_set(&state->highest_version, version);
+        if (r >= 0 && state->staged_made && streq_null(state->staged_version, version)
+            && is_empty(state->staged_boot_id)) {
+                free(state->good_made);
+                state->good_made = TAKE_PTR(state->staged_made);
+        }
+        if (r < 0)
+                (void)log_warning_errno(r, "raising the high-water mark: %m");
+        manager_save_state(manager);
+}
+
 static void manager_confirm_health(Manager *manager)
 {
         const char *label;
@@ -437,6 +463,8 @@ static void manager_confirm_health(Manager *manager)
         else if (r > 0)
                 manager_note_good(manager, label);
         manager_read_slots(manager); /* what is on disk counts */
+        if (manager->slots.gpt.n_partitions > 0)
+                manager_raise_marks(manager);
 }
 
 int manager_start(Manager *manager)

@@ -38,6 +38,7 @@ static const struct {
         [UPDATE_ERROR_ACTIVATE] = { "activate", 5 },
         [UPDATE_ERROR_ROLLED_BACK] = { "rolled-back", 44 },
         [UPDATE_ERROR_CANCELLED] = { "cancelled", 48 },
+        [UPDATE_ERROR_POLICY] = { "policy", 35 },
 };
 
 static const UpdateErrorCode refusals[_PAYLOAD_REFUSAL_MAX] = {

@@ -62,7 +62,7 @@ static int plan_is_no_news(const OmahaResponse *response, const PlanHistory *his
         _cleanup_free_ char *sha256 = NULL;
         int r;
 
-        if (*response->version && streq(response->version, history->running_version)) {
+        if (*response->version && streq(response->version, history->policy.running)) {
                 r = plan_nothing(ret_reason, "the offered version runs already");
                 return r < 0 ? r : 1;
         }
@@ -110,6 +110,9 @@ int plan_decide(const OmahaResponse *response, const Slots *slots, const PlanHis
         if (r != 0)
                 return r < 0 ? r : 0;
 
+        r = version_policy_check(&history->policy, response->version, failure);
+        if (r < 0)
+                return r;
         r = plan_check_slots(slots, failure);
         if (r < 0)
                 return r;
@@ -162,10 +165,11 @@ int update_plan_print(const UpdatePlan *plan, char **ret)
                 return r;
         r = buffer_appendf(&text,
                            "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
-                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\n",
+                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nNOW=%llu\nMADE_MIN=%llu\n",
                            PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
                            plan->failures_per_url, (unsigned long long)plan->target_offset,
-                           (unsigned long long)plan->target_size);
+                           (unsigned long long)plan->target_size, (unsigned long long)plan->now,
+                           (unsigned long long)plan->made_min);
         for (size_t i = 0; i < plan->urls.n_items && r >= 0; i++)
                 r = buffer_appendf(&text, "URL=\"%s\"\n", plan->urls.items[i]);
         if (r < 0)
@@ -219,6 +223,10 @@ static int plan_read_numbers(const EnvFile *file, UpdatePlan *plan)
                 r = plan_number(file, "TARGET_OFFSET", INT64_MAX, &plan->target_offset);
         if (r >= 0)
                 r = plan_number(file, "TARGET_SIZE", INT64_MAX, &plan->target_size);
+        if (r >= 0)
+                r = plan_number(file, "NOW", INT64_MAX, &plan->now);
+        if (r >= 0)
+                r = plan_number(file, "MADE_MIN", INT64_MAX, &plan->made_min);
         if (r < 0)
                 return r;
         if (format != PLAN_FORMAT)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "omaha-response.h"
+#include "policy.h"
 #include "slots.h"
 
 #define PLAN_TEXT_MAX (256 * KIB)
@@ -18,13 +19,15 @@ typedef struct UpdatePlan {
         uint8_t sha256[SHA256_SIZE];
         unsigned failures_per_url;
         uint64_t target_offset, target_size; /* the region of the target fd */
+        uint64_t now;      /* seconds since 1970: what has expired by then is refused */
+        uint64_t made_min; /* the same unit: what was made before is refused; 0: nothing */
 } UpdatePlan;
 
 void update_plan_done(UpdatePlan *plan);
 
 /* What is known of earlier attempts; borrowed. */
 typedef struct PlanHistory {
-        const char *running_version;
+        VersionPolicy policy;
         const char *failed_sha256; /* hexadecimal, of the payload that did not boot, or NULL: … */
         const char *failed_version; /* … then its version counts; or NULL */
 } PlanHistory;

@@ -80,6 +80,8 @@ static int on_begin(void *userdata, UpdateFailure *failure)
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = job->plan.size,
                 .sha256 = job->plan.announced ? job->plan.sha256 : NULL,
+                .now = job->plan.now,
+                .timestamp_min = job->plan.made_min,
         };
         int r;
 

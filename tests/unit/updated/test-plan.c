@@ -35,7 +35,7 @@ static Slots pair(void)
 
 static void test_an_offer_becomes_a_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .running_version = "1.0" };
+        const PlanHistory history = { .policy = { .running = "1.0" } };
         _cleanup_(update_failure_done) UpdateFailure failure = {};
         _cleanup_(update_plan_done) UpdatePlan plan = {};
         _cleanup_free_ char *reason = NULL;
@@ -58,12 +58,12 @@ static void test_what_is_no_news_is_no_failure(_unused_ void **state)
                 OmahaVerdict verdict;
                 PlanHistory history;
         } table[] = {
-                { OMAHA_NO_UPDATE, { "1.0", NULL, NULL } },
-                { OMAHA_NOT_NOW, { "1.0", NULL, NULL } },
-                { OMAHA_UPDATE, { "2.0", NULL, NULL } },
-                { OMAHA_UPDATE, { "1.0", failed, NULL } },
-                { OMAHA_UPDATE, { "1.0", failed, "1.5" } },
-                { OMAHA_UPDATE, { "1.0", NULL, "2.0" } }, /* rolled back by hand */
+                { OMAHA_NO_UPDATE, { { .running = "1.0" }, NULL, NULL } },
+                { OMAHA_NOT_NOW, { { .running = "1.0" }, NULL, NULL } },
+                { OMAHA_UPDATE, { { .running = "2.0" }, NULL, NULL } },
+                { OMAHA_UPDATE, { { .running = "1.0" }, failed, NULL } },
+                { OMAHA_UPDATE, { { .running = "1.0" }, failed, "1.5" } },
+                { OMAHA_UPDATE, { { .running = "1.0" }, NULL, "2.0" } }, /* rolled back by hand */
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
@@ -84,7 +84,7 @@ static void test_what_is_no_news_is_no_failure(_unused_ void **state)
 
 static void test_without_a_way_back_there_is_no_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .running_version = "1.0" };
+        const PlanHistory history = { .policy = { .running = "1.0" } };
         _cleanup_(update_failure_done) UpdateFailure failure = {};
         _cleanup_free_ char *reason = NULL;
         OmahaResponse response = offer();
@@ -105,7 +105,7 @@ static void test_without_a_way_back_there_is_no_plan(_unused_ void **state)
 
 static void test_without_an_address_there_is_no_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .running_version = "1.0" };
+        const PlanHistory history = { .policy = { .running = "1.0" } };
         _cleanup_(update_failure_done) UpdateFailure failure = {};
         _cleanup_free_ char *reason = NULL;
         OmahaResponse response = offer();
@@ -118,9 +118,23 @@ static void test_without_an_address_there_is_no_plan(_unused_ void **state)
         assert_int_equal(failure.code, UPDATE_ERROR_ANSWER_INVALID);
 }
 
+static void test_older_versions_are_refused(_unused_ void **state)
+{
+        const PlanHistory history = { .policy = { .running = "3.0" } };
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_free_ char *reason = NULL;
+        OmahaResponse response = offer();
+        Slots slots = pair();
+        UpdatePlan plan;
+
+        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
+                         -EPERM);
+        assert_int_equal(failure.code, UPDATE_ERROR_POLICY);
+}
+
 static void test_what_failed_is_known_by_its_hash_first(_unused_ void **state)
 {
-        const PlanHistory history = { "1.0", "00", "2.0" };
+        const PlanHistory history = { { .running = "1.0" }, "00", "2.0" };
         _cleanup_(update_failure_done) UpdateFailure failure = {};
         _cleanup_(update_plan_done) UpdatePlan plan = {};
         _cleanup_free_ char *reason = NULL;
@@ -171,6 +185,8 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                         .failures_per_url = 7,
                         .target_offset = 4096,
                         .target_size = 8192,
+                        .now = 1,
+                        .made_min = 2,
                 };
 
                 assert_int_equal(update_plan_print(&plan, &text), 0);
@@ -183,11 +199,14 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                 assert_int_equal(read.failures_per_url, 7);
                 assert_int_equal(read.target_offset, 4096);
                 assert_int_equal(read.target_size, 8192);
+                assert_int_equal(read.now, 1);
+                assert_int_equal(read.made_min, 2);
         }
 }
 
-#define SHA  "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
-#define REST "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\n"
+#define SHA "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
+#define REST \
+        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nNOW=0\nMADE_MIN=0\n"
 
 static void test_bad_plans_are_refused(_unused_ void **state)
 {
@@ -224,6 +243,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_an_offer_becomes_a_plan),
                 cmocka_unit_test(test_what_is_no_news_is_no_failure),
+                cmocka_unit_test(test_older_versions_are_refused),
                 cmocka_unit_test(test_what_failed_is_known_by_its_hash_first),
                 cmocka_unit_test(test_a_payload_of_an_operator_needs_a_way_back_too),
                 cmocka_unit_test(test_without_a_way_back_there_is_no_plan),
