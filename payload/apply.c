@@ -39,9 +39,10 @@ struct PayloadApply {
         uint8_t announced_sha256[SHA256_SIZE];
         Part parts[_PARTITION_ROLE_MAX];
         PayloadReader *reader;
-        TextList signers;      /* descriptions of the keys that signed the whole payload */
-        uint64_t version;      /* of the format */
-        const Partition *slot; /* or NULL: there is none in it */
+        TextList signers;            /* descriptions of the keys that signed the whole payload */
+        uint64_t version;            /* of the format */
+        uint64_t timestamp, expires; /* of the manifest */
+        const Partition *slot;       /* or NULL: there is none in it */
         Pool *pool;
         ApplyJob *jobs; /* a ring */
         size_t n_jobs;
@@ -270,6 +271,8 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
         if (r < 0)
                 return r;
 
+        apply->timestamp = manifest->timestamp;
+        apply->expires = manifest->expires;
         apply->slot = manifest_slot(manifest);
         if (!apply->slot && apply->parts[PARTITION_SLOT].target.fd >= 0)
                 return payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST,
@@ -572,6 +575,21 @@ uint64_t payload_apply_image_size(const PayloadApply *apply)
 const uint8_t *payload_apply_image_sha256(const PayloadApply *apply)
 {
         return apply->slot ? apply->slot->new_image.sha256 : NULL;
+}
+
+uint64_t payload_apply_timestamp(const PayloadApply *apply)
+{
+        return apply->timestamp;
+}
+
+uint64_t payload_apply_expires(const PayloadApply *apply)
+{
+        return apply->expires;
+}
+
+const char *payload_apply_image_version(const PayloadApply *apply)
+{
+        return apply->slot ? apply->slot->version : NULL;
 }
 
 const char *payload_apply_signer(const PayloadApply *apply, size_t index)
