@@ -4,7 +4,7 @@
 #include "pause.h"
 #include "record.h"
 
-/* It is a record of the host that paused, with one field more. */
+/* The texts are those of a record, which has made them UTF-8. */
 int pause_format(const Pause *pause, char **ret)
 {
         json_auto_t *root =
@@ -13,7 +13,7 @@ int pause_format(const Pause *pause, char **ret)
         char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
         if (!text)
-                return root ? -ENOMEM : -EINVAL; /* -EINVAL: a reason that is not UTF-8 */
+                return -ENOMEM;
 
         *ret = text;
         return 0;

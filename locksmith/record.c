@@ -20,15 +20,25 @@ void record_done(Record *record)
         *record = (Record) {};
 }
 
+/* JSON takes UTF-8 only, and a host name can be anything: what can not be shown is not sent. */
+static int text_keep(char **target, const char *text)
+{
+        char shown[ETCD_WHY_MAX];
+
+        foreign_text(text, strlen(text), shown, sizeof(shown));
+        return text_set(target, shown);
+}
+
 /* A file that can not be read leaves the text empty: a record is a kindness, not a duty. */
 static int line_read(const char *root, const char *path, char **ret)
 {
+        _cleanup_free_ char *line = NULL;
         int r;
 
-        r = file_read_line(root, path, ret);
+        r = file_read_line(root, path, &line);
         if (r == -ENOMEM)
                 return r;
-        return r < 0 ? text_set(ret, "") : 0;
+        return text_keep(ret, r < 0 ? "" : line);
 }
 
 static int version_read(const char *root, char **ret)
@@ -51,7 +61,7 @@ static int version_read(const char *root, char **ret)
                         return r;
                 value = r < 0 ? NULL : env_file_get(&file, table[i].key);
                 if (value)
-                        return text_set(ret, value);
+                        return text_keep(ret, value);
         }
 
         return text_set(ret, "");
@@ -69,9 +79,9 @@ int record_of_host(const char *root, const char *reason, const char *to_version,
         if (r >= 0)
                 r = version_read(root, &record.from_version);
         if (r >= 0)
-                r = text_set(&record.reason, reason);
+                r = text_keep(&record.reason, reason);
         if (r >= 0)
-                r = text_set(&record.to_version, to_version ? to_version : "");
+                r = text_keep(&record.to_version, to_version ? to_version : "");
         if (r < 0)
                 return r;
 
@@ -89,7 +99,7 @@ int record_format(const Record *record, char **ret)
         char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
         if (!text)
-                return -ENOMEM; /* or a file of ours that is not UTF-8 */
+                return -ENOMEM;
 
         *ret = text;
         return 0;
@@ -98,14 +108,10 @@ int record_format(const Record *record, char **ret)
 static int text_read(const json_t *root, const char *name, char **ret)
 {
         const json_t *value = json_object_get(root, name);
-        char shown[ETCD_WHY_MAX];
 
         if (value && !json_is_string(value))
                 return -EBADMSG;
-
-        foreign_text(value ? json_string_value(value) : "", json_string_length(value), shown,
-                     sizeof(shown));
-        return text_set(ret, shown);
+        return text_keep(ret, value ? json_string_value(value) : "");
 }
 
 int record_parse(const char *text, size_t size, Record *ret)

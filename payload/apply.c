@@ -1,6 +1,6 @@
 /*
- * Ties the reader to the targets: where each operation goes, what must hold before the first one and after
- * the last one.
+ * Ties the reader to the targets: where each operation goes, what must hold before the first
+ * one and after the last one.
  */
 #include "base/text.h"
 #include "payload/error.h"
@@ -10,6 +10,7 @@
 #include "payload/pool.h"
 #include "payload/reader.h"
 #include "payload/target.h"
+#include "version.h"
 
 #define BUSY_SIZE_MAX (8 * MIB) /* data that waits for a thread; one larger operation is alone */
 
@@ -38,14 +39,16 @@ struct PayloadApply {
         uint8_t announced_sha256[SHA256_SIZE];
         Part parts[_PARTITION_ROLE_MAX];
         PayloadReader *reader;
-        TextList signers;      /* descriptions of the keys that signed the whole payload */
-        uint64_t version;      /* of the format */
-        const Partition *slot; /* or NULL: there is none in it */
+        TextList signers;            /* descriptions of the keys that signed the whole payload */
+        uint64_t version;            /* of the format */
+        uint64_t timestamp, expires; /* of the manifest */
+        const Partition *slot;       /* or NULL: there is none in it */
         Pool *pool;
         ApplyJob *jobs; /* a ring */
         size_t n_jobs;
         size_t n_submitted, n_taken; /* since the beginning */
         uint64_t busy_size;          /* bytes of data in the pool */
+        bool touched;                /* a target may have been changed */
 };
 
 PayloadApply *payload_apply_free(PayloadApply *apply)
@@ -227,6 +230,16 @@ static int part_prepare(PayloadApply *apply, const Manifest *manifest, const Par
         return 0;
 }
 
+static int engine_check(const Manifest *manifest, PayloadError *error)
+{
+        if (!manifest->minimum_engine
+            || version_compare(manifest->minimum_engine, SLUICE_VERSION) <= 0)
+                return 0;
+        return payload_refuse(error, PAYLOAD_REFUSAL_VERSION,
+                              "the payload needs updater %s or newer, this one is %s",
+                              manifest->minimum_engine, SLUICE_VERSION);
+}
+
 /* A replayed old payload, or one that has expired: what is signed says so. */
 static int age_check(const PayloadApply *apply, const Manifest *manifest, PayloadError *error)
 {
@@ -251,10 +264,15 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
         if (r < 0)
                 return r;
 
+        r = engine_check(manifest, error);
+        if (r < 0)
+                return r;
         r = age_check(apply, manifest, error);
         if (r < 0)
                 return r;
 
+        apply->timestamp = manifest->timestamp;
+        apply->expires = manifest->expires;
         apply->slot = manifest_slot(manifest);
         if (!apply->slot && apply->parts[PARTITION_SLOT].target.fd >= 0)
                 return payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST,
@@ -266,6 +284,7 @@ static int on_manifest(void *userdata, const Manifest *manifest, PayloadError *e
                         return r;
         }
 
+        apply->touched = true;
         for (size_t i = 0; i < manifest->n_partitions; i++) {
                 const Partition *partition = &manifest->partitions[i];
 
@@ -310,7 +329,8 @@ static int apply_take(PayloadApply *apply, PayloadError *error)
                 return operation_failed(job->result, job->partition, job->operation, error);
         }
 
-        if (part->follower)
+        /* A delta of version 1 may write a block again: it is read back at the end. */
+        if (part->follower && !part->written)
                 follower_see(part->follower, job->operation, job->place.block_size);
         return 0;
 }
@@ -542,6 +562,11 @@ uint64_t payload_apply_bytes(const PayloadApply *apply)
         return reader_bytes(apply->reader);
 }
 
+bool payload_apply_touched(const PayloadApply *apply)
+{
+        return apply->touched;
+}
+
 uint64_t payload_apply_image_size(const PayloadApply *apply)
 {
         return apply->slot ? apply->slot->new_image.size : 0;
@@ -550,6 +575,21 @@ uint64_t payload_apply_image_size(const PayloadApply *apply)
 const uint8_t *payload_apply_image_sha256(const PayloadApply *apply)
 {
         return apply->slot ? apply->slot->new_image.sha256 : NULL;
+}
+
+uint64_t payload_apply_timestamp(const PayloadApply *apply)
+{
+        return apply->timestamp;
+}
+
+uint64_t payload_apply_expires(const PayloadApply *apply)
+{
+        return apply->expires;
+}
+
+const char *payload_apply_image_version(const PayloadApply *apply)
+{
+        return apply->slot ? apply->slot->version : NULL;
 }
 
 const char *payload_apply_signer(const PayloadApply *apply, size_t index)

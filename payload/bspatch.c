@@ -11,7 +11,10 @@
 #define PATCH_CHUNK       (256 * KIB)
 #define PATCH_IDLE_MAX    65536 /* steps without data: a few are normal, endlessly many an attack */
 
-/* One step: add diff bytes to old ones, then take extra bytes as they are, then move in the old data. */
+/*
+ * One step: add diff bytes to old ones, then take extra bytes as they are, then move in the old
+ * data.
+ */
 typedef struct PatchStep {
         int64_t diff;
         int64_t extra;

@@ -1,6 +1,7 @@
 /*
- * Applies a binary patch (BSDIFF40, BSDF2) with bounded memory: the old data is read where it is wanted, the new data is
- * written as it comes. Every number in a patch is foreign and checked.
+ * Applies a binary patch (BSDIFF40, BSDF2) with bounded memory: the old data is read where it
+ * is wanted, the new data is written as it comes. Every number in a patch is foreign and
+ * checked.
  */
 #pragma once
 

@@ -31,7 +31,10 @@ static int compress_xz(unsigned level, const void *data, size_t size, void *outp
 
         if (lzma_lzma_preset(&options, level))
                 return -EINVAL;
-        /* The decoder needs as much memory as the dictionary has; more than the data is of no use. */
+        /*
+         * The decoder needs as much memory as the dictionary has; more than the data is of no
+         * use.
+         */
         options.dict_size = (uint32_t)MAX_OF(MIN_OF(size, (size_t)options.dict_size),
                                              (size_t)LZMA_DICT_SIZE_MIN);
 

@@ -1,6 +1,7 @@
 /*
- * The libraries themselves, not libarchive's raw reader over them: only they tell where a stream ended, and
- * a piece with a second stream or other bytes behind the first must be refused.
+ * The libraries themselves, not libarchive's raw reader over them: only they tell where a
+ * stream ended, and a piece with a second stream or other bytes behind the first must be
+ * refused.
  */
 #include <brotli/decode.h>
 #include <bzlib.h>

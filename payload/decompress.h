@@ -1,6 +1,7 @@
 /*
- * One compressed piece of memory, read as a stream of what it unpacks to. Exactly one compressed stream is
- * accepted, from the first to the last byte of the piece; memory is bounded by the limits below.
+ * One compressed piece of memory, read as a stream of what it unpacks to. Exactly one
+ * compressed stream is accepted, from the first to the last byte of the piece; memory is
+ * bounded by the limits below.
  */
 #pragma once
 
@@ -23,13 +24,16 @@ typedef enum Codec {
 
 typedef struct Decoder Decoder;
 
-/* data is borrowed and stays until the decoder is freed. -EBADMSG: it can not be such a stream; -ENOMEM. */
+/*
+ * data is borrowed and stays until the decoder is freed. -EBADMSG: it can not be such a stream;
+ * -ENOMEM.
+ */
 int decoder_new(Codec codec, const void *data, size_t size, Decoder **ret) _must_check_;
 Decoder *decoder_free(Decoder *decoder);
 DEFINE_CLEANUP(Decoder *, decoder_free);
 
 /*
- * Unpacks up to size bytes. *ret_size is less than size only at the end. -EBADMSG when the data is damaged,
- * ends early, or goes on behind its end; -ENOMEM.
+ * Unpacks up to size bytes. *ret_size is less than size only at the end. -EBADMSG when the data
+ * is damaged, ends early, or goes on behind its end; -ENOMEM.
  */
 int decoder_read(Decoder *decoder, void *buffer, size_t size, size_t *ret_size) _must_check_;

@@ -1,5 +1,6 @@
 /*
- * How the parts of the engine say why: they fill the PayloadError of the caller and return the number.
+ * How the parts of the engine say why: they fill the PayloadError of the caller and return the
+ * number.
  */
 #pragma once
 

@@ -1,9 +1,10 @@
 /*
- * Reads the source of a delta operation: a list of extents as one run of bytes, at any place of it.
+ * Reads the source of a delta operation: a list of extents as one run of bytes, at any place of
+ * it.
  *
- * The deltas of format version 1 were made for a slot that first gets a copy of the base and is then changed
- * in place. Nothing is copied here: a block that an earlier operation has written is read from the target,
- * every other one from the base, which gives the same bytes.
+ * The deltas of format version 1 were made for a slot that first gets a copy of the base and is
+ * then changed in place. Nothing is copied here: a block that an earlier operation has written
+ * is read from the target, every other one from the base, which gives the same bytes.
  */
 #pragma once
 
@@ -33,8 +34,8 @@ DEFINE_CLEANUP(ExtentReader *, extent_reader_free);
 uint64_t extent_reader_size(const ExtentReader *reader);
 
 /*
- * Makes the reader safe against writes to target extents: if it reads blocks from there, everything is read
- * now. -EFBIG when that is more than SNAPSHOT_MAX.
+ * Makes the reader safe against writes to target extents: if it reads blocks from there,
+ * everything is read now. -EFBIG when that is more than SNAPSHOT_MAX.
  */
 int extent_reader_protect(ExtentReader *reader, ExtentList target) _must_check_;
 

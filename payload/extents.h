@@ -1,5 +1,6 @@
 /*
- * Extent arithmetic: every number from a manifest passes through here before it becomes an offset.
+ * Extent arithmetic: every number from a manifest passes through here before it becomes an
+ * offset.
  */
 #pragma once
 
@@ -42,5 +43,8 @@ void extents_sort(Extent *extents, size_t n_extents);
  */
 bool extents_overlap(const Extent *sorted, size_t n_extents, uint64_t *ret_block);
 
-/* Looks at sorted extents for a block below n_blocks that is in none of them; true and the first one. */
+/*
+ * Looks at sorted extents for a block below n_blocks that is in none of them; true and the
+ * first one.
+ */
 bool extents_gap(const Extent *sorted, size_t n_extents, uint64_t n_blocks, uint64_t *ret_block);

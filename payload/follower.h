@@ -1,7 +1,8 @@
 /*
- * Follows the operations of a full image, which come in the order of the blocks that they write: gives the medium
- * its work early, and reads back and hashes behind the front of what is written, in a thread of its own. Where
- * operations write in another order, it waits until the end.
+ * Follows the operations of a full image, which come in the order of the blocks that they
+ * write: gives the medium its work early, and reads back and hashes behind the front of what is
+ * written, in a thread of its own. Where operations write in another order, it waits until the
+ * end.
  */
 #pragma once
 

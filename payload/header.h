@@ -23,8 +23,8 @@ typedef struct PayloadHeader {
 } PayloadHeader;
 
 /*
- * Parses the first size bytes of a payload. Returns 1 when the header is complete, 0 when more bytes are
- * needed (at most HEADER_SIZE_MAX), -EBADMSG as soon as it is known to be wrong.
+ * Parses the first size bytes of a payload. Returns 1 when the header is complete, 0 when more
+ * bytes are needed (at most HEADER_SIZE_MAX), -EBADMSG as soon as it is known to be wrong.
  */
 int header_parse(const uint8_t *data, size_t size, PayloadHeader *ret,
                  PayloadError *error) _must_check_;

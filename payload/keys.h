@@ -9,7 +9,10 @@
 #define RSA_BITS_MAX 16384
 #define KEY_FILE_MAX (64 * KIB)
 
-/* How people tell keys apart: the first bytes of the SHA-256 of the public key in DER form, in hex. */
+/*
+ * How people tell keys apart: the first bytes of the SHA-256 of the public key in DER form, in
+ * hex.
+ */
 #define KEY_ID_SIZE 8
 #define KEY_ID_TEXT (2 * KEY_ID_SIZE + 1)
 
@@ -17,8 +20,8 @@
 const char *keys_describe(const PayloadKeys *keys, size_t index);
 
 /*
- * Which key made the signature over a SHA-256, for a payload of that format version? Returns its index, or
- * -ENOKEY. Version 1 knows RSA only.
+ * Which key made the signature over a SHA-256, for a payload of that format version? Returns
+ * its index, or -ENOKEY. Version 1 knows RSA only.
  */
 int keys_verify(const PayloadKeys *keys, uint64_t version, const uint8_t sha256[static SHA256_SIZE],
                 const Signature *signature) _must_check_;

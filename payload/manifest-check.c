@@ -1,8 +1,6 @@
-#include "base/text.h"
 #include "payload/error.h"
 #include "payload/manifest.h"
 #include "payload/operation.h"
-#include "version.h"
 
 #define manifest_refuse(error, ...) payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST, __VA_ARGS__)
 
@@ -27,8 +25,9 @@ static int data_check(const Operation *operation, uint64_t *offset, PayloadError
 }
 
 /*
- * No empty extent, no overflow, none that begins behind n_blocks. An extent may end behind n_blocks only where
- * the caller says so: full payloads write 256 blocks for the last piece, however short it is.
+ * No empty extent, no overflow, none that begins behind n_blocks. An extent may end behind
+ * n_blocks only where the caller says so: full payloads write 256 blocks for the last piece,
+ * however short it is.
  */
 static int extents_check(ExtentList list, uint64_t n_blocks, bool may_end_behind, const char *what,
                          PayloadError *error)
@@ -180,8 +179,9 @@ static int targets_gather(const Operation *operations, size_t n, Extent **ret, s
 }
 
 /*
- * No block is written twice by one operation. A full payload writes every block exactly once; a delta of
- * version 1 may write one again (it breaks cycles over scratch blocks), and keeps what it does not write.
+ * No block is written twice by one operation. A full payload writes every block exactly once; a
+ * delta of version 1 may write one again (it breaks cycles over scratch blocks), and keeps what
+ * it does not write.
  */
 static int targets_check(const Manifest *manifest, const Partition *partition, PayloadError *error)
 {
@@ -252,7 +252,10 @@ static int partition_check(const Manifest *manifest, const Partition *partition,
         return known ? targets_check(manifest, partition, error) : 0;
 }
 
-/* A name becomes part of messages and of file names: nothing else than letters, digits, "-", "_" and ".". */
+/*
+ * A name becomes part of messages and of file names: nothing else than letters, digits, "-",
+ * "_" and ".".
+ */
 static bool name_is_good(const char *name)
 {
         size_t n =
@@ -294,16 +297,6 @@ static int names_check(const Manifest *manifest, PayloadError *error)
         return 0;
 }
 
-static int engine_check(const Manifest *manifest, PayloadError *error)
-{
-        if (!manifest->minimum_engine
-            || version_compare(manifest->minimum_engine, SLUICE_VERSION) <= 0)
-                return 0;
-        return payload_refuse(error, PAYLOAD_REFUSAL_VERSION,
-                              "the payload needs updater %s or newer, this one is %s",
-                              manifest->minimum_engine, SLUICE_VERSION);
-}
-
 int manifest_check(Manifest *manifest, uint64_t signatures_offset, PayloadError *error)
 {
         int r;
@@ -315,9 +308,6 @@ int manifest_check(Manifest *manifest, uint64_t signatures_offset, PayloadError 
                                        manifest->block_size, BLOCK_SIZE_MIN, BLOCK_SIZE_MAX);
 
         r = names_check(manifest, error);
-        if (r < 0)
-                return r;
-        r = engine_check(manifest, error);
         if (r < 0)
                 return r;
 

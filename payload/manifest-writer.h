@@ -1,6 +1,7 @@
 /*
- * From plain structs to the bytes of a manifest, as old clients want them: fields in ascending order, every
- * number written, operations without effect in the places where a client from before procedures looks.
+ * From plain structs to the bytes of a manifest, as old clients want them: fields in ascending
+ * order, every number written, operations without effect in the places where a client from
+ * before procedures looks.
  */
 #pragma once
 
@@ -8,8 +9,8 @@
 #include "payload/manifest.h"
 
 /*
- * Appends an unsigned manifest to buffer, of the version that it says. -EFBIG when an offset does not fit into
- * version 1.
+ * Appends an unsigned manifest to buffer, of the version that it says. -EFBIG when an offset
+ * does not fit into version 1.
  */
 int manifest_write(const Manifest *manifest, Buffer *buffer) _must_check_;
 
@@ -21,8 +22,8 @@ typedef struct SignaturesPlace {
 } SignaturesPlace;
 
 /*
- * Appends an existing manifest of size bytes of data (one that manifest_parse() has accepted) with another place
- * for its signatures. What this engine does not know in it is kept.
+ * Appends an existing manifest of size bytes of data (one that manifest_parse() has accepted)
+ * with another place for its signatures. What this engine does not know in it is kept.
  */
 int manifest_write_signatures(const void *data, size_t size, const SignaturesPlace *place,
                               Buffer *buffer) _must_check_;

@@ -21,7 +21,10 @@ static const char *const partition_role_table[_PARTITION_ROLE_MAX] = {
 
 DEFINE_STRING_TABLE(partition_role, PartitionRole);
 
-/* What the generated decoder may still allocate. Memory it gives back is not credited: a failed decode ends. */
+/*
+ * What the generated decoder may still allocate. Memory it gives back is not credited: a failed
+ * decode ends.
+ */
 typedef struct Budget {
         size_t left;
         bool exhausted;

@@ -1,6 +1,7 @@
 /*
- * The manifest as plain structs. What manifest_parse() returns has passed every rule of manifest-check.c, so
- * the rest of the engine can rely on it. No type of the generated decoder leaves manifest.c and writer.c.
+ * The manifest as plain structs. What manifest_parse() returns has passed every rule of
+ * manifest-check.c, so the rest of the engine can rely on it. No type of the generated decoder
+ * leaves manifest.c and writer.c.
  */
 #pragma once
 
@@ -97,7 +98,10 @@ typedef struct Manifest {
         char *minimum_engine;     /* owned; the version of this project that it needs, or NULL */
 } Manifest;
 
-/* Decodes and checks a manifest of that format version. -EBADMSG with *error filled, or -ENOMEM. */
+/*
+ * Decodes and checks a manifest of that format version. -EBADMSG with *error filled, or
+ * -ENOMEM.
+ */
 int manifest_parse(uint64_t version, const uint8_t *data, size_t size, Manifest **ret,
                    PayloadError *error) _must_check_;
 
@@ -115,6 +119,9 @@ DEFINE_CLEANUP(Manifest *, manifest_free);
 const char *partition_role_to_string(PartitionRole role);
 PartitionRole partition_role_from_string(const char *text);
 
-/* Every rule about what a manifest may say (manifest-check.c); sets data_size. Called by manifest_parse(). */
+/*
+ * Every rule about what a manifest may say (manifest-check.c); sets data_size. Called by
+ * manifest_parse().
+ */
 int manifest_check(Manifest *manifest, uint64_t signatures_offset,
                    PayloadError *error) _must_check_;

@@ -154,7 +154,10 @@ static int source_failed(int r, PayloadError *error)
         return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "reading the base");
 }
 
-/* The blocks that are going to be used are the right ones: -EBADMSG with *error filled, or -errno. */
+/*
+ * The blocks that are going to be used are the right ones: -EBADMSG with *error filled, or
+ * -errno.
+ */
 static int source_verify(const ExtentReader *reader, const Operation *operation,
                          PayloadError *error)
 {
@@ -273,7 +276,10 @@ static int operation_bsdiff(const OperationPlace *place, const Operation *operat
         return writer_close(place, &writer, operation, error);
 }
 
-/* Those without an apply function are Android's own: known, so that they can be refused by their names. */
+/*
+ * Those without an apply function are Android's own: known, so that they can be refused by
+ * their names.
+ */
 static const OperationKind operation_table[_OPERATION_TYPE_MAX] = {
         [OPERATION_REPLACE] = { "REPLACE", 0, true, false, LENGTHS_FREE, operation_replace },
         [OPERATION_REPLACE_BZ] = { "REPLACE_BZ", 0, true, false, LENGTHS_FREE,

@@ -1,6 +1,6 @@
 /*
- * One operation: check its data, then carry it out on the target. The table of types is the only place that
- * knows what an operation is called, what it needs and what does it.
+ * One operation: check its data, then carry it out on the target. The table of types is the
+ * only place that knows what an operation is called, what it needs and what does it.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /*
- * A file that appears under its name only when it is complete: it is written beside it, then renamed.
+ * A file that appears under its name only when it is complete: it is written beside it, then
+ * renamed.
  */
 #pragma once
 
@@ -28,5 +29,8 @@ int output_file_commit(OutputFile *file) _must_check_;
 /* Removes it, unless it was committed. */
 void output_file_done(OutputFile *file);
 
-/* A file without a name in the directory of path: it vanishes when it is closed. Returns the fd. */
+/*
+ * A file without a name in the directory of path: it vanishes when it is closed. Returns the
+ * fd.
+ */
 int output_file_scratch(const char *path) _must_check_;

@@ -1,5 +1,6 @@
 /*
- * A payload in a file that can be read at any place: header and manifest at once, the rest on demand.
+ * A payload in a file that can be read at any place: header and manifest at once, the rest on
+ * demand.
  */
 #pragma once
 
@@ -23,7 +24,9 @@ typedef struct PayloadFile {
                 .fd = -1  \
         }
 
-/* Opens the file, parses header and manifest, compares the size of the file with what they say. */
+/*
+ * Opens the file, parses header and manifest, compares the size of the file with what they say.
+ */
 int payload_file_open(const char *path, PayloadFile *ret, PayloadError *error) _must_check_;
 void payload_file_done(PayloadFile *file);
 

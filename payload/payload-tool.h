@@ -18,7 +18,10 @@ int verb_info(int argc, char **argv);
 int verb_verify(int argc, char **argv);
 int verb_apply(int argc, char **argv);
 
-/* Loads public keys from files and directories of *.pem. Logs; returns negative or a usage exit status. */
+/*
+ * Loads public keys from files and directories of *.pem. Logs; returns negative or a usage exit
+ * status.
+ */
 int tool_load_keys(const TextList *paths, PayloadKeys **ret) _must_check_;
 
 /* The private keys to sign with. */

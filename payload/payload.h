@@ -1,7 +1,7 @@
 /*
- * The public face of the payload engine: bytes of an update file in, a verified slot out. No network, no
- * logging, no clock. The file format is CrAU (magic "CrAU"): version 1 as CoreOS and Flatcar write it,
- * version 2 as Android does, with some fields of our own.
+ * The public face of the payload engine: bytes of an update file in, a verified slot out. No
+ * network, no logging, no clock. The file format is CrAU (magic "CrAU"): version 1 as CoreOS
+ * and Flatcar write it, version 2 as Android does, with some fields of our own.
  */
 #pragma once
 
@@ -13,7 +13,10 @@
 
 #define SHA256_SIZE 32
 
-/* Why a payload was refused. Each has one number in the Omaha protocol, see updated/omaha-error.c. */
+/*
+ * Why a payload was refused. Each has one number in the Omaha protocol, see updated/omaha-
+ * error.c.
+ */
 typedef enum PayloadRefusal {
         PAYLOAD_REFUSAL_NONE,
         PAYLOAD_REFUSAL_MAGIC,    /* not a payload at all */
@@ -42,8 +45,8 @@ typedef struct PayloadError {
 void payload_error_done(PayloadError *error);
 
 /*
- * Trusted public keys (PEM, SubjectPublicKeyInfo): RSA of 2048 bits or more; for format version 2 also Ed25519 and
- * ECDSA P-256.
+ * Trusted public keys (PEM, SubjectPublicKeyInfo): RSA of 2048 bits or more; for format version
+ * 2 also Ed25519 and ECDSA P-256.
  */
 typedef struct PayloadKeys PayloadKeys;
 
@@ -51,13 +54,19 @@ int payload_keys_new(PayloadKeys **ret) _must_check_;
 PayloadKeys *payload_keys_free(PayloadKeys *keys);
 DEFINE_CLEANUP(PayloadKeys *, payload_keys_free);
 
-/* Adds the key in a PEM file. -ENOENT, -EBADMSG (no key in it), -EKEYREJECTED (too weak, wrong kind). */
+/*
+ * Adds the key in a PEM file. -ENOENT, -EBADMSG (no key in it), -EKEYREJECTED (too weak, wrong
+ * kind).
+ */
 int payload_keys_add_file(PayloadKeys *keys, const char *path) _must_check_;
 
 /* Adds a key from PEM text of size bytes. */
 int payload_keys_add_pem(PayloadKeys *keys, const char *pem, size_t size) _must_check_;
 
-/* Adds every *.pem of a directory, in the order of their names. -ENOENT: no directory; none in it is no error. */
+/*
+ * Adds every *.pem of a directory, in the order of their names. -ENOENT: no directory; none in
+ * it is no error.
+ */
 int payload_keys_add_directory(PayloadKeys *keys, const char *path) _must_check_;
 size_t payload_keys_count(const PayloadKeys *keys);
 
@@ -102,9 +111,10 @@ typedef struct PayloadApplyParameters {
 } PayloadApplyParameters;
 
 /*
- * The stream machine: HEADER → MANIFEST → BLOBS → SIGNATURES → DONE. Push bytes as they come, in pieces of
- * any size; finish checks everything that can only be checked at the end (size, hash, signature, target read
- * back from the medium). Until finish has returned 0 the target is worth nothing.
+ * The stream machine: HEADER → MANIFEST → BLOBS → SIGNATURES → DONE. Push bytes as they come,
+ * in pieces of any size; finish checks everything that can only be checked at the end (size,
+ * hash, signature, target read back from the medium). Until finish has returned 0 the target is
+ * worth nothing.
  */
 typedef struct PayloadApply PayloadApply;
 
@@ -113,8 +123,9 @@ PayloadApply *payload_apply_free(PayloadApply *apply);
 DEFINE_CLEANUP(PayloadApply *, payload_apply_free);
 
 /*
- * Both return 0, or -EBADMSG with *ret_error filled when the payload is refused, or another -errno (with
- * *ret_error filled too) when the machine fails. After an error the object can only be freed.
+ * Both return 0, or -EBADMSG with *ret_error filled when the payload is refused, or another
+ * -errno (with *ret_error filled too) when the machine fails. After an error the object can
+ * only be freed.
  */
 int payload_apply_push(PayloadApply *apply, const void *data, size_t size,
                        PayloadError *ret_error) _must_check_;
@@ -123,9 +134,25 @@ int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error) _must_che
 /* Bytes of the payload taken in so far. */
 uint64_t payload_apply_bytes(const PayloadApply *apply);
 
-/* After finish: size in bytes and SHA-256 of the image of the slot; 0 and NULL when the payload has none. */
+/* False as long as everything at the targets is as it was before, whatever has been refused. */
+bool payload_apply_touched(const PayloadApply *apply);
+
+/*
+ * After finish: size in bytes and SHA-256 of the image of the slot; 0 and NULL when the payload
+ * has none.
+ */
 uint64_t payload_apply_image_size(const PayloadApply *apply);
 const uint8_t *payload_apply_image_sha256(const PayloadApply *apply);
 
-/* After finish: the id (and file) of the index-th trusted key that signed; NULL behind the last. Borrowed. */
+/* After finish: what the manifest says of itself; 0 and NULL when it does not (format version 1 never does). */
+uint64_t payload_apply_timestamp(
+        const PayloadApply *apply); /* when it was made, seconds since 1970 */
+uint64_t payload_apply_expires(const PayloadApply *apply); /* refused from then on, the same unit */
+const char *payload_apply_image_version(
+        const PayloadApply *apply); /* of the slot's image; borrowed */
+
+/*
+ * After finish: the id (and file) of the index-th trusted key that signed; NULL behind the
+ * last. Borrowed.
+ */
 const char *payload_apply_signer(const PayloadApply *apply, size_t index);

@@ -1,6 +1,6 @@
 /*
- * Threads for work that is given out and taken back in the same order: the only file of the project that
- * starts any. A pool without threads works in the caller's.
+ * Threads for work that is given out and taken back in the same order: the only file of the
+ * project that starts any. A pool without threads works in the caller's.
  */
 #pragma once
 
@@ -19,7 +19,10 @@ typedef struct Pool Pool;
 /* work runs in any thread, on one job at a time each; it keeps its result in the job. */
 int pool_new(unsigned n_threads, void (*work)(PoolJob *job), Pool **ret) _must_check_;
 
-/* Waits for the jobs that were begun; those that were not are never done. The jobs are the caller's. */
+/*
+ * Waits for the jobs that were begun; those that were not are never done. The jobs are the
+ * caller's.
+ */
 Pool *pool_free(Pool *pool);
 DEFINE_CLEANUP(Pool *, pool_free);
 

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "payload/digest.h"
 #include "payload/read-back.h"
@@ -38,15 +39,15 @@ ReadBack *read_back_free(ReadBack *read_back)
 }
 
 /*
- * A second descriptor of the same file that reads past the page cache, or -1 where that is not possible:
- * tmpfs can not do it, and a sandboxed worker may not open what it was given.
+ * A second descriptor of the same file that reads past the page cache, or -1 where that is not
+ * possible: tmpfs can not do it, and a sandboxed worker may not open what it was given.
  */
 static int direct_open(int fd)
 {
         char path[sizeof("/proc/self/fd/") + DECIMAL_MAX];
 
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        return open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
+        return disk_io()->open(path, O_RDONLY | O_CLOEXEC | O_DIRECT, 0);
 }
 
 int read_back_new(const PayloadTarget *target, uint64_t image_size, bool cached, ReadBack **ret)
@@ -76,8 +77,11 @@ int read_back_new(const PayloadTarget *target, uint64_t image_size, bool cached,
 /* pread() of exactly size bytes, where O_DIRECT wants to read whole sectors. */
 static int direct_read(int fd, uint8_t *buffer, size_t size, uint64_t offset)
 {
-        ssize_t n = RET_ERRNO(pread(fd, buffer, size_align(size), (off_t)offset));
+        ssize_t n;
 
+        do
+                n = disk_io()->pread(fd, buffer, size_align(size), offset);
+        while (n == -EINTR);
         if (n < 0)
                 return (int)n;
         return (size_t)n >= size ? 0 : -EINVAL; /* short: the buffered way tells why */
@@ -121,11 +125,14 @@ int read_back_sync(ReadBack *read_back)
         const PayloadTarget *target = &read_back->target;
         int r;
 
-        r = RET_ERRNO(target->resizable ? fsync(target->fd) : fdatasync(target->fd));
+        r = target->resizable ? disk_io()->sync(target->fd) : disk_io()->sync_data(target->fd);
         if (r < 0)
                 return r;
 
-        /* Where there is no O_DIRECT, what is read from now on comes from the medium at least mostly. */
+        /*
+         * Where there is no O_DIRECT, what is read from now on comes from the medium at least
+         * mostly.
+         */
         if (!read_back->cached && read_back->direct_fd < 0)
                 (void)posix_fadvise(target->fd, (off_t)target->offset, (off_t)read_back->image_size,
                                     POSIX_FADV_DONTNEED);

@@ -1,6 +1,7 @@
 /*
- * Hashes an image where it lies, from the first byte to the last: from the medium itself where that is possible,
- * past the page cache. It can follow the writer, so that little is left to read when the last block is written.
+ * Hashes an image where it lies, from the first byte to the last: from the medium itself where
+ * that is possible, past the page cache. It can follow the writer, so that little is left to
+ * read when the last block is written.
  */
 #pragma once
 

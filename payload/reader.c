@@ -63,7 +63,10 @@ int reader_new(const ReaderEvents *events, void *userdata, bool file_hash, Paylo
         return 0;
 }
 
-/* After each byte of the header, so that a wrong one is refused with the first byte that shows it. */
+/*
+ * After each byte of the header, so that a wrong one is refused with the first byte that shows
+ * it.
+ */
 static int reader_take_header(PayloadReader *reader, PayloadError *error)
 {
         int r;

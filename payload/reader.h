@@ -1,6 +1,7 @@
 /*
- * The push machine: bytes of a payload in, in pieces of any size; manifest, operations and signatures out,
- * each exactly once and in order. It hashes what it reads and does nothing else with it.
+ * The push machine: bytes of a payload in, in pieces of any size; manifest, operations and
+ * signatures out, each exactly once and in order. It hashes what it reads and does nothing else
+ * with it.
  */
 #pragma once
 
@@ -20,21 +21,28 @@ typedef enum ReaderState {
 
 typedef struct ReaderEvents {
         /*
-         * Header and manifest have this SHA-256, and these are the signatures over it (version 2; or NULL). The
-         * manifest has not been parsed yet, and is not when this fails. May be NULL.
+         * Header and manifest have this SHA-256, and these are the signatures over it (version
+         * 2; or NULL). The manifest has not been parsed yet, and is not when this fails. May be
+         * NULL.
          */
         int (*on_metadata)(void *userdata, const uint8_t sha256[static SHA256_SIZE],
                            const Buffer *signatures, PayloadError *error);
         /* The manifest is complete and checked. It lives as long as the reader. */
         int (*on_manifest)(void *userdata, const Manifest *manifest, PayloadError *error);
-        /* The data of an operation is complete; empty where it has none. The callee may exchange the buffer. */
+        /*
+         * The data of an operation is complete; empty where it has none. The callee may
+         * exchange the buffer.
+         */
         int (*on_operation)(void *userdata, const Partition *partition, const Operation *operation,
                             Buffer *data, PayloadError *error);
 } ReaderEvents;
 
 typedef struct PayloadReader PayloadReader;
 
-/* events and userdata are borrowed. file_hash: the SHA-256 of the whole file is going to be asked for. */
+/*
+ * events and userdata are borrowed. file_hash: the SHA-256 of the whole file is going to be
+ * asked for.
+ */
 int reader_new(const ReaderEvents *events, void *userdata, bool file_hash,
                PayloadReader **ret) _must_check_;
 PayloadReader *reader_free(PayloadReader *reader);
@@ -52,8 +60,8 @@ uint64_t reader_bytes(const PayloadReader *reader);
 const Manifest *reader_manifest(const PayloadReader *reader); /* NULL before it is complete */
 
 /*
- * When DONE: SHA-256 of what is signed, that is everything in front of the signatures, those of the metadata
- * left out; the signatures message; SHA-256 of all bytes.
+ * When DONE: SHA-256 of what is signed, that is everything in front of the signatures, those of
+ * the metadata left out; the signatures message; SHA-256 of all bytes.
  */
 const uint8_t *reader_signed_sha256(const PayloadReader *reader);
 const Buffer *reader_signatures(const PayloadReader *reader);

@@ -11,6 +11,7 @@ int seal_metadata(const PayloadParts *parts, const SignatureList *list, Buffer *
         _cleanup_(buffer_done) Buffer signatures = BUFFER_MAX(SIGNATURES_SIZE_MAX);
         SignaturesPlace place = { .version = parts->version, .data_size = parts->data_size };
         PayloadHeader header = { .version = parts->version };
+        _cleanup_(manifest_free_p) Manifest *parsed = NULL;
         uint8_t data[HEADER_SIZE_MAX];
         int r;
 
@@ -20,6 +21,12 @@ int seal_metadata(const PayloadParts *parts, const SignatureList *list, Buffer *
         place.size = signatures.size;
         r = manifest_write_signatures(parts->manifest->data, parts->manifest->size, &place,
                                       &manifest);
+        if (r < 0)
+                return r;
+
+        /* What this engine did not know in it may not come out as it went in: never sign that. */
+        r = manifest_parse(parts->version, (const uint8_t *)manifest.data, manifest.size, &parsed,
+                           NULL);
         if (r < 0)
                 return r;
 

@@ -1,6 +1,6 @@
 /*
- * Puts a payload together: header, manifest with the place of its signatures, signatures of the metadata
- * (version 2), data. The signatures over it all are for the caller to append.
+ * Puts a payload together: header, manifest with the place of its signatures, signatures of the
+ * metadata (version 2), data. The signatures over it all are for the caller to append.
  */
 #pragma once
 
@@ -17,12 +17,16 @@ typedef struct PayloadParts {
         uint64_t data_size;
 } PayloadParts;
 
-/* Appends header and final manifest, for signatures of the sizes in list; none: it stays unsigned. */
+/*
+ * Appends header and final manifest, for signatures of the sizes in list; none: it stays
+ * unsigned.
+ */
 int seal_metadata(const PayloadParts *parts, const SignatureList *list, Buffer *ret) _must_check_;
 
 /*
- * Writes metadata, the message with its signatures (version 2; else empty) and the data to output_fd; -1: only
- * hashes them. *ret_sha256 is what the signatures at the end are to be made over.
+ * Writes metadata, the message with its signatures (version 2; else empty) and the data to
+ * output_fd; -1: only hashes them. *ret_sha256 is what the signatures at the end are to be made
+ * over.
  */
 int seal_payload(const PayloadParts *parts, const Buffer *metadata, const Buffer *signatures,
                  int output_fd, uint8_t ret_sha256[static SHA256_SIZE]) _must_check_;

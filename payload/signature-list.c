@@ -11,7 +11,10 @@ void signature_list_done(SignatureList *list)
         *list = (SignatureList) {};
 }
 
-/* The last one is for clients, those in front of it count down: the number is not signed, so it is checked. */
+/*
+ * The last one is for clients, those in front of it count down: the number is not signed, so it
+ * is checked.
+ */
 static uint32_t signature_version(size_t index, size_t n)
 {
         return (uint32_t)(SIGNATURE_VERSION_CLIENT + 1 + index - n);

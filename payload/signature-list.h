@@ -1,6 +1,6 @@
 /*
- * The message at the end of a payload: the signatures, each with the version number that tells an old client
- * which one is meant for it.
+ * The message at the end of a payload: the signatures, each with the version number that tells
+ * an old client which one is meant for it.
  */
 #pragma once
 

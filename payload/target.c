@@ -1,5 +1,6 @@
 #include <fcntl.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "payload/error.h"
 #include "payload/manifest.h"
@@ -31,7 +32,7 @@ int target_resize(const PayloadTarget *target, uint64_t image_size, PayloadError
         if (!target->resizable)
                 return 0;
 
-        r = RET_ERRNO(ftruncate(target->fd, (off_t)(target->offset + image_size)));
+        r = disk_io()->truncate(target->fd, target->offset + image_size);
         if (r < 0)
                 return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "resizing the target");
         return 0;
@@ -114,18 +115,17 @@ int extent_writer_write(ExtentWriter *writer, const void *data, size_t size)
         return 0;
 }
 
-/* Holes in files, discarded or zeroed blocks on devices; written zeros where neither is known. */
+/* Without writing where the medium can do that; else with written zeros. */
 static int medium_zero(int fd, uint64_t offset, uint64_t size)
 {
         static const uint8_t zeros[BLOCK_SIZE_MAX];
-        int r = 0;
+        int r;
 
-        if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size)
-                    == 0
-            || fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size)
-                       == 0)
-                return 0;
+        r = disk_io()->zero(fd, offset, size);
+        if (r != -EOPNOTSUPP)
+                return r;
 
+        r = 0;
         for (uint64_t done = 0; done < size && r >= 0; done += sizeof(zeros))
                 r = pwrite_full(fd, zeros, (size_t)MIN_OF(size - done, sizeof(zeros)),
                                 offset + done);

@@ -5,7 +5,10 @@
 
 #include "payload/extents.h"
 
-/* Is the target there and large enough? PAYLOAD_REFUSAL_TARGET_TOO_SMALL otherwise. Changes nothing. */
+/*
+ * Is the target there and large enough? PAYLOAD_REFUSAL_TARGET_TOO_SMALL otherwise. Changes
+ * nothing.
+ */
 int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t image_size_max,
                       PayloadError *error) _must_check_;
 
@@ -13,7 +16,10 @@ int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t
 int target_resize(const PayloadTarget *target, uint64_t image_size,
                   PayloadError *error) _must_check_;
 
-/* Lets the medium begin to write size bytes at offset, without waiting: what follows finds less to wait for. */
+/*
+ * Lets the medium begin to write size bytes at offset, without waiting: what follows finds less
+ * to wait for.
+ */
 void target_flush(const PayloadTarget *target, uint64_t offset, uint64_t size);
 
 /* SHA-256 of the first size bytes of a source. */
@@ -31,7 +37,10 @@ typedef struct ExtentWriter {
         uint64_t written;  /* bytes altogether, those into holes included */
 } ExtentWriter;
 
-/* Writes on. -EFBIG when the data does not fit into the extents and the image; or what pwrite says. */
+/*
+ * Writes on. -EFBIG when the data does not fit into the extents and the image; or what pwrite
+ * says.
+ */
 int extent_writer_write(ExtentWriter *writer, const void *data, size_t size) _must_check_;
 
 /* Makes zeros of the rest of the extents, without writing them where the medium can do that. */

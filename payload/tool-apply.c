@@ -9,7 +9,8 @@
 #include "payload/payload-tool.h"
 #include "payload/pool.h"
 
-#define INPUT_CHUNK (1 * MIB)
+#define INPUT_CHUNK \
+        (128 * KIB) /* small enough to stay in the cache until it was hashed and copied */
 
 static TextList arg_keys;
 static const char *arg_target;
@@ -75,7 +76,10 @@ static int destination_open_device(Destination *destination)
         uint64_t size;
         int fd;
 
-        /* O_EXCL: nobody else has it, no file system on it is mounted, no other device is made of it. */
+        /*
+         * O_EXCL: nobody else has it, no file system on it is mounted, no other device is made
+         * of it.
+         */
         fd = RET_ERRNO(open(destination->path, O_RDWR | O_EXCL | O_CLOEXEC));
         if (fd == -EBUSY)
                 return log_error_return(fd, "%s: it is in use: mounted, or part of another device",
@@ -150,15 +154,19 @@ static int input_push(int fd, PayloadApply *apply, Progress *progress, PayloadEr
         }
 }
 
-/* One pass over the payload. Logs; *ret is the finished machine, for its results. */
+/*
+ * One pass over the payload. Logs; *ret is the finished machine, for its results. *ret_touched is
+ * set in any case: are the targets still as they were?
+ */
 static int input_run(const char *path, int fd, const PayloadApplyParameters *parameters,
-                     const char *label, PayloadApply **ret)
+                     const char *label, bool *ret_touched, PayloadApply **ret)
 {
         _cleanup_(payload_apply_free_p) PayloadApply *apply = NULL;
         PayloadError error = {};
         Progress progress;
         int r;
 
+        *ret_touched = false;
         r = payload_apply_new(parameters, &apply);
         if (r < 0)
                 return log_error_errno(r, "%s: %m", path);
@@ -168,6 +176,7 @@ static int input_run(const char *path, int fd, const PayloadApplyParameters *par
         if (r >= 0)
                 r = payload_apply_finish(apply, &error);
         progress_finish(&progress, payload_apply_bytes(apply));
+        *ret_touched = payload_apply_touched(apply);
         if (r < 0)
                 return tool_refused(path, r, &error);
 
@@ -260,6 +269,7 @@ static int result_print(const PayloadApply *apply, const char *done)
 
 static int input_verify(const Input *input, const PayloadKeys *keys, PayloadApply **ret)
 {
+        bool touched;
         PayloadApplyParameters parameters = {
                 .keys = keys,
                 .target = PAYLOAD_TARGET_NONE,
@@ -270,7 +280,7 @@ static int input_verify(const Input *input, const PayloadKeys *keys, PayloadAppl
                 .signatures_min = (unsigned)arg_signatures,
         };
 
-        return input_run(input->path, input->fd, &parameters, "verifying", ret);
+        return input_run(input->path, input->fd, &parameters, "verifying", &touched, ret);
 }
 
 int verb_verify(_unused_ int argc, char **argv)
@@ -294,13 +304,15 @@ int verb_verify(_unused_ int argc, char **argv)
 }
 
 /*
- * A file is verified from its first to its last byte before anything is written; what comes through a pipe is
- * checked while it is written, and the file appears, or the device is worth something, only at the end.
+ * A file is verified from its first to its last byte before anything is written; what comes
+ * through a pipe is checked while it is written, and the file appears, or the device is worth
+ * something, only at the end.
  */
 static int input_apply(const Input *input, const PayloadApplyParameters *parameters,
                        Destination *slot, Destination *kernel)
 {
         _cleanup_(payload_apply_free_p) PayloadApply *verified = NULL, *apply = NULL;
+        bool touched = false;
         int r;
 
         if (input->seekable) {
@@ -311,12 +323,13 @@ static int input_apply(const Input *input, const PayloadApplyParameters *paramet
                         return r;
         }
 
-        r = input_run(input->path, input->fd, parameters, "applying", &apply);
-        if (r < 0) {
+        r = input_run(input->path, input->fd, parameters, "applying", &touched, &apply);
+        if (r < 0 && touched) {
                 destination_warn(slot);
                 destination_warn(kernel);
-                return r;
         }
+        if (r < 0)
+                return r;
 
         r = destination_commit(kernel);
         if (r < 0)

@@ -86,10 +86,9 @@ static const char *refusal_hint(PayloadRefusal refusal)
         case PAYLOAD_REFUSAL_SIGNATURE:
                 return "Hint: --key must be the public key of those who made the payload.";
         case PAYLOAD_REFUSAL_BASE:
-                return "Hint: name the image it was made from with --base (and --kernel-base), or use "
-                       "a full payload.";
+                return "Hint: --base and --kernel-base must be what the delta was made from.";
         case PAYLOAD_REFUSAL_TARGET_HASH:
-                return "Hint: the medium may be failing; the kernel log tells (dmesg).";
+                return "Hint: the medium may be failing (see dmesg), or the payload was made wrongly.";
         case PAYLOAD_REFUSAL_NONE:
         case PAYLOAD_REFUSAL_MAGIC:
         case PAYLOAD_REFUSAL_VERSION:

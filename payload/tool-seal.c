@@ -8,7 +8,10 @@ static int write_failed(int r, const char *path)
         return log_error_errno(r, "writing %s: %m", path);
 }
 
-/* Writes everything up to the signatures at the end; *ret_sha256 is what they are to be made over. */
+/*
+ * Writes everything up to the signatures at the end; *ret_sha256 is what they are to be made
+ * over.
+ */
 static int seal_begin(const PayloadParts *parts, const Buffer *metadata,
                       const SignatureList *metadata_list, OutputFile *output,
                       uint8_t ret_sha256[static SHA256_SIZE])

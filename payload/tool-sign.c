@@ -90,7 +90,10 @@ static int signatures_read(const TextList *paths, SignatureList *ret)
         return 0;
 }
 
-/* The size of the metadata's signatures is in the header, that of the others in the manifest: one for both. */
+/*
+ * The size of the metadata's signatures is in the header, that of the others in the manifest:
+ * one for both.
+ */
 static int sizes_equal(const SignatureList *a, const SignatureList *b)
 {
         if (a->n_items != b->n_items)

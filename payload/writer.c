@@ -149,7 +149,10 @@ int writer_new(const WriterParameters *parameters, PayloadWriter **ret)
         return 0;
 }
 
-/* Makes room for one more item: whenever an array is full at 64, 128, 256 … items, it is doubled. */
+/*
+ * Makes room for one more item: whenever an array is full at 64, 128, 256 … items, it is
+ * doubled.
+ */
 static int array_grow(void **array, size_t n_items, size_t item_size)
 {
         size_t n = n_items == 0 ? ARRAY_MIN : 2 * n_items;
@@ -165,7 +168,10 @@ static int array_grow(void **array, size_t n_items, size_t item_size)
         return 0;
 }
 
-/* Takes the oldest piece back from the pool: its data goes to the data file, an operation to the manifest. */
+/*
+ * Takes the oldest piece back from the pool: its data goes to the data file, an operation to
+ * the manifest.
+ */
 static int writer_take(PayloadWriter *writer, ChunkJob **ret)
 {
         Manifest *manifest = &writer->manifest;
@@ -213,7 +219,10 @@ static int writer_take(PayloadWriter *writer, ChunkJob **ret)
         return 0;
 }
 
-/* Fills a chunk from fd; zeros up to padding at the end of the file. A size of 0: there is nothing more. */
+/*
+ * Fills a chunk from fd; zeros up to padding at the end of the file. A size of 0: there is
+ * nothing more.
+ */
 static int chunk_read(ChunkJob *chunk, int fd, uint64_t padding)
 {
         size_t rest;

@@ -1,7 +1,7 @@
 /*
- * Makes full payloads: images are cut into pieces, compressed in parallel, and put one behind the other in a
- * data file; then the manifest is known, and seal.h puts header, manifest, data and signatures together.
- * The same images and parameters always give the same bytes.
+ * Makes full payloads: images are cut into pieces, compressed in parallel, and put one behind
+ * the other in a data file; then the manifest is known, and seal.h puts header, manifest, data
+ * and signatures together. The same images and parameters always give the same bytes.
  */
 #pragma once
 
@@ -31,8 +31,10 @@ int writer_new(const WriterParameters *parameters, PayloadWriter **ret) _must_ch
 PayloadWriter *writer_free(PayloadWriter *writer);
 DEFINE_CLEANUP(PayloadWriter *, writer_free);
 
-/* Adds an image, from the current offset of fd to its end. The slot comes first. It is padded with zeros to a
- * multiple of padding bytes (1: not at all). -ENODATA for an empty one. */
+/*
+ * Adds an image, from the current offset of fd to its end. The slot comes first. It is padded with
+ * zeros to a multiple of padding bytes (1: not at all). -ENODATA for an empty one.
+ */
 int writer_add_image(PayloadWriter *writer, PartitionRole role, int fd,
                      uint64_t padding) _must_check_;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/run in a Debian 12 tree that holds nothing but the packages of tests/packages, so that a missing
+# tests/demo and tests/run in a Debian 12 tree that holds nothing but the packages of tests/packages, so that a missing
 # install step can not hide. The tree lies under build/ and goes away at the end.
 set -eu -o pipefail
 
@@ -40,12 +40,16 @@ mount --bind /dev "$tree/dev"
 mount -t devpts devpts "$tree/dev/pts"
 mount -t tmpfs tmpfs "$tree/dev/shm"
 
-mkdir -p "$tree/work/sluice"
-git -C "$source_dir" ls-files -z | tar -C "$source_dir" --null -T - -cf - | tar -C "$tree/work/sluice" -xf -
+mkdir -p "$tree/srv/sluice"
+git -C "$source_dir" ls-files -z | tar -C "$source_dir" --null -T - -cf - | tar -C "$tree/srv/sluice" -xf -
 if [ -d "$source_dir/../shared/vectors" ]; then
-    mkdir -p "$tree/work/shared"
-    cp -a "$source_dir/../shared/vectors" "$tree/work/shared/"
+    mkdir -p "$tree/srv/shared"
+    cp -a "$source_dir/../shared/vectors" "$tree/srv/shared/"
 fi
 
-chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
-    bash /work/sluice/tests/run
+# The demo first: it must do with the packages of [build] and [demo].
+for command in demo run; do
+    echo "tests/$command in the fresh tree"
+    chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
+        bash "/srv/sluice/tests/$command"
+done

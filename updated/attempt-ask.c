@@ -6,7 +6,6 @@
 #include "base/text.h"
 
 #define VERSION_NONE "0.0.0.0" /* what a new installation says it was before */
-#define TEST_IMAGE   "/root/.dev_mode"
 
 static void on_flushed(bool delivered, void *userdata)
 {
@@ -29,7 +28,7 @@ int attempt_flush_events(Attempt *attempt)
 static uint32_t attempt_error_number(const Attempt *attempt, const UpdateFailure *failure)
 {
         uint32_t number = omaha_error_number(failure);
-        int fd = root_open(attempt->context.root, TEST_IMAGE, O_PATH, 0);
+        int fd = root_open(attempt->context.root, HOST_TEST_IMAGE, O_PATH, 0);
 
         if (fd >= 0)
                 number |= OMAHA_ERROR_FLAG_TEST;
@@ -61,14 +60,14 @@ void attempt_report(Attempt *attempt, OmahaEventType type, OmahaEventResult resu
         const OmahaEvent event = {
                 .type = type,
                 .result = result,
-                .error = result == OMAHA_RESULT_ERROR
+                .error = result == OMAHA_RESULT_ERROR || result == OMAHA_RESULT_DEFERRED
                                  ? attempt_error_number(attempt, &attempt->failure)
                                  : 0,
         };
-        bool ping = attempt->kind == ATTEMPT_PING;
+        bool offered = attempt->kind != ATTEMPT_PING && attempt->kind != ATTEMPT_INSTALL;
         int r;
 
-        if (ping)
+        if (!offered) /* the server knows nothing of it */
                 return;
         r = attempt_build(attempt, false, &event, &request);
         if (r >= 0)

@@ -9,6 +9,7 @@
 int attempt_flush_events(Attempt *attempt) _must_check_;
 int attempt_ask(Attempt *attempt) _must_check_;
 int attempt_decide(Attempt *attempt) _must_check_;
+int attempt_take_source(Attempt *attempt) _must_check_;
 int attempt_prepare(Attempt *attempt) _must_check_;
 int attempt_fetch(Attempt *attempt) _must_check_;
 int attempt_activate(Attempt *attempt) _must_check_;

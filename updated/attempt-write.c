@@ -1,14 +1,43 @@
+#include <sys/stat.h>
+
 #include "attempt-stages.h"
+#include "base/disk-io.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "keys.h"
+#include "version.h"
+
+static VersionPolicy attempt_policy(const Attempt *attempt)
+{
+        const AttemptContext *context = &attempt->context;
+
+        return (VersionPolicy) {
+                .running = context->host->version,
+                .highest = context->state->highest_version,
+                .minimum = context->config->minimum_version,
+                .downgrade = context->config->downgrade,
+        };
+}
+
+/* A clock that was set back must not make what has expired valid again. */
+static void attempt_set_times(Attempt *attempt)
+{
+        const AttemptContext *context = &attempt->context;
+        uint64_t clock = now_realtime() / USEC_PER_SEC;
+        uint64_t trusted = state_time(context->state->trusted_time);
+
+        attempt->plan.now = MAX_OF(MAX_OF(clock, trusted), (uint64_t)SLUICE_TIME);
+        attempt->plan.made_min =
+                context->config->downgrade ? 0 : state_time(context->state->good_made);
+}
 
 int attempt_decide(Attempt *attempt)
 {
         const AttemptContext *context = &attempt->context;
         const PlanHistory history = {
-                .running_version = context->host->version,
+                .policy = attempt_policy(attempt),
                 .failed_sha256 = context->state->failed_sha256,
+                .failed_version = context->state->failed_version,
         };
         int r;
 
@@ -21,6 +50,23 @@ int attempt_decide(Attempt *attempt)
 
         r = plan_decide(&attempt->response, &attempt->slots, &history, &attempt->plan,
                         &attempt->reason, &attempt->failure);
+        return r < 0 ? r : 1;
+}
+
+int attempt_take_source(Attempt *attempt)
+{
+        struct stat status = {};
+        int r;
+
+        r = slots_read(attempt->context.root, attempt->context.config->disk, &attempt->slots,
+                       &attempt->failure);
+        if (r < 0)
+                return r;
+        r = attempt->url ? 0 : RET_ERRNO(fstat(attempt->payload_fd, &status));
+        if (r < 0)
+                return r;
+        r = plan_install(&attempt->slots, attempt->url, (uint64_t)status.st_size, &attempt->plan,
+                         &attempt->failure);
         return r < 0 ? r : 1;
 }
 
@@ -70,11 +116,45 @@ static void on_worker_progress(uint64_t bytes, void *userdata)
 {
         Attempt *attempt = userdata;
 
+        if (attempt->plan.size == 0)
+                attempt->plan.size = worker_facts(attempt->worker)->size;
         attempt->bytes = MIN_OF(bytes, attempt->plan.size);
         if (attempt->status == UPDATE_STATUS_UPDATE_AVAILABLE)
                 attempt_set_status(attempt, UPDATE_STATUS_DOWNLOADING);
         else
                 attempt->hooks.on_change(attempt, attempt->hooks.userdata);
+}
+
+/*
+ * The time is not before the one at which a verified payload was made. Our own clock is believed when the payload
+ * agrees with it, and only then: a clock that once was wrong must not let everything expire for ever.
+ */
+static int attempt_learn_time(Attempt *attempt, const WorkerFacts *facts)
+{
+        State *state = attempt->context.state;
+        uint64_t clock = now_realtime() / USEC_PER_SEC;
+        bool agreed = facts->made > 0 && facts->made <= clock && clock < facts->expires;
+        int r;
+
+        r = state_set_time(&state->staged_made, facts->made);
+        return r < 0 ? r : state_trust_time(state, agreed ? clock : facts->made);
+}
+
+/* Everything is written and verified. What nobody announced is known now. */
+static int attempt_take_facts(Attempt *attempt, const WorkerFacts *facts)
+{
+        const VersionPolicy policy = attempt_policy(attempt);
+        int r = 0;
+
+        if (!*attempt->plan.version && facts->version)
+                r = text_set(&attempt->plan.version, facts->version);
+        if (r >= 0)
+                r = version_policy_check(&policy, attempt->plan.version, &attempt->failure);
+        if (r >= 0)
+                r = attempt_learn_time(attempt, facts);
+        if (r >= 0)
+                attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
+        return r;
 }
 
 static void on_worker_end(int error, const UpdateFailure *failure, void *userdata)
@@ -85,7 +165,7 @@ static void on_worker_end(int error, const UpdateFailure *failure, void *userdat
                 error = update_failure_set(&attempt->failure, error, failure->code, "%s",
                                            update_failure_text(failure));
         else
-                attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
+                error = attempt_take_facts(attempt, worker_facts(attempt->worker));
         attempt->worker = worker_free(attempt->worker);
         attempt_stage_done(attempt, error < 0 ? error : 1);
 }
@@ -118,6 +198,7 @@ int attempt_fetch(Attempt *attempt)
         r = keys_read(attempt->context.root, &keys, &attempt->failure);
         if (r < 0)
                 return r;
+        attempt_set_times(attempt);
         r = update_plan_print(&attempt->plan, &plan);
         if (r < 0)
                 return r;
@@ -137,6 +218,7 @@ int attempt_fetch(Attempt *attempt)
                 .plan = plan,
                 .keys = keys,
                 .target_fd = attempt->target.fd,
+                .payload_fd = MAX_OF(attempt->payload_fd, 0),
         };
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
 }
@@ -156,7 +238,7 @@ static int attempt_note_staged(Attempt *attempt)
 
         if (asprintf(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
                 return -ENOMEM;
-        r = hex_encode(attempt->plan.sha256, SHA256_SIZE, &sha256);
+        r = attempt->plan.announced ? hex_encode(attempt->plan.sha256, SHA256_SIZE, &sha256) : 0;
         if (r >= 0)
                 r = text_set(&state->staged_version, attempt->plan.version);
         if (r >= 0)
@@ -196,7 +278,7 @@ int attempt_activate(Attempt *attempt)
         int r;
 
         /* The worker has synced what it wrote; this is the last moment to learn that the disk lied. */
-        r = RET_ERRNO(fdatasync(attempt->target.fd));
+        r = disk_io()->sync_data(attempt->target.fd);
         if (r < 0)
                 return update_failure_set(&attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                                           "syncing the target slot: %s", strerror(-r));

@@ -4,17 +4,26 @@
 #include "base/text.h"
 #include "omaha-request.h"
 
+/* Which attempts a stage belongs to. */
+enum {
+        OFFERED = 1 << 0,   /* by a server */
+        INSTALLED = 1 << 1, /* by an operator */
+        ALL = OFFERED | INSTALLED,
+};
+
 static const struct {
         UpdateStatus status;
+        int of;
         /* 0: goes on later, with attempt_stage_done(); 1: done at once; -errno: failed, attempt->failure says why */
         int (*start)(Attempt *attempt);
 } stages[] = {
-        { UPDATE_STATUS_CHECKING_FOR_UPDATE, attempt_flush_events },
-        { UPDATE_STATUS_CHECKING_FOR_UPDATE, attempt_ask },
-        { UPDATE_STATUS_CHECKING_FOR_UPDATE, attempt_decide },
-        { UPDATE_STATUS_UPDATE_AVAILABLE, attempt_prepare },
-        { UPDATE_STATUS_UPDATE_AVAILABLE, attempt_fetch },
-        { UPDATE_STATUS_FINALIZING, attempt_activate },
+        { UPDATE_STATUS_CHECKING_FOR_UPDATE, OFFERED, attempt_flush_events },
+        { UPDATE_STATUS_CHECKING_FOR_UPDATE, OFFERED, attempt_ask },
+        { UPDATE_STATUS_CHECKING_FOR_UPDATE, OFFERED, attempt_decide },
+        { UPDATE_STATUS_CHECKING_FOR_UPDATE, INSTALLED, attempt_take_source },
+        { UPDATE_STATUS_UPDATE_AVAILABLE, ALL, attempt_prepare },
+        { UPDATE_STATUS_UPDATE_AVAILABLE, ALL, attempt_fetch },
+        { UPDATE_STATUS_FINALIZING, ALL, attempt_activate },
 };
 
 void attempt_set_status(Attempt *attempt, UpdateStatus status)
@@ -69,19 +78,36 @@ static void attempt_fail(Attempt *attempt, int error)
         attempt_set_status(attempt, UPDATE_STATUS_REPORTING_ERROR_EVENT);
 
         if (failure_is_reported(&attempt->failure)) {
-                attempt_report(attempt, OMAHA_EVENT_UPDATE_COMPLETE, OMAHA_RESULT_ERROR);
+                attempt_report(attempt, OMAHA_EVENT_UPDATE_COMPLETE,
+                               attempt->failure.code == UPDATE_ERROR_POLICY ? OMAHA_RESULT_DEFERRED
+                                                                            : OMAHA_RESULT_ERROR);
                 r = reporter_flush(attempt->context.reporter, on_failure_told, attempt);
         }
         if (r <= 0)
                 attempt_end(attempt);
 }
 
+/* The next stage that belongs to this attempt; ELEMENTSOF(stages): it was the last. */
+static int attempt_next_stage(const Attempt *attempt)
+{
+        int of = attempt->kind == ATTEMPT_INSTALL ? INSTALLED : OFFERED, stage = attempt->stage + 1;
+
+        while (stage < (int)ELEMENTSOF(stages) && !(stages[stage].of & of))
+                stage++;
+        return stage;
+}
+
 void attempt_stage_done(Attempt *attempt, int r)
 {
         while (r > 0 && !attempt->reason) {
-                if (attempt->kind == ATTEMPT_PING && stages[attempt->stage].start == attempt_ask)
+                bool asked = attempt->stage >= 0 && stages[attempt->stage].start == attempt_ask;
+
+                if (attempt->kind == ATTEMPT_PING && asked) {
                         r = text_set(&attempt->reason, "an update waits for its reboot");
-                else if (++attempt->stage < (int)ELEMENTSOF(stages)) {
+                        break;
+                }
+                attempt->stage = attempt_next_stage(attempt);
+                if (attempt->stage < (int)ELEMENTSOF(stages)) {
                         attempt_set_status(attempt, stages[attempt->stage].status);
                         r = stages[attempt->stage].start(attempt);
                 } else
@@ -116,6 +142,7 @@ int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHo
                 .stage = -1,
                 .status = UPDATE_STATUS_IDLE,
                 .slots = { .running = SLOT_NONE, .target = SLOT_NONE },
+                .payload_fd = -1,
                 .target = { .fd = -1 },
         };
         r = sd_event_add_defer(context->event, &attempt->timer, on_begin, attempt);
@@ -126,21 +153,53 @@ int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHo
         return 0;
 }
 
+int attempt_set_source(Attempt *attempt, const char *url, int fd)
+{
+        int r;
+
+        r = text_set(&attempt->url, url);
+        if (r < 0)
+                return r;
+
+        attempt->payload_fd = fd;
+        return 0;
+}
+
+/* Nothing that is under way calls back any more. */
+static void attempt_stop(Attempt *attempt)
+{
+        reporter_forget(attempt->context.reporter);
+        attempt->worker = worker_free(attempt->worker);
+        attempt->request = http_cancel(attempt->request);
+        attempt->timer = sd_event_source_disable_unref(attempt->timer);
+}
+
+int attempt_cancel(Attempt *attempt)
+{
+        if (attempt->failure.code != UPDATE_ERROR_NONE || attempt->reason
+            || attempt->stage >= (int)ELEMENTSOF(stages))
+                return -EALREADY;
+
+        attempt_stop(attempt);
+        attempt_fail(attempt, update_failure_set(&attempt->failure, -ECANCELED,
+                                                 UPDATE_ERROR_CANCELLED, "somebody cancelled it"));
+        return 0;
+}
+
 Attempt *attempt_free(Attempt *attempt)
 {
         if (!attempt)
                 return NULL;
 
-        reporter_forget(attempt->context.reporter);
-        worker_free(attempt->worker);
-        http_cancel(attempt->request);
-        sd_event_source_disable_unref(attempt->timer);
+        attempt_stop(attempt);
+        (void)close_fd(attempt->payload_fd);
         (void)close_fd(attempt->target.fd);
         slots_done(&attempt->slots);
         omaha_response_done(&attempt->response);
         update_plan_done(&attempt->plan);
         update_failure_done(&attempt->failure);
         free(attempt->reason);
+        free(attempt->url);
         free(attempt);
         return NULL;
 }

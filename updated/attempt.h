@@ -21,7 +21,8 @@
 typedef enum AttemptKind {
         ATTEMPT_SCHEDULED,
         ATTEMPT_ON_DEMAND,
-        ATTEMPT_PING, /* an update waits for its reboot: only say that we live */
+        ATTEMPT_PING,    /* an update waits for its reboot: only say that we live */
+        ATTEMPT_INSTALL, /* an operator gives the payload: no server is asked or told */
 } AttemptKind;
 
 typedef enum AttemptOutcome {
@@ -72,6 +73,8 @@ struct Attempt {
         HttpRequest *request;
         Worker *worker;
         OmahaResponse response;
+        char *url;      /* of ATTEMPT_INSTALL: where the payload is, or … */
+        int payload_fd; /* … the payload itself; else -1 */
         Slots slots;
         SlotRegion target;
         bool events_pending; /* the server does not take events: do not overtake them */
@@ -81,5 +84,11 @@ struct Attempt {
 
 int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHooks *hooks,
                 Attempt **ret) _must_check_;
+
+/* Before an ATTEMPT_INSTALL begins: an URL, or an fd that is the attempt's own from now on. */
+int attempt_set_source(Attempt *attempt, const char *url, int fd) _must_check_;
+
+/* Stops it; on_end() comes later. -EALREADY: it has come to its end by itself. */
+int attempt_cancel(Attempt *attempt) _must_check_;
 Attempt *attempt_free(Attempt *attempt); /* stops everything; the target stays unselectable */
 DEFINE_CLEANUP(Attempt *, attempt_free);

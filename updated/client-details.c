@@ -85,6 +85,33 @@ static int settings_get(sd_bus *bus, ClientDetails *details, sd_bus_error *error
         return r < 0 ? r : settings_read(reply, details);
 }
 
+static int numbers_get(sd_bus *bus, ClientDetails *details, sd_bus_error *error)
+{
+        const struct {
+                const char *name;
+                uint64_t *target;
+        } numbers[] = {
+                { "NextCheck", &details->next_check },   { "BytesDone", &details->bytes_done },
+                { "BytesTotal", &details->bytes_total }, { "Speed", &details->speed },
+                { "TimeLeft", &details->time_left },
+        };
+        int paused, r;
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+                r = sd_bus_get_property_trivial(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH,
+                                                UPDATE_BUS_IFACE2, numbers[i].name, error, 't',
+                                                numbers[i].target);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_get_property_trivial(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
+                                        "Paused", error, 'b', &paused);
+        if (r < 0)
+                return r;
+        details->paused = paused;
+        return 0;
+}
+
 int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error)
 {
         _cleanup_(client_details_done) ClientDetails details = {};
@@ -102,9 +129,7 @@ int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error)
         if (r >= 0)
                 r = client_error_get(bus, &details.error_code, &details.error_text, error);
         if (r >= 0)
-                r = sd_bus_get_property_trivial(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH,
-                                                UPDATE_BUS_IFACE2, "NextCheck", error, 't',
-                                                &details.next_check);
+                r = numbers_get(bus, &details, error);
         if (r < 0)
                 return r;
 

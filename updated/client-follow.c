@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/bus.h"
@@ -14,7 +15,8 @@ typedef struct Follow {
         sd_bus *bus;
         sd_event *event;
         FollowStyle style;
-        bool update; /* to the end of an update; else for ever */
+        bool update;         /* to the end of an update; else for ever */
+        const char *payload; /* install this file or URL; NULL: ask the server */
         bool drawing;
         Progress progress;
         UpdateStatus shown; /* the state that was printed last */
@@ -166,17 +168,37 @@ static int follow_done(Follow *follow, int status)
         return status;
 }
 
+/* A file is opened here, with the rights of who asks. */
+static int follow_install(const Follow *follow, sd_bus_error *error)
+{
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (strstr(follow->payload, "://"))
+                return sd_bus_call_method(follow->bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH,
+                                          UPDATE_BUS_IFACE2, "Install", error, NULL, "v", "s",
+                                          follow->payload);
+
+        fd = RET_ERRNO(open(follow->payload, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+        if (fd < 0)
+                return sd_bus_error_set_errnof(error, fd, "%s: %s", follow->payload, strerror(-fd));
+        r = sd_bus_call_method(follow->bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
+                               "Install", error, NULL, "v", "h", fd);
+        return r;
+}
+
 /* Returns 1 to go on, 0 when there is nothing to follow, or -errno. */
 static int follow_begin(Follow *follow, sd_bus_error *error)
 {
         _cleanup_(update_report_done) UpdateReport report = {};
         int r;
 
-        if (follow->update) {
-                r = update_client_call(follow->bus, "AttemptUpdate", error);
-                if (r < 0)
-                        return r;
-        }
+        if (follow->payload)
+                r = follow_install(follow, error);
+        else
+                r = follow->update ? update_client_call(follow->bus, "AttemptUpdate", error) : 0;
+        if (r < 0)
+                return r;
         r = update_client_get_status(follow->bus, &report, error);
         if (r < 0)
                 return r;
@@ -203,8 +225,10 @@ static int follow_run(Follow *follow)
                 return follow_done(follow, log_error_errno(r, "setting up: %m"));
         r = follow_begin(follow, &error);
         if (r < 0)
-                log_error("asking updated: %s; is updated.service running?",
-                          bus_error_text(&error, r));
+                log_error("asking updated: %s%s", bus_error_text(&error, r),
+                          sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN)
+                                  ? "; is updated.service running?"
+                                  : "");
         if (r <= 0)
                 return follow_done(follow, r < 0 ? EXIT_REFUSED : EXIT_DONE);
 
@@ -217,6 +241,13 @@ static int follow_run(Follow *follow)
 int client_update(sd_bus *bus, FollowStyle style)
 {
         Follow follow = { .bus = bus, .style = style, .update = true };
+
+        return follow_run(&follow);
+}
+
+int client_install(sd_bus *bus, const char *payload, FollowStyle style)
+{
+        Follow follow = { .bus = bus, .style = style, .update = true, .payload = payload };
 
         return follow_run(&follow);
 }

@@ -13,4 +13,6 @@ typedef enum FollowStyle {
 
 /* Both return an exit status; what went wrong is logged. They use the bus with an event loop of their own. */
 int client_update(sd_bus *bus, FollowStyle style) _must_check_; /* asks for an update first */
+int client_install(sd_bus *bus, const char *payload,
+                   FollowStyle style) _must_check_; /* of a file or an URL */
 int client_watch(sd_bus *bus, FollowStyle style) _must_check_;

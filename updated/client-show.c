@@ -52,6 +52,18 @@ static const char *slots_running(const UpdateSlots *slots)
         return "unknown";
 }
 
+static void details_show_progress(const ClientDetails *details)
+{
+        char done[BYTES_MAX], speed[BYTES_MAX], left[TIMESPAN_MAX];
+
+        printf("Progress:    %.0f%%, %s", details->report.progress * 100,
+               bytes_format(details->bytes_done, done));
+        if (details->speed > 0)
+                printf(", %s/s, %s left", bytes_format(details->speed, speed),
+                       timespan_format(details->time_left * USEC_PER_SEC, left));
+        printf("\n");
+}
+
 void client_show_details(const ClientDetails *details)
 {
         const UpdateReport *report = &details->report;
@@ -65,9 +77,11 @@ void client_show_details(const ClientDetails *details)
                 printf("Update:      version %s, %s\n", report->new_version,
                        bytes_format((uint64_t)report->new_size, size));
         if (report->status == UPDATE_STATUS_DOWNLOADING)
-                printf("Progress:    %.0f%%\n", report->progress * 100);
+                details_show_progress(details);
         printf("Last check:  %s\n", client_moment(report->last_checked, now, moment));
-        printf("Next check:  %s\n", client_moment((int64_t)details->next_check, now, moment));
+        printf("Next check:  %s\n",
+               details->paused ? "paused, until \"update-engine-client resume\""
+                               : client_moment((int64_t)details->next_check, now, moment));
         for (size_t i = 0; i < details->n_settings; i++)
                 printf("%s%s=%s (%s)\n", i == 0 ? "Settings:    " : "             ",
                        details->settings[i].name, details->settings[i].value,
@@ -178,10 +192,13 @@ int client_show_details_json(const ClientDetails *details)
 {
         json_t *value = report_to_json(&details->report);
         json_t *more = json_pack(
-                "{ss ss so so si ss sI}", "running_version", details->running_version, "channel",
-                details->channel, "slots", slots_to_json(&details->slots), "settings",
-                settings_to_json(details), "error_code", details->error_code, "error",
-                details->error_text, "next_check", (json_int_t)details->next_check);
+                "{ss ss so so si ss sI sb sI sI sI sI}", "running_version",
+                details->running_version, "channel", details->channel, "slots",
+                slots_to_json(&details->slots), "settings", settings_to_json(details), "error_code",
+                details->error_code, "error", details->error_text, "next_check",
+                (json_int_t)details->next_check, "paused", (int)details->paused, "bytes_done",
+                (json_int_t)details->bytes_done, "bytes_total", (json_int_t)details->bytes_total,
+                "speed", (json_int_t)details->speed, "time_left", (json_int_t)details->time_left);
 
         if (!value || !more || json_object_update(value, more) < 0) {
                 json_decref(value);

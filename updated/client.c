@@ -61,6 +61,15 @@ int update_client_call(sd_bus *bus, const char *method, sd_bus_error *error)
         return r < 0 ? r : 0;
 }
 
+int update_client_call2(sd_bus *bus, const char *method, sd_bus_error *error)
+{
+        int r;
+
+        r = sd_bus_call_method(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2, method,
+                               error, NULL, NULL);
+        return r < 0 ? r : 0;
+}
+
 int update_client_get_status_async(sd_bus *bus, sd_bus_slot **ret, sd_bus_message_handler_t handler,
                                    void *userdata)
 {

@@ -6,8 +6,9 @@
 #include "base/text.h"
 #include "config.h"
 
-#define GROUP_MAX 128 /* bytes; the longest that Nebraska stores */
-#define ALIAS_MAX 256
+#define GROUP_MAX   128 /* bytes; the longest that Nebraska stores */
+#define ALIAS_MAX   256
+#define VERSION_MAX 128
 
 /* Each setter returns NULL, or what is wrong with the value; a value it refuses changes nothing. */
 typedef const char *(*ConfigSet)(void *target, const char *value);
@@ -58,6 +59,23 @@ static const char *set_worker_user(void *target, const char *value)
         return text_set(target, value) < 0 ? out_of_memory : NULL;
 }
 
+static const char *set_downgrade(void *target, const char *value)
+{
+        bool allow = streq(value, "allow");
+
+        if (!allow && !streq(value, "refuse"))
+                return "DOWNGRADE must be \"refuse\" or \"allow\"";
+        *(bool *)target = allow;
+        return NULL;
+}
+
+static const char *set_minimum(void *target, const char *value)
+{
+        if (!text_is_plain(value, VERSION_MAX))
+                return "MINIMUM_VERSION must be printable, of at most 128 bytes";
+        return text_set(target, value) < 0 ? out_of_memory : NULL;
+}
+
 static const char *set_time(void *target, const char *value)
 {
         if (config_time_parse(value, target) < 0)
@@ -76,18 +94,22 @@ static const struct {
         const char *key;
         ConfigSet set;
         size_t offset;
-} config_keys[CONFIG_KEYS] = {
+} config_keys[] = {
         { "SERVER", set_server, offsetof(Config, server) },
         { "GROUP", set_group, offsetof(Config, group) },
         { "MACHINE_ALIAS", set_alias, offsetof(Config, machine_alias) },
         { "DISK", set_disk, offsetof(Config, disk) },
         { "WORKER_USER", set_worker_user, offsetof(Config, worker_user) },
+        { "DOWNGRADE", set_downgrade, offsetof(Config, downgrade) },
+        { "MINIMUM_VERSION", set_minimum, offsetof(Config, minimum_version) },
         { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
         { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
         { "REBOOT_STRATEGY", set_nothing, 0 }, /* locksmithd's */
         { "REBOOT_WINDOW_", set_nothing, 0 },  /* the same, all that begin so */
         { "LOCKSMITHD_", set_nothing, 0 },
 };
+
+static_assert(ELEMENTSOF(config_keys) == CONFIG_KEYS, "one origin for each key");
 
 int config_time_parse(const char *text, usec_t *ret)
 {
@@ -131,6 +153,7 @@ void config_done(Config *config)
         free(config->machine_alias);
         free(config->disk);
         free(config->worker_user);
+        free(config->minimum_version);
         for (size_t i = 0; i < CONFIG_KEYS; i++)
                 free(config->origins[i]);
         *config = (Config) {};
@@ -143,11 +166,13 @@ static int config_init(Config *config)
                 .group = strdup(CONF_GROUP_DEFAULT),
                 .machine_alias = strdup(""),
                 .worker_user = strdup(CONFIG_WORKER_DEFAULT),
+                .minimum_version = strdup(""),
                 .check_first = CONFIG_FIRST_DEFAULT,
                 .check_interval = CONFIG_INTERVAL_DEFAULT,
         };
 
         return config->server && config->group && config->machine_alias && config->worker_user
+                               && config->minimum_version
                        ? 0
                        : -ENOMEM;
 }

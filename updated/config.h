@@ -10,14 +10,16 @@
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
-#define CONFIG_KEYS 10 /* that update.conf has for us */
+#define CONFIG_KEYS 12 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
         char *group;
         char *machine_alias;
-        char *disk;        /* NULL: the disk of the running slot */
-        char *worker_user; /* "": the worker keeps the daemon's user */
+        char *disk;            /* NULL: the disk of the running slot */
+        char *worker_user;     /* "": the worker keeps the daemon's user */
+        bool downgrade;        /* DOWNGRADE=allow */
+        char *minimum_version; /* "": none */
         usec_t check_first;
         usec_t check_interval;
         char *origins[CONFIG_KEYS]; /* for config_origin() */

@@ -13,6 +13,7 @@ struct Fetch {
         FetchSink sink;
         HttpRequest *request;
         size_t url;          /* index into plan->urls */
+        uint64_t size;       /* of the whole payload; 0: not known yet */
         uint64_t offset;     /* bytes that the sink has taken since begin() */
         uint64_t started_at; /* offset of the request under way */
         uint64_t best;       /* the furthest that this URL has brought us */
@@ -136,16 +137,30 @@ static int fetch_fail(Fetch *fetch, int error, UpdateErrorCode code, const char 
                                   what);
 }
 
+/* Nobody announced the size: the server has to say it before the first byte. */
+static int fetch_learn_size(Fetch *fetch, int64_t length)
+{
+        if (length <= 0 || (uint64_t)length > FETCH_SIZE_MAX)
+                return fetch_fail(fetch, -EBADMSG, UPDATE_ERROR_PAYLOAD_SIZE,
+                                  "the server does not say how long the payload is, or it is "
+                                  "longer than 64 GiB");
+        fetch->size = (uint64_t)length;
+        fetch->sink.announce(fetch->size, fetch->sink.userdata);
+        return 0;
+}
+
 static int fetch_check_length(Fetch *fetch, const HttpResult *head)
 {
         _cleanup_free_ char *what = NULL;
 
+        if (fetch->size == 0)
+                return fetch_learn_size(fetch, head->content_length);
         if (head->content_length < 0
-            || (uint64_t)head->content_length == fetch->plan->size - fetch->offset)
+            || (uint64_t)head->content_length == fetch->size - fetch->offset)
                 return 0;
         if (asprintf(&what, "the payload has %lld bytes there, and %llu were announced",
                      (long long)head->content_length + (long long)fetch->offset,
-                     (unsigned long long)fetch->plan->size)
+                     (unsigned long long)fetch->size)
             < 0)
                 return -ENOMEM;
         return fetch_fail(fetch, -EBADMSG, UPDATE_ERROR_PAYLOAD_SIZE, what);
@@ -165,7 +180,7 @@ static int fetch_check_head(Fetch *fetch, const HttpResult *head)
                 return fetch_check_length(fetch, head);
         }
         if (head->status != 206 || !same
-            || !content_range_fits(head->content_range, fetch->offset, fetch->plan->size)) {
+            || !content_range_fits(head->content_range, fetch->offset, fetch->size)) {
                 fetch->stale = true;
                 return -ESTALE;
         }
@@ -257,7 +272,7 @@ static void on_done(const HttpResult *result, void *userdata)
                 fetch_next_url(fetch);
         } else if (result->error == 0 && result->status >= 300) {
                 fetch_judge_status(fetch, result);
-        } else if (result->error == 0 && fetch->offset == fetch->plan->size) {
+        } else if (result->error == 0 && fetch->size > 0 && fetch->offset == fetch->size) {
                 fetch_complete(fetch);
         } else {
                 /* curl itself refuses a 200 to a range request before it hands us a byte */
@@ -272,16 +287,18 @@ static void on_done(const HttpResult *result, void *userdata)
 
 static int fetch_request(Fetch *fetch)
 {
-        const HttpParameters parameters = {
+        HttpParameters parameters = {
                 .url = fetch->plan->urls.items[fetch->url],
                 .range_from = fetch->offset,
-                .size_max = fetch->plan->size - fetch->offset,
                 .on_data = on_data,
                 .on_done = on_done,
                 .userdata = fetch,
         };
         int r;
 
+        if (fetch->offset == 0)
+                fetch->size = fetch->plan->size;
+        parameters.size_max = fetch->size > 0 ? fetch->size - fetch->offset : FETCH_SIZE_MAX;
         update_failure_done(&fetch->failure);
         fetch->head_checked = fetch->stale = false;
         fetch->started_at = fetch->offset;

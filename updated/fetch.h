@@ -11,12 +11,15 @@
 #define FETCH_IDLE_MAX        4 /* requests to one URL, one after the other, that brought nothing new */
 #define FETCH_DELAY_FIRST     (500 * USEC_PER_MSEC)
 #define FETCH_DELAY_MAX       (20 * USEC_PER_SEC)
-#define FETCH_RETRY_AFTER_MAX 60 /* seconds that a server may make us wait */
+#define FETCH_RETRY_AFTER_MAX 60         /* seconds that a server may make us wait */
+#define FETCH_SIZE_MAX        (64 * GIB) /* of a payload whose size nobody announced */
 
 /* Where the bytes go. Each returns 0, or -errno with *failure filled. */
 typedef struct FetchSink {
         int (*begin)(void *userdata,
                      UpdateFailure *failure); /* from the first byte, perhaps again */
+        void (*announce)(uint64_t size,
+                         void *userdata); /* now the size is known, the plan has none */
         int (*push)(const void *data, size_t size, void *userdata, UpdateFailure *failure);
         int (*finish)(void *userdata, UpdateFailure *failure); /* all bytes are there */
         void *userdata;

@@ -2,12 +2,16 @@
 
 int health_confirm(Slots *slots)
 {
+        bool good = slots_running_is_good(slots);
         int r;
 
-        if (slots_running_is_good(slots))
-                return 0;
+        if (good && !slots->gpt.wants_repair)
+                return HEALTH_UNCHANGED;
 
-        slots_set_running_good(slots);
+        if (!good)
+                slots_set_running_good(slots);
         r = gpt_write_attributes(&slots->gpt);
-        return r < 0 ? r : 1;
+        if (r < 0)
+                return r;
+        return good ? HEALTH_TABLE_MENDED : HEALTH_MARKED_GOOD;
 }

@@ -6,8 +6,14 @@
 
 #include "slots.h"
 
+typedef enum HealthOutcome {
+        HEALTH_UNCHANGED,   /* it was good before */
+        HEALTH_MARKED_GOOD, /* it was on trial, and is good now */
+        HEALTH_TABLE_MENDED, /* it was good before, but one copy of the partition table was damaged */
+} HealthOutcome;
+
 /*
- * Marks the running slot good when it is on trial. That the system came up far enough to run this daemon is
- * the whole test today. Returns 1 when it was marked, 0 when it was good before, or -errno.
+ * Marks the running slot good when it is on trial, and mends the partition table. That the system came up far
+ * enough to run this daemon is the whole test today. Returns a HealthOutcome or -errno.
  */
 int health_confirm(Slots *slots) _must_check_;

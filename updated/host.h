@@ -5,7 +5,9 @@
 
 #include "base/macros.h"
 
-#define HOST_APP_ID_DEFAULT  "{e96281a6-d1af-4bde-9a0a-97b76e56dc57}"
+#define HOST_APP_ID_DEFAULT "{e96281a6-d1af-4bde-9a0a-97b76e56dc57}"
+#define HOST_TEST_IMAGE \
+        "/root/.dev_mode" /* a developer's machine: left alone, and told to the server */
 #define HOST_VERSION_UNKNOWN "0.0.0"
 
 /* All owned, none NULL: "" when not known. */

@@ -1,6 +1,8 @@
+#include <fcntl.h>
 #include <sys/random.h>
 
 #include "base/bus.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "health.h"
@@ -13,7 +15,7 @@
 
 static void manager_plan_check(Manager *manager);
 
-static void manager_read_slots(Manager *manager)
+void manager_read_slots(Manager *manager)
 {
         _cleanup_(update_failure_done) UpdateFailure failure = {};
         Slots slots;
@@ -27,7 +29,7 @@ static void manager_read_slots(Manager *manager)
                 log_warning("%s", update_failure_text(&failure));
 }
 
-static void manager_save_state(Manager *manager)
+void manager_save_state(Manager *manager)
 {
         int r = state_write(manager->root, &manager->state);
 
@@ -35,7 +37,7 @@ static void manager_save_state(Manager *manager)
                 (void)log_warning_errno(r, STATE_PATH " can not be written: %m");
 }
 
-static int manager_read_settings(Manager *manager)
+int manager_read_settings(Manager *manager)
 {
         Config config;
         Host host;
@@ -56,8 +58,7 @@ static int manager_read_settings(Manager *manager)
         return reporter_set_server(manager->reporter, manager->config.server);
 }
 
-static int manager_set_report(Manager *manager, UpdateStatus status, const char *version,
-                              uint64_t size)
+int manager_set_report(Manager *manager, UpdateStatus status, const char *version, uint64_t size)
 {
         manager->report.status = status;
         manager->report.progress = 0;
@@ -65,8 +66,25 @@ static int manager_set_report(Manager *manager, UpdateStatus status, const char 
         return text_set(&manager->report.new_version, is_empty(version) ? VERSION_NONE : version);
 }
 
+void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
+                  const UpdateFailure *failure)
+{
+        const HistoryEntry entry = {
+                .when = now_realtime() / USEC_PER_SEC,
+                .count = 1,
+                .outcome = outcome,
+                .code = failure ? omaha_error_number(failure) : 0,
+                .version = (char *)(version ? version : ""),
+                .text = (char *)(failure ? update_failure_text(failure) : ""),
+        };
+        int r = history_add(manager->root, &entry);
+
+        if (r < 0)
+                (void)log_warning_errno(r, HISTORY_PATH " can not be written: %m");
+}
+
 /* Signals every change of state, and progress now and then. */
-static void manager_tell(Manager *manager, bool state_changed)
+void manager_tell(Manager *manager, bool state_changed)
 {
         double progress = manager->report.progress;
         usec_t now = now_boottime();
@@ -78,6 +96,7 @@ static void manager_tell(Manager *manager, bool state_changed)
         manager->emitted_progress = progress;
         manager->emitted_at = now;
         manager_emit_status(manager);
+        manager_emit_progress(manager);
 }
 
 static void on_attempt_change(Attempt *attempt, void *userdata)
@@ -89,18 +108,25 @@ static void on_attempt_change(Attempt *attempt, void *userdata)
         if (attempt->kind == ATTEMPT_PING)
                 return; /* the update that waits stays what there is to tell */
         if (changed && attempt->status == UPDATE_STATUS_UPDATE_AVAILABLE) {
-                log_notice("update found: version %s, %llu bytes",
-                           *attempt->plan.version ? attempt->plan.version : "(not named)",
-                           (unsigned long long)attempt->plan.size);
+                if (attempt->kind == ATTEMPT_INSTALL)
+                        log_notice("installing a payload from %s",
+                                   attempt->url ? "an URL" : "a file");
+                else
+                        log_notice("update found: version %s, %llu bytes",
+                                   *attempt->plan.version ? attempt->plan.version : "(not named)",
+                                   (unsigned long long)attempt->plan.size);
                 if (manager_set_report(manager, attempt->status, attempt->plan.version,
                                        attempt->plan.size)
                     < 0)
                         log_warning("memory is short");
         }
         report->status = attempt->status;
-        report->progress = attempt->status == UPDATE_STATUS_DOWNLOADING
-                                   ? (double)attempt->bytes / (double)attempt->plan.size
-                                   : 0;
+        report->progress = 0;
+        if (attempt->status == UPDATE_STATUS_DOWNLOADING && attempt->plan.size > 0) {
+                report->new_size = (int64_t)attempt->plan.size;
+                report->progress = (double)attempt->bytes / (double)attempt->plan.size;
+                rate_update(&manager->rate, attempt->bytes, now_boottime());
+        }
         manager_tell(manager, changed);
 }
 
@@ -111,6 +137,9 @@ static void manager_note_failure(Manager *manager, const Attempt *attempt)
         (void)update_failure_set(&manager->last_error, 0, failure->code, "%s",
                                  update_failure_text(failure));
         manager->last_error.http_status = failure->http_status;
+        manager_note(manager,
+                     failure->code == UPDATE_ERROR_CANCELLED ? HISTORY_CANCELLED : HISTORY_FAILED,
+                     attempt->plan.version, failure);
         if (attempt->slots_changed)
                 log_error("the update to %s failed: %s. The running system is untouched, and the "
                           "other slot can not be booted until a later update succeeds",
@@ -122,7 +151,8 @@ static void manager_note_failure(Manager *manager, const Attempt *attempt)
 
 static void manager_take_answer(Manager *manager, const Attempt *attempt)
 {
-        manager->server_busy = attempt->server_busy;
+        if (attempt->kind != ATTEMPT_INSTALL)
+                manager->server_busy = attempt->server_busy;
         if (!attempt->answered)
                 return;
         manager->poll_interval = attempt->poll_interval;
@@ -143,8 +173,9 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
         case ATTEMPT_STAGED:
                 update_failure_done(&manager->last_error);
+                manager_note(manager, HISTORY_STAGED, attempt->plan.version, NULL);
                 log_notice("version %s is written and verified, and boots next",
-                           manager->report.new_version);
+                           *attempt->plan.version ? attempt->plan.version : "(not named)");
                 return manager_set_report(manager, UPDATE_STATUS_UPDATED_NEED_REBOOT,
                                           attempt->plan.version, attempt->plan.size);
         }
@@ -154,7 +185,7 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
 static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userdata)
 {
-        static const char *const changed[] = { "LastError", "Slots", NULL };
+        static const char *const changed[] = { "LastError", "Slots", "RunningSlotGood", NULL };
         Manager *manager = userdata;
         int r = 0;
 
@@ -169,6 +200,7 @@ static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userd
         }
 
         manager->attempt = attempt_free(attempt);
+        manager->rate = (Rate) {};
         manager_emit_changed(manager, changed);
         manager_tell(manager, true);
         if (!manager->timer)
@@ -177,7 +209,7 @@ static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userd
 
 int manager_attempt(Manager *manager, AttemptKind kind)
 {
-        static const char *const changed[] = { "Channel", NULL };
+        static const char *const changed[] = { "Channel", "RunningVersion", "Settings", NULL };
         const AttemptHooks hooks = {
                 .on_change = on_attempt_change,
                 .on_end = on_attempt_end,
@@ -211,6 +243,20 @@ int manager_attempt(Manager *manager, AttemptKind kind)
         return attempt_new(&context, kind, &hooks, &manager->attempt);
 }
 
+/* Nobody is asked by itself, but on demand. */
+static bool manager_is_paused(const Manager *manager)
+{
+        int fd = root_open(manager->root, HOST_TEST_IMAGE, O_PATH, 0);
+        bool test_image = fd >= 0;
+
+        (void)close_fd(fd);
+        if (test_image || manager->state.paused)
+                log_info("no check by schedule: %s",
+                         test_image ? "there is " HOST_TEST_IMAGE
+                                    : "checks are paused, until \"update-engine-client resume\"");
+        return test_image || manager->state.paused;
+}
+
 static int on_check_due(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
         Manager *manager = userdata;
@@ -218,6 +264,10 @@ static int on_check_due(_unused_ sd_event_source *source, _unused_ uint64_t usec
         int r;
 
         manager->timer = sd_event_source_disable_unref(manager->timer);
+        if (manager_is_paused(manager)) {
+                manager_plan_check(manager);
+                return 0;
+        }
         r = manager_attempt(manager, waits ? ATTEMPT_PING : ATTEMPT_SCHEDULED);
         if (r == -EBUSY)
                 return 0; /* somebody asked just now: its end plans the next check */
@@ -299,6 +349,7 @@ static int manager_note_rollback(Manager *manager)
                                                                  : state->failed_version,
                                  manager->host.version);
         log_error("%s", update_failure_text(&manager->last_error));
+        manager_note(manager, HISTORY_FELL_BACK, state->failed_version, &manager->last_error);
         return 0;
 }
 
@@ -364,6 +415,38 @@ static int manager_settle_state(Manager *manager)
         return 0;
 }
 
+static void manager_note_good(Manager *manager, const char *label)
+{
+        log_notice("version %s runs from slot %s and is marked good", manager->host.version, label);
+        manager_note(manager, HISTORY_GOOD, manager->host.version, NULL);
+}
+
+/*
+ * What is good raises the high-water marks. Where downgrades are allowed they follow the version that runs, so that
+ * the next channel's updates are not measured by the last one's.
+ */
+static void manager_raise_marks(Manager *manager)
+{
+        State *state = &manager->state;
+        const char *version = manager->host.version;
+        bool higher =
+                !state->highest_version || version_compare(version, state->highest_version) > 0;
+        int r = 0;
+
+        if (!slots_running_is_good(&manager->slots))
+                return;
+        if (higher || manager->config.downgrade)
+                r = text_set(&state->highest_version, version);
+        if (r >= 0 && state->staged_made && streq_null(state->staged_version, version)
+            && is_empty(state->staged_boot_id)) {
+                free(state->good_made);
+                state->good_made = TAKE_PTR(state->staged_made);
+        }
+        if (r < 0)
+                (void)log_warning_errno(r, "raising the high-water mark: %m");
+        manager_save_state(manager);
+}
+
 static void manager_confirm_health(Manager *manager)
 {
         const char *label;
@@ -377,10 +460,15 @@ static void manager_confirm_health(Manager *manager)
         if (r < 0)
                 (void)log_error_errno(r, "%s: marking the running slot %s good: %m",
                                       manager->slots.gpt.path, label);
-        else if (r > 0)
-                log_notice("version %s runs from slot %s and is marked good", manager->host.version,
-                           label);
+        else if (r == HEALTH_TABLE_MENDED)
+                log_notice("%s: one copy of the partition table was damaged or out of date, and is "
+                           "mended from the other",
+                           manager->slots.gpt.path);
+        else if (r == HEALTH_MARKED_GOOD)
+                manager_note_good(manager, label);
         manager_read_slots(manager); /* what is on disk counts */
+        if (manager->slots.gpt.n_partitions > 0)
+                manager_raise_marks(manager);
 }
 
 int manager_start(Manager *manager)

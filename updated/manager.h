@@ -5,6 +5,8 @@
 #pragma once
 
 #include "attempt.h"
+#include "history.h"
+#include "rate.h"
 
 typedef struct Manager {
         sd_event *event;
@@ -27,6 +29,7 @@ typedef struct Manager {
         UpdateReport report;
         UpdateFailure last_error;
         usec_t next_check; /* realtime, 0: not planned yet */
+        Rate rate;         /* of the download */
         double emitted_progress;
         usec_t emitted_at;
 
@@ -52,8 +55,33 @@ int manager_attempt(Manager *manager, AttemptKind kind) _must_check_;
 /* Forgets an update that waits for its reboot. -EBUSY while an attempt is under way. */
 int manager_reset(Manager *manager) _must_check_;
 
-/* manager-bus.c: the two interfaces on the bus, and their signals. */
+/* For the commands of manager-commands.c: what is on disk, in memory and on the bus follows. */
+int manager_read_settings(Manager *manager) _must_check_;
+void manager_read_slots(Manager *manager);
+void manager_save_state(Manager *manager);
+void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
+                  const UpdateFailure *failure); /* into the history; failure may be NULL */
+int manager_set_report(Manager *manager, UpdateStatus status, const char *version,
+                       uint64_t size) _must_check_;
+void manager_tell(Manager *manager, bool state_changed);
+
+/*
+ * manager-commands.c: what an operator may want. Each returns 0, or -errno with *failure filled. -EBUSY: not
+ * while something else is under way.
+ */
+int manager_cancel(Manager *manager, UpdateFailure *failure) _must_check_;
+int manager_rollback(Manager *manager, UpdateFailure *failure) _must_check_;
+int manager_set_channel(Manager *manager, const char *channel, UpdateFailure *failure) _must_check_;
+int manager_set_paused(Manager *manager, bool paused, UpdateFailure *failure) _must_check_;
+
+/* From an URL, or (NULL) from an open file, which is copied. */
+int manager_install(Manager *manager, const char *url, int fd, UpdateFailure *failure) _must_check_;
+
+/* manager-bus.c: the interface of the original engine, and its signal. */
 int manager_bus_open(Manager *manager) _must_check_;
 void manager_emit_status(Manager *manager); /* StatusUpdate */
-void manager_emit_changed(Manager *manager,
-                          const char *const *properties); /* of Manager2; ended by NULL */
+
+/* manager-bus2.c: Manager2. */
+extern const sd_bus_vtable manager2_vtable[];
+void manager_emit_changed(Manager *manager, const char *const *properties); /* ended by NULL */
+void manager_emit_progress(Manager *manager);

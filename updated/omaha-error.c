@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -38,6 +37,8 @@ static const struct {
         [UPDATE_ERROR_TARGET_CONTENT] = { "target-content", 15 },
         [UPDATE_ERROR_ACTIVATE] = { "activate", 5 },
         [UPDATE_ERROR_ROLLED_BACK] = { "rolled-back", 44 },
+        [UPDATE_ERROR_CANCELLED] = { "cancelled", 48 },
+        [UPDATE_ERROR_POLICY] = { "policy", 35 },
 };
 
 static const UpdateErrorCode refusals[_PAYLOAD_REFUSAL_MAX] = {
@@ -87,16 +88,6 @@ void update_failure_done(UpdateFailure *failure)
         *failure = (UpdateFailure) {};
 }
 
-/* One printable line of UTF-8: it goes to logs, the bus and the pipe, and may quote what a server said. */
-static void text_make_plain(char *text)
-{
-        bool utf8 = text_is_utf8(text, strlen(text));
-
-        for (char *p = text; *p; p++)
-                if (iscntrl((unsigned char)*p) || (!utf8 && (unsigned char)*p >= 0x80))
-                        *p = '?';
-}
-
 int update_failure_set(UpdateFailure *failure, int error, UpdateErrorCode code, const char *format,
                        ...)
 {
@@ -108,7 +99,7 @@ int update_failure_set(UpdateFailure *failure, int error, UpdateErrorCode code, 
                 text = NULL;
         va_end(arguments);
         if (text)
-                text_make_plain(text);
+                text_make_plain(text); /* it may quote what a server said */
 
         update_failure_done(failure);
         *failure = (UpdateFailure) { .code = code, .text = text };

@@ -34,6 +34,8 @@ typedef enum UpdateErrorCode {
         UPDATE_ERROR_TARGET_CONTENT, /* it does not read back as it was written */
         UPDATE_ERROR_ACTIVATE,       /* the slot could not be made the next one to boot */
         UPDATE_ERROR_ROLLED_BACK,    /* the new version did not boot, the old one runs again */
+        UPDATE_ERROR_CANCELLED,      /* somebody asked for it */
+        UPDATE_ERROR_POLICY,         /* a version that update.conf does not let in */
         _UPDATE_ERROR_MAX,
         _UPDATE_ERROR_INVALID = -EINVAL,
 } UpdateErrorCode;

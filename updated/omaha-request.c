@@ -141,7 +141,8 @@ static int append_event(Buffer *xml, const OmahaEvent *event)
                            (int)event->type, (int)event->result);
         if (r >= 0 && event->result == OMAHA_RESULT_SUCCESS_REBOOT)
                 r = append_attribute(xml, "previousversion", "", event->previous_version, "");
-        if (r >= 0 && event->result == OMAHA_RESULT_ERROR)
+        if (r >= 0
+            && (event->result == OMAHA_RESULT_ERROR || event->result == OMAHA_RESULT_DEFERRED))
                 r = buffer_appendf(xml, " errorcode=\"%d\"", (int32_t)event->error);
         if (r >= 0)
                 r = buffer_append_text(xml, "></event>\n");

@@ -17,6 +17,7 @@ typedef enum OmahaEventResult {
         OMAHA_RESULT_ERROR = 0,
         OMAHA_RESULT_SUCCESS = 1,
         OMAHA_RESULT_SUCCESS_REBOOT = 2, /* the new version runs: carries previous_version */
+        OMAHA_RESULT_DEFERRED = 9,       /* refused by this host's policy; carries an error, too */
 } OmahaEventResult;
 
 typedef struct OmahaEvent {

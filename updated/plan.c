@@ -6,7 +6,9 @@
 #include "base/http.h"
 #include "plan.h"
 
-#define PLAN_FORMAT 1
+#define PLAN_FORMAT      2
+#define PLAN_NO_SHA256   "none"
+#define INSTALL_FAILURES 10 /* requests to the one URL that an operator gives */
 
 void update_plan_done(UpdatePlan *plan)
 {
@@ -35,6 +37,7 @@ static int plan_fill(UpdatePlan *plan, const OmahaResponse *response)
                         return r;
         }
 
+        plan->announced = true;
         plan->size = response->packages[0].size;
         plan->failures_per_url = response->failures_per_url;
         memcpy(plan->sha256, response->sha256, SHA256_SIZE);
@@ -59,7 +62,7 @@ static int plan_is_no_news(const OmahaResponse *response, const PlanHistory *his
         _cleanup_free_ char *sha256 = NULL;
         int r;
 
-        if (*response->version && streq(response->version, history->running_version)) {
+        if (*response->version && streq(response->version, history->policy.running)) {
                 r = plan_nothing(ret_reason, "the offered version runs already");
                 return r < 0 ? r : 1;
         }
@@ -67,10 +70,13 @@ static int plan_is_no_news(const OmahaResponse *response, const PlanHistory *his
         r = hex_encode(response->sha256, SHA256_SIZE, &sha256);
         if (r < 0)
                 return r;
-        if (streq_null(history->failed_sha256, sha256)) {
+        if (history->failed_sha256
+                    ? streq(history->failed_sha256, sha256)
+                    : *response->version
+                              && streq_null(history->failed_version, response->version)) {
                 r = plan_nothing(ret_reason,
-                                 "the offered version did not boot here before; it is tried again "
-                                 "after \"update-engine-client reset-status\"");
+                                 "the offered version did not boot here, or was rolled back; it is "
+                                 "tried again after \"update-engine-client reset-status\"");
                 return r < 0 ? r : 1;
         }
 
@@ -104,6 +110,9 @@ int plan_decide(const OmahaResponse *response, const Slots *slots, const PlanHis
         if (r != 0)
                 return r < 0 ? r : 0;
 
+        r = version_policy_check(&history->policy, response->version, failure);
+        if (r < 0)
+                return r;
         r = plan_check_slots(slots, failure);
         if (r < 0)
                 return r;
@@ -121,21 +130,46 @@ int plan_decide(const OmahaResponse *response, const Slots *slots, const PlanHis
         return 1;
 }
 
+int plan_install(const Slots *slots, const char *url, uint64_t size, UpdatePlan *ret,
+                 UpdateFailure *failure)
+{
+        _cleanup_(update_plan_done) UpdatePlan plan = {
+                .size = size,
+                .failures_per_url = INSTALL_FAILURES,
+        };
+        int r;
+
+        r = plan_check_slots(slots, failure);
+        if (r < 0)
+                return r;
+        r = text_set(&plan.version, "");
+        if (r >= 0 && url)
+                r = text_list_add(&plan.urls, url);
+        if (r < 0)
+                return r;
+
+        *ret = plan;
+        plan = (UpdatePlan) {};
+        return 0;
+}
+
 int update_plan_print(const UpdatePlan *plan, char **ret)
 {
         _cleanup_(buffer_done) Buffer text = BUFFER_MAX(PLAN_TEXT_MAX);
         _cleanup_free_ char *sha256 = NULL;
         int r;
 
-        r = hex_encode(plan->sha256, SHA256_SIZE, &sha256);
+        r = plan->announced ? hex_encode(plan->sha256, SHA256_SIZE, &sha256)
+                            : text_set(&sha256, PLAN_NO_SHA256);
         if (r < 0)
                 return r;
         r = buffer_appendf(&text,
                            "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
-                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\n",
+                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nNOW=%llu\nMADE_MIN=%llu\n",
                            PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
                            plan->failures_per_url, (unsigned long long)plan->target_offset,
-                           (unsigned long long)plan->target_size);
+                           (unsigned long long)plan->target_size, (unsigned long long)plan->now,
+                           (unsigned long long)plan->made_min);
         for (size_t i = 0; i < plan->urls.n_items && r >= 0; i++)
                 r = buffer_appendf(&text, "URL=\"%s\"\n", plan->urls.items[i]);
         if (r < 0)
@@ -177,7 +211,7 @@ static int plan_number(const EnvFile *file, const char *key, uint64_t max, uint6
 
 static int plan_read_numbers(const EnvFile *file, UpdatePlan *plan)
 {
-        uint64_t format, failures;
+        uint64_t format = 0, failures = 0;
         int r;
 
         r = plan_number(file, "PLAN", PLAN_FORMAT, &format);
@@ -189,9 +223,13 @@ static int plan_read_numbers(const EnvFile *file, UpdatePlan *plan)
                 r = plan_number(file, "TARGET_OFFSET", INT64_MAX, &plan->target_offset);
         if (r >= 0)
                 r = plan_number(file, "TARGET_SIZE", INT64_MAX, &plan->target_size);
+        if (r >= 0)
+                r = plan_number(file, "NOW", INT64_MAX, &plan->now);
+        if (r >= 0)
+                r = plan_number(file, "MADE_MIN", INT64_MAX, &plan->made_min);
         if (r < 0)
                 return r;
-        if (format != PLAN_FORMAT || plan->size == 0)
+        if (format != PLAN_FORMAT)
                 return -EBADMSG;
 
         plan->failures_per_url = (unsigned)failures;
@@ -205,7 +243,8 @@ static int plan_read_texts(const EnvFile *file, UpdatePlan *plan)
 
         if (!version || !sha256)
                 return -EBADMSG;
-        r = sha256_from_hex(sha256, plan->sha256);
+        plan->announced = !streq(sha256, PLAN_NO_SHA256);
+        r = plan->announced ? sha256_from_hex(sha256, plan->sha256) : 0;
         if (r < 0)
                 return r;
 
@@ -220,7 +259,15 @@ static int plan_read_texts(const EnvFile *file, UpdatePlan *plan)
                         return r;
         }
 
-        return plan->urls.n_items > 0 ? text_set(&plan->version, version) : -EBADMSG;
+        return text_set(&plan->version, version);
+}
+
+/* What a server offers has a size and an address; what an operator gives has one of the two at least. */
+static bool plan_is_whole(const UpdatePlan *plan)
+{
+        bool address = plan->urls.n_items > 0, size = plan->size > 0;
+
+        return plan->announced ? address && size : address || size;
 }
 
 static void on_bad_line(_unused_ const char *path, _unused_ unsigned line, _unused_ const char *why,
@@ -247,6 +294,8 @@ int update_plan_parse(const char *text, UpdatePlan *ret)
         r = plan_read_texts(&file, &plan);
         if (r < 0)
                 return r;
+        if (!plan_is_whole(&plan))
+                return -EBADMSG;
 
         *ret = plan;
         plan = (UpdatePlan) {};

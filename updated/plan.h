@@ -5,25 +5,31 @@
 #pragma once
 
 #include "omaha-response.h"
+#include "policy.h"
 #include "slots.h"
 
 #define PLAN_TEXT_MAX (256 * KIB)
 
 typedef struct UpdatePlan {
-        char *version; /* what will run; "" when the server does not say */
-        TextList urls; /* of the payload itself, in the order to try */
-        uint64_t size; /* bytes of the payload */
+        char *version; /* what will run; "" when nobody says */
+        TextList
+                urls; /* of the payload itself, in the order to try; none: it comes as an open file */
+        uint64_t size; /* bytes of the payload; 0: nobody knows before it is fetched */
+        bool announced; /* sha256 is known beforehand: by a server, not with a payload from an operator */
         uint8_t sha256[SHA256_SIZE];
         unsigned failures_per_url;
         uint64_t target_offset, target_size; /* the region of the target fd */
+        uint64_t now;      /* seconds since 1970: what has expired by then is refused */
+        uint64_t made_min; /* the same unit: what was made before is refused; 0: nothing */
 } UpdatePlan;
 
 void update_plan_done(UpdatePlan *plan);
 
 /* What is known of earlier attempts; borrowed. */
 typedef struct PlanHistory {
-        const char *running_version;
-        const char *failed_sha256; /* hexadecimal, of the payload that was rolled back, or NULL */
+        VersionPolicy policy;
+        const char *failed_sha256; /* hexadecimal, of the payload that did not boot, or NULL: … */
+        const char *failed_version; /* … then its version counts; or NULL */
 } PlanHistory;
 
 /*
@@ -33,6 +39,13 @@ typedef struct PlanHistory {
  */
 int plan_decide(const OmahaResponse *response, const Slots *slots, const PlanHistory *history,
                 UpdatePlan *ret, char **ret_reason, UpdateFailure *failure) _must_check_;
+
+/*
+ * The plan for a payload that an operator gives: an URL, or (NULL) an open file of size bytes. Returns 0, or
+ * -errno with *failure filled.
+ */
+int plan_install(const Slots *slots, const char *url, uint64_t size, UpdatePlan *ret,
+                 UpdateFailure *failure) _must_check_;
 
 int update_plan_print(const UpdatePlan *plan, char **ret) _must_check_;
 

@@ -1,10 +1,9 @@
-#include <fcntl.h>
 #include <libfdisk/libfdisk.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/text.h"
 #include "slots-gpt.h"
+#include "slots-table.h"
 
 #define PRIORITY_SHIFT 48
 #define TRIES_SHIFT    52
@@ -15,7 +14,7 @@ typedef struct fdisk_context Disk;
 
 static Disk *disk_free(Disk *disk)
 {
-        fdisk_unref_context(disk); /* closes the device as well */
+        fdisk_unref_context(disk);
         return NULL;
 }
 DEFINE_CLEANUP(Disk *, disk_free);
@@ -23,6 +22,26 @@ DEFINE_CLEANUP(Disk *, disk_free);
 static void table_free_p(struct fdisk_table **table)
 {
         fdisk_unref_table(*table);
+}
+
+/* A partition table as libfdisk has it, over its copy in memory. */
+typedef struct Table {
+        TableCopy copy;
+        Disk *disk;
+} Table;
+
+#define TABLE_NONE                      \
+        (Table)                         \
+        {                               \
+                .copy = TABLE_COPY_NONE \
+        }
+
+static void table_done(Table *table)
+{
+        if (table->disk)
+                disk_free(table->disk);
+        table_copy_done(&table->copy);
+        *table = TABLE_NONE;
 }
 
 unsigned gpt_priority(uint64_t attributes)
@@ -65,8 +84,8 @@ void gpt_done(Gpt *gpt)
         *gpt = (Gpt) {};
 }
 
-/* sector_size 0: what the device says, which is 512 for image files. */
-static int disk_open_with(const char *path, bool writable, unsigned sector_size, Disk **ret)
+/* libfdisk sees the copy in memory only: it never writes to the disk itself. */
+static int disk_open_copy(const TableCopy *copy, Disk **ret)
 {
         _cleanup_(disk_free_p) Disk *disk = fdisk_new_context();
         int r;
@@ -75,11 +94,10 @@ static int disk_open_with(const char *path, bool writable, unsigned sector_size,
                 return -ENOMEM;
 
         r = fdisk_disable_dialogs(disk, 1);
-        if (r >= 0 && sector_size)
-                r = fdisk_save_user_sector_size(disk, sector_size, sector_size);
-        if (r < 0)
-                return r;
-        r = fdisk_assign_device(disk, path, !writable);
+        if (r >= 0)
+                r = fdisk_save_user_sector_size(disk, copy->sector_size, copy->sector_size);
+        if (r >= 0)
+                r = fdisk_assign_device_by_fd(disk, copy->memory_fd, "partition-table", 0);
         if (r < 0)
                 return r;
         if (!fdisk_is_label(disk, GPT))
@@ -89,14 +107,31 @@ static int disk_open_with(const char *path, bool writable, unsigned sector_size,
         return 0;
 }
 
+static int table_open_with(const char *path, bool writable, unsigned sector_size, Table *ret)
+{
+        _cleanup_(table_done) Table table = TABLE_NONE;
+        int r;
+
+        r = table_copy_open(path, writable, sector_size, &table.copy);
+        if (r < 0)
+                return r;
+        r = disk_open_copy(&table.copy, &table.disk);
+        if (r < 0)
+                return r;
+
+        *ret = table;
+        table = TABLE_NONE;
+        return 0;
+}
+
 /* An image file of a disk with 4096-byte sectors does not say so: the table is looked for there as well. */
-static int disk_open(const char *path, bool writable, Disk **ret)
+static int table_open(const char *path, bool writable, Table *ret)
 {
         int r;
 
-        r = disk_open_with(path, writable, 0, ret);
+        r = table_open_with(path, writable, 0, ret);
         if (r == -ENOMEDIUM)
-                r = disk_open_with(path, writable, 4096, ret);
+                r = table_open_with(path, writable, 4096, ret);
         return r;
 }
 
@@ -153,13 +188,8 @@ static int gpt_fill(Disk *disk, Gpt *gpt)
 static int gpt_read_from(Disk *disk, const char *path, Gpt *ret)
 {
         _cleanup_(gpt_done) Gpt gpt = {};
-        struct stat status;
         int r;
 
-        r = RET_ERRNO(fstat(fdisk_get_devfd(disk), &status));
-        if (r < 0)
-                return r;
-        gpt.is_file = S_ISREG(status.st_mode);
         r = text_set(&gpt.path, path);
         if (r < 0)
                 return r;
@@ -172,16 +202,29 @@ static int gpt_read_from(Disk *disk, const char *path, Gpt *ret)
         return 0;
 }
 
+/* What libfdisk would write differs from the disk: a copy is damaged, out of date, or not at the disk's end. */
+static bool table_wants_repair(Table *table)
+{
+        return fdisk_write_disklabel(table->disk) >= 0 && table_copy_is_changed(&table->copy) > 0;
+}
+
 int gpt_read(const char *path, Gpt *ret)
 {
-        _cleanup_(disk_free_p) Disk *disk = NULL;
+        _cleanup_(table_done) Table table = TABLE_NONE;
+        Gpt gpt;
         int r;
 
-        r = disk_open(path, false, &disk);
+        r = table_open(path, false, &table);
+        if (r < 0)
+                return r;
+        r = gpt_read_from(table.disk, path, &gpt);
         if (r < 0)
                 return r;
 
-        return gpt_read_from(disk, path, ret);
+        gpt.is_file = table.copy.is_file;
+        gpt.wants_repair = table_wants_repair(&table);
+        *ret = gpt;
+        return 0;
 }
 
 /* Nothing but attributes may differ. */
@@ -202,51 +245,54 @@ static bool gpt_has_layout_of(const Gpt *a, const Gpt *b)
         return true;
 }
 
-static int disk_write_attributes(Disk *disk, const Gpt *old, const Gpt *new)
+static int disk_set_attributes(Disk *disk, const Gpt *old, const Gpt *new)
 {
-        bool changed = false;
-        int r;
-
         for (size_t i = 0; i < new->n_partitions; i++) {
                 const GptPartition *p = &new->partitions[i];
+                int r = 0;
 
-                if (p->attributes == old->partitions[i].attributes)
-                        continue;
-                r = fdisk_gpt_set_partition_attrs(disk, p->number, p->attributes);
+                if (p->attributes != old->partitions[i].attributes)
+                        r = fdisk_gpt_set_partition_attrs(disk, p->number, p->attributes);
                 if (r < 0)
                         return r;
-                changed = true;
         }
-        if (!changed)
-                return 0;
 
-        r = fdisk_write_disklabel(disk); /* backup, then primary, each followed by fsync */
+        return 0;
+}
+
+static int table_write(Table *table)
+{
+        int r;
+
+        r = fdisk_write_disklabel(table->disk);
         if (r < 0)
                 return r;
-        return RET_ERRNO(fsync(fdisk_get_devfd(disk)));
+        return table_copy_write(&table->copy);
 }
 
 int gpt_write_attributes(const Gpt *gpt)
 {
-        _cleanup_(disk_free_p) Disk *disk = NULL;
+        _cleanup_(table_done) Table table = TABLE_NONE;
         _cleanup_(gpt_done) Gpt now = {};
         int r;
 
-        r = disk_open(gpt->path, true, &disk);
+        r = table_open(gpt->path, true, &table);
         if (r < 0)
                 return r;
-        r = gpt_read_from(disk, gpt->path, &now);
+        r = gpt_read_from(table.disk, gpt->path, &now);
         if (r < 0)
                 return r;
         if (!gpt_has_layout_of(&now, gpt))
                 return -ESTALE;
 
-        r = disk_write_attributes(disk, &now, gpt);
+        /* A damaged copy is mended first, and the whole one is not touched by that: then both are whole. */
+        r = table_write(&table);
         if (r < 0)
                 return r;
-        r = fdisk_deassign_device(disk,
-                                  1); /* no sync() of the whole system: it is durable already */
-        return r < 0 ? r : 0;
+        r = disk_set_attributes(table.disk, &now, gpt);
+        if (r < 0)
+                return r;
+        return table_write(&table);
 }
 
 int gpt_partition_path(const Gpt *gpt, size_t number, char **ret)

@@ -20,18 +20,23 @@ typedef struct GptPartition {
 
 typedef struct Gpt {
         char *path;
-        bool is_file; /* a disk image; else a block device */
+        bool is_file;      /* a disk image; else a block device */
+        bool wants_repair; /* one copy is damaged or out of date: gpt_write_attributes() mends it */
         GptPartition *partitions;
         size_t n_partitions;
 } Gpt;
 
-/* -ENOMEDIUM: there is no GPT on it; -E2BIG: more than GPT_PARTITIONS_MAX partitions. */
+/*
+ * -ENOMEDIUM: there is no GPT on it; -E2BIG: more than GPT_PARTITIONS_MAX partitions; -EOPNOTSUPP: its entries lie
+ * in an unusual place.
+ */
 int gpt_read(const char *path, Gpt *ret) _must_check_;
 void gpt_done(Gpt *gpt);
 
 /*
- * Writes the attributes in gpt that differ from the disk's: both copies of the table, durable on return. A
- * table that changed in another way since gpt_read() is -ESTALE, and nothing is written.
+ * Mends a damaged copy of the table from the other, then writes the attributes in gpt that differ from the
+ * disk's to both, durable on return. At every moment one copy is whole. A table that changed in another way
+ * since gpt_read() is -ESTALE, and nothing is written.
  */
 int gpt_write_attributes(const Gpt *gpt) _must_check_;
 

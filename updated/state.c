@@ -1,9 +1,11 @@
-#include "state.h"
+#include <stdio.h>
+
 #include "base/buffer.h"
 #include "base/env-file.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "state.h"
 
 #define STATE_FORMAT "1"
 #define STATE_MODE   0644 /* nothing in it is secret */
@@ -22,6 +24,11 @@ static const struct {
         { "FAILED_SHA256", offsetof(State, failed_sha256) },
         { "VERSION_A", offsetof(State, version_a) },
         { "VERSION_B", offsetof(State, version_b) },
+        { "STAGED_MADE", offsetof(State, staged_made) },
+        { "GOOD_MADE", offsetof(State, good_made) },
+        { "HIGHEST_VERSION", offsetof(State, highest_version) },
+        { "TRUSTED_TIME", offsetof(State, trusted_time) },
+        { "PAUSED", offsetof(State, paused) },
 };
 
 static char **state_field(const State *state, size_t i)
@@ -95,6 +102,28 @@ int state_write(const char *root, const State *state)
         return file_replace(root, STATE_PATH, text.data, text.size, STATE_MODE);
 }
 
+uint64_t state_time(const char *text)
+{
+        uint64_t time;
+
+        return text && text_to_u64(text, INT64_MAX, &time) >= 0 ? time : 0;
+}
+
+int state_set_time(char **target, uint64_t time)
+{
+        char text[DECIMAL_MAX];
+
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)time);
+        return text_set(target, time > 0 ? text : NULL);
+}
+
+int state_trust_time(State *state, uint64_t time)
+{
+        if (time <= state_time(state->trusted_time))
+                return 0;
+        return state_set_time(&state->trusted_time, time);
+}
+
 char **state_slot_version(State *state, const char *slot)
 {
         return streq(slot, "A") ? &state->version_a : streq(slot, "B") ? &state->version_b : NULL;
@@ -103,7 +132,8 @@ char **state_slot_version(State *state, const char *slot)
 void state_unstage(State *state)
 {
         char **const fields[] = { &state->staged_version, &state->staged_sha256,
-                                  &state->staged_size, &state->staged_boot_id };
+                                  &state->staged_size, &state->staged_boot_id,
+                                  &state->staged_made };
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
                 text_clear(fields[i]);

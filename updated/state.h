@@ -17,12 +17,24 @@ typedef struct State {
         char *staged_boot_id; /* the boot in which that was: it is staged while this boot lasts */
         char *failed_version, *failed_sha256; /* what was staged and did not boot */
         char *version_a, *version_b;          /* what is installed in the slots */
+        char *staged_made;     /* when that payload was made, s since 1970, as it was signed */
+        char *good_made;       /* the same of the payload that runs and is good */
+        char *highest_version; /* the highest that was marked good: the high-water mark */
+        char *trusted_time;    /* s since 1970: what was signed says that it is not earlier */
+        char *paused;          /* not NULL: the schedule asks nobody */
 } State;
 
 /* A file that is missing, unreadable or of another format gives an empty state; what is wrong is logged. */
 int state_read(const char *root, State *ret) _must_check_;
 int state_write(const char *root, const State *state) _must_check_;
 void state_done(State *state);
+
+/* Times are kept as text as well; 0: not known. */
+uint64_t state_time(const char *text);
+int state_set_time(char **target, uint64_t time) _must_check_;
+
+/* The time is not before this: it never goes back. */
+int state_trust_time(State *state, uint64_t time) _must_check_;
 
 /* Where the version of slot "A" or "B" is kept, or NULL for another name. */
 char **state_slot_version(State *state, const char *slot);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/program.h"
 #include "client-follow.h"
+#include "client-history.h"
 #include "client-show.h"
 
 static bool arg_json = false;
@@ -30,7 +31,8 @@ static int client_failed(const sd_bus_error *error, int r)
 }
 
 /* Calls a method without arguments and says so. */
-static int client_call(const char *method, const char *done)
+static int client_call(int (*call)(sd_bus *bus, const char *method, sd_bus_error *error),
+                       const char *method, const char *done)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -39,7 +41,7 @@ static int client_call(const char *method, const char *done)
         r = client_open(&bus);
         if (r < 0)
                 return r;
-        r = update_client_call(bus, method, &error);
+        r = call(bus, method, &error);
         if (r < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN))
                 return client_failed(&error, r);
         if (r < 0)
@@ -95,12 +97,12 @@ static int verb_slots(_unused_ int argc, _unused_ char **argv)
 
 static int verb_check(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call("AttemptUpdate", "Update check initiated.");
+        return client_call(update_client_call, "AttemptUpdate", "Update check initiated.");
 }
 
 static int verb_reset(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call("ResetStatus",
+        return client_call(update_client_call, "ResetStatus",
                            "The status is reset. A slot that was written boots next all "
                            "the same, until another update begins.");
 }
@@ -122,6 +124,75 @@ static int verb_update(_unused_ int argc, _unused_ char **argv)
 static int verb_watch(_unused_ int argc, _unused_ char **argv)
 {
         return client_follow(client_watch, arg_json ? FOLLOW_JSON : FOLLOW_PEOPLE);
+}
+
+static int verb_install(_unused_ int argc, char **argv)
+{
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = client_open(&bus);
+        return r < 0 ? r : client_install(bus, argv[1], arg_json ? FOLLOW_JSON : FOLLOW_PEOPLE);
+}
+
+static int verb_rollback(_unused_ int argc, _unused_ char **argv)
+{
+        return client_call(update_client_call2, "Rollback",
+                           "The version before boots next -- reboot needed.");
+}
+
+static int verb_cancel(_unused_ int argc, _unused_ char **argv)
+{
+        return client_call(update_client_call2, "Cancel", "The update is cancelled.");
+}
+
+static int verb_pause(_unused_ int argc, _unused_ char **argv)
+{
+        return client_call(update_client_call2, "Pause",
+                           "Nothing is checked by itself any more, until \"resume\".");
+}
+
+static int verb_resume(_unused_ int argc, _unused_ char **argv)
+{
+        return client_call(update_client_call2, "Resume", "Checks by schedule go on.");
+}
+
+static int verb_set_channel(_unused_ int argc, char **argv)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = client_open(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_call_method(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
+                               "SetChannel", &error, NULL, "s", argv[1]);
+        if (r < 0)
+                return log_error_return(r, "SetChannel: %s", bus_error_text(&error, r));
+
+        log_info("The channel is %s from the next check on.", argv[1]);
+        return EXIT_DONE;
+}
+
+static int verb_history(_unused_ int argc, _unused_ char **argv)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(history_done) History history = {};
+        int r;
+
+        r = client_open(&bus);
+        if (r < 0)
+                return r;
+        r = client_history_get(bus, &history, &error);
+        if (r < 0)
+                return client_failed(&error, r);
+
+        if (arg_json)
+                return client_history_show_json(&history);
+        client_history_show(&history);
+        return EXIT_DONE;
 }
 
 static int classic_status(void)
@@ -177,6 +248,14 @@ int main(int argc, char **argv)
                 { "update", "", 0, 0, NULL, "update now, and wait for the end", verb_update },
                 { "watch", "", 0, 0, NULL, "show every change until Ctrl-C", verb_watch },
                 { "slots", "", 0, 0, NULL, "show the two slots", verb_slots },
+                { "history", "", 0, 0, NULL, "show what became of the last updates", verb_history },
+                { "install", "FILE|URL", 1, 1, NULL, "install this payload, and wait for the end",
+                  verb_install },
+                { "rollback", "", 0, 0, NULL, "let the version before boot next", verb_rollback },
+                { "cancel", "", 0, 0, NULL, "stop the update that is under way", verb_cancel },
+                { "set-channel", "NAME", 1, 1, NULL, "follow another channel", verb_set_channel },
+                { "pause", "", 0, 0, NULL, "no checks by schedule until resume", verb_pause },
+                { "resume", "", 0, 0, NULL, "check by schedule again", verb_resume },
                 { "reset-status", "", 0, 0, NULL, "forget an update that waits for a reboot",
                   verb_reset },
                 {},

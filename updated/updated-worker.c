@@ -1,6 +1,7 @@
 /*
  * The worker of the update daemon: fetches a payload, checks it and writes it to the target. It needs no
- * privilege and no file: plan on fd 0, reports on fd 1, target on fd 3, trusted keys (PEM) on fd 4.
+ * privilege and no file: plan on fd 0, reports on fd 1, target on fd 3, trusted keys (PEM) on fd 4, and the payload
+ * on fd 5 when the plan has no URL.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -10,7 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/program.h"
-#include "fetch.h"
+#include "fetch-file.h"
 #include "worker.h"
 
 #define PROGRESS_INTERVAL (100 * USEC_PER_MSEC)
@@ -20,7 +21,7 @@ typedef struct Job {
         UpdatePlan plan;
         PayloadKeys *keys;
         PayloadApply *apply;
-        uint64_t fetched;
+        uint64_t fetched, size; /* bytes of the payload; size 0: not known yet */
         usec_t reported;
         int exit_status;
         sd_event *event;
@@ -78,7 +79,9 @@ static int on_begin(void *userdata, UpdateFailure *failure)
                 },
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = job->plan.size,
-                .sha256 = job->plan.sha256,
+                .sha256 = job->plan.announced ? job->plan.sha256 : NULL,
+                .now = job->plan.now,
+                .timestamp_min = job->plan.made_min,
         };
         int r;
 
@@ -104,11 +107,40 @@ static int on_push(const void *data, size_t size, void *userdata, UpdateFailure 
 
         job->fetched += size;
         now = now_boottime();
-        if (now - job->reported >= PROGRESS_INTERVAL || job->fetched == job->plan.size) {
+        if (now - job->reported >= PROGRESS_INTERVAL || job->fetched == job->size) {
                 report("PROGRESS", "%llu", (unsigned long long)job->fetched);
                 job->reported = now;
         }
         return 0;
+}
+
+static void on_announce(uint64_t size, void *userdata)
+{
+        Job *job = userdata;
+
+        job->size = size;
+        report("SIZE", "%llu", (unsigned long long)size);
+}
+
+/* What is signed counts: a server that announces a new version must not deliver an old one. */
+static int job_check_version(const Job *job, UpdateFailure *failure)
+{
+        const char *version = payload_apply_image_version(job->apply);
+
+        if (is_empty(version) || !*job->plan.version || streq(version, job->plan.version))
+                return 0;
+        return update_failure_set(failure, -EBADMSG, UPDATE_ERROR_PAYLOAD_MANIFEST,
+                                  "the payload holds version %s, and version %s was announced",
+                                  version, job->plan.version);
+}
+
+static void job_report_facts(const Job *job)
+{
+        const char *version = payload_apply_image_version(job->apply);
+
+        report("MADE", "%llu", (unsigned long long)payload_apply_timestamp(job->apply));
+        report("EXPIRES", "%llu", (unsigned long long)payload_apply_expires(job->apply));
+        report("VERSION", "%s", version ? version : "");
 }
 
 static int on_finish(void *userdata, UpdateFailure *failure)
@@ -119,7 +151,14 @@ static int on_finish(void *userdata, UpdateFailure *failure)
 
         report("STAGE", "%s", worker_stage_to_string(WORKER_STAGE_VERIFY));
         r = payload_apply_finish(job->apply, &why);
-        return r < 0 ? job_refuse(r, &why, failure) : 0;
+        if (r < 0)
+                return job_refuse(r, &why, failure);
+        r = job_check_version(job, failure);
+        if (r < 0)
+                return r;
+
+        job_report_facts(job);
+        return 0;
 }
 
 static void on_end(int error, const UpdateFailure *failure, void *userdata)
@@ -192,10 +231,12 @@ static int job_run(Job *job)
 {
         const FetchSink sink = {
                 .begin = on_begin,
+                .announce = on_announce,
                 .push = on_push,
                 .finish = on_finish,
                 .userdata = job,
         };
+        _cleanup_(fetch_file_free_p) FetchFile *file = NULL;
         _cleanup_(fetch_free_p) Fetch *fetch = NULL;
         _cleanup_(http_free_p) Http *http = NULL;
         int r;
@@ -210,7 +251,12 @@ static int job_run(Job *job)
         r = http_new(job->event, &http);
         if (r < 0)
                 return r;
-        r = fetch_new(job->event, http, &job->plan, &sink, on_end, job, &fetch);
+        job->size = job->plan.size;
+        if (job->plan.urls.n_items > 0)
+                r = fetch_new(job->event, http, &job->plan, &sink, on_end, job, &fetch);
+        else
+                r = fetch_file_new(job->event, WORKER_FD_PAYLOAD, job->size, &sink, on_end, job,
+                                   &file);
         if (r < 0)
                 return r;
 
@@ -242,11 +288,12 @@ int main(int argc, char **argv)
 {
         static const Program program = {
                 .name = "updated-worker",
-                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem",
+                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD]",
                 .summary =
                         "Started by updated: fetches, checks and writes one payload. The plan comes on\n"
                         "standard input, reports go to standard output, the target is file\n"
-                        "descriptor 3, the trusted public keys are file descriptor 4.",
+                        "descriptor 3, the trusted public keys are file descriptor 4. Without an\n"
+                        "URL in the plan, file descriptor 5 is the payload.",
                 .run = run,
         };
 

@@ -23,6 +23,7 @@ struct Worker {
         bool done;          /* it said WORKER_STAGE_DONE */
         int status;         /* its exit status, or 128 + signal */
         UpdateFailure failure;
+        WorkerFacts facts;
         WorkerHooks hooks;
 };
 
@@ -69,9 +70,9 @@ static WorkerUser worker_user_find(const char *name)
         return (WorkerUser) { .change = true, .uid = entry->pw_uid, .gid = entry->pw_gid };
 }
 
-/* What the child gets as 0, 1, 3 and 4. */
+/* What the child gets as 0, 1, 3, 4 and perhaps 5. */
 typedef struct WorkerFds {
-        int plan, report, target, keys;
+        int plan, report, target, keys, payload;
 } WorkerFds;
 
 /* First out of the way of the numbers they are to get, then there. Only async-signal-safe calls. */
@@ -80,23 +81,23 @@ static int child_place_fds(const WorkerFds *fds)
         const struct {
                 int from, to;
         } places[] = {
-                { fds->plan, STDIN_FILENO },
-                { fds->report, STDOUT_FILENO },
-                { fds->target, WORKER_FD_TARGET },
-                { fds->keys, WORKER_FD_KEYS },
+                { fds->plan, STDIN_FILENO },         { fds->report, STDOUT_FILENO },
+                { fds->target, WORKER_FD_TARGET },   { fds->keys, WORKER_FD_KEYS },
+                { fds->payload, WORKER_FD_PAYLOAD },
         };
+        size_t n = ELEMENTSOF(places) - (fds->payload > 0 ? 0 : 1);
         int high[ELEMENTSOF(places)];
 
-        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                high[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, WORKER_FD_KEYS + 1);
+        for (size_t i = 0; i < n; i++) {
+                high[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, WORKER_FD_PAYLOAD + 1);
                 if (high[i] < 0)
                         return -errno;
         }
-        for (size_t i = 0; i < ELEMENTSOF(places); i++)
+        for (size_t i = 0; i < n; i++)
                 if (dup2(high[i], places[i].to) < 0)
                         return -errno;
 
-        return RET_ERRNO(close_range(WORKER_FD_KEYS + 1, ~0U, 0));
+        return RET_ERRNO(close_range((unsigned)places[n - 1].to + 1, ~0U, 0));
 }
 
 static int child_drop_privileges(const WorkerUser *user)
@@ -124,6 +125,11 @@ static _noreturn_ void child_run(const char *program, const WorkerFds *fds, cons
         _exit(EXIT_CHILD);
 }
 
+static int worker_take_number(uint64_t *target, const char *value)
+{
+        return text_to_u64(value, INT64_MAX, target) < 0 ? -EBADMSG : 0;
+}
+
 /* A line of the worker is a foreign text as well: bounded, printable, of known words. */
 static int worker_take_line(Worker *worker, char *line)
 {
@@ -132,6 +138,15 @@ static int worker_take_line(Worker *worker, char *line)
 
         if (!text_is_utf8(line, strlen(line)))
                 return -EBADMSG;
+        if ((value = after_prefix(line, "SIZE=")))
+                return worker_take_number(&worker->facts.size, value);
+        if ((value = after_prefix(line, "MADE=")))
+                return worker_take_number(&worker->facts.made, value);
+        if ((value = after_prefix(line, "EXPIRES=")))
+                return worker_take_number(&worker->facts.expires, value);
+        if ((value = after_prefix(line, "VERSION=")))
+                return strlen(value) <= OMAHA_VALUE_MAX ? text_set(&worker->facts.version, value)
+                                                        : -EBADMSG;
         if ((value = after_prefix(line, "PROGRESS="))) {
                 if (text_to_u64(value, INT64_MAX, &bytes) < 0)
                         return -EBADMSG;
@@ -238,6 +253,11 @@ static int on_child(_unused_ sd_event_source *source, const siginfo_t *info, voi
         return 0;
 }
 
+const WorkerFacts *worker_facts(const Worker *worker)
+{
+        return &worker->facts;
+}
+
 Worker *worker_free(Worker *worker)
 {
         if (!worker)
@@ -248,6 +268,7 @@ Worker *worker_free(Worker *worker)
         sd_event_source_disable_unref(worker->child); /* owns the process: kills and reaps it */
         buffer_done(&worker->line);
         update_failure_done(&worker->failure);
+        free(worker->facts.version);
         free(worker);
         return NULL;
 }
@@ -294,8 +315,9 @@ static int worker_spawn(Worker *worker, sd_event *event, const WorkerParameters 
                 return -errno;
         if (pid == 0)
                 child_run(parameters->program,
-                          &(WorkerFds) { plan, report, parameters->target_fd, keys }, &user,
-                          parent);
+                          &(WorkerFds) { plan, report, parameters->target_fd, keys,
+                                         parameters->payload_fd },
+                          &user, parent);
 
         return worker_watch(worker, event, pid);
 }

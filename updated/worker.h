@@ -9,8 +9,9 @@
 #include "plan.h"
 
 /* The file descriptors of the worker beyond 0 (the plan), 1 (reports) and 2 (log). */
-#define WORKER_FD_TARGET 3
-#define WORKER_FD_KEYS   4
+#define WORKER_FD_TARGET  3
+#define WORKER_FD_KEYS    4
+#define WORKER_FD_PAYLOAD 5 /* only when the plan has no URL */
 
 #define WORKER_KEYS_MAX (256 * KIB)
 #define WORKER_LINE_MAX (8 * KIB)
@@ -33,12 +34,20 @@ typedef struct WorkerHooks {
         void *userdata;
 } WorkerHooks;
 
+/* What it found out about the payload so far; "" and 0: it did not say. The version is verified at the end only. */
+typedef struct WorkerFacts {
+        uint64_t size;
+        uint64_t made, expires; /* seconds since 1970, as it was signed */
+        char *version;          /* may be NULL */
+} WorkerFacts;
+
 typedef struct WorkerParameters {
         const char *program; /* path of updated-worker */
         const char *user;    /* to run as when we are root; NULL or "" or unknown: as we are */
         const char *plan;    /* text */
         const char *keys;    /* PEM text */
         int target_fd;
+        int payload_fd; /* 0: the plan has URLs */
 } WorkerParameters;
 
 typedef struct Worker Worker;
@@ -46,6 +55,8 @@ typedef struct Worker Worker;
 /* Everything in parameters is borrowed for the call; the worker gets copies. SIGCHLD must be blocked. */
 int worker_start(sd_event *event, const WorkerParameters *parameters, const WorkerHooks *hooks,
                  Worker **ret) _must_check_;
+
+const WorkerFacts *worker_facts(const Worker *worker); /* borrowed */
 
 /* Ends the process when it still runs. */
 Worker *worker_free(Worker *worker);

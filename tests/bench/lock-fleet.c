@@ -74,6 +74,7 @@ static int on_held(_unused_ sd_event_source *source, _unused_ uint64_t usec, voi
                           &(LockRequest) {
                                   .kind = LOCK_KIND_RELEASE,
                                   .id = host->id,
+                                  .persistent = true, /* as locksmithd does it */
                                   .on_done = on_released,
                                   .userdata = host,
                           },

@@ -11,13 +11,14 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 runs=5
 
-make_image() { # 512 MiB of ext4 with real files
+make_image() { # 512 MiB of ext4 with real files: as many of this host's as fit
+    local file size=0
     mkdir tree
-    find /usr/bin /usr/lib -xdev -type f -size +100k -print0 | sort -z | head -z -c 200000 |
-        xargs -0 cp --parents -t tree 2>/dev/null || true
-    while [ "$(du -sm tree | cut -f1)" -gt 430 ]; do
-        find tree -type f -size +100k | sort | tail -n 20 | xargs -d '\n' rm -f
-    done
+    while IFS= read -r -d '' file; do
+        size=$((size + $(stat -c %s "$file")))
+        [ $size -lt 440000000 ] || break
+        cp --parents -t tree "$file"
+    done < <(find /usr/bin /usr/lib -xdev -type f -size +100k -print0 | sort -z)
     truncate -s 512M image
     mke2fs -q -t ext4 -O ^has_journal -d tree image
     rm -rf tree

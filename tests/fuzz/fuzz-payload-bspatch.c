@@ -1,6 +1,7 @@
 /*
- * Two forms: a whole patch as it is; or, with an odd first byte, the three streams uncompressed, each with its
- * length in the two bytes in front of it, so that the fuzzer needs not invent bzip2.
+ * Two forms: a whole patch as it is; or, with an odd first byte, the three streams
+ * uncompressed, each with its length in the two bytes in front of it, so that the fuzzer needs
+ * not invent bzip2.
  */
 #include <sys/mman.h>
 

@@ -1,6 +1,6 @@
 /*
- * The first byte says in what pieces the rest is pushed; however it is split, the outcome is the same.
- * Data hashes are not checked here, so that the operations see what the fuzzer makes.
+ * The first byte says in what pieces the rest is pushed; however it is split, the outcome is
+ * the same. Data hashes are not checked here, so that the operations see what the fuzzer makes.
  */
 #include <sys/mman.h>
 

@@ -13,6 +13,7 @@ drop_in_shown=/run/systemd/system/locksmithd.service.d/20-cloudinit.conf
 mask=$root/run/systemd/system/locksmithd.service
 
 document() { { echo '#cloud-config'; cat; } >"$scratch/document"; }
+# shellcheck disable=SC2120 # "apply --dry-run" is called through works and prints
 apply() { "$cloud_config" apply --root "$root" "$@" "$scratch/document"; }
 snapshot() { find "$root" -printf '%p %y %m %l %T@\n' | sort; }
 

@@ -18,17 +18,25 @@ def free_port():
 
 
 class Etcd:
-    def __init__(self, directory):
-        self.port, self.peer, self.directory, self.process = free_port(), free_port(), directory, None
-        self.url = f"http://127.0.0.1:{self.port}"
+    def __init__(self, directory, name="m"):
+        self.name, self.directory, self.process = name, directory, None
+        self.port, self.peer = free_port(), free_port()
+        self.url, self.peer_url = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.peer}"
+        self.cluster = f"{name}={self.peer_url}"
+
+    def launch(self):
+        self.process = subprocess.Popen(
+            ["etcd", "--name", self.name, "--data-dir", self.directory, "--unsafe-no-fsync", "--logger", "zap",
+             "--log-level", "error", "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
+             "--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url,
+             "--initial-cluster", self.cluster],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def start(self):
-        peer = f"http://127.0.0.1:{self.peer}"
-        self.process = subprocess.Popen(
-            ["etcd", "--name", "m", "--data-dir", self.directory, "--unsafe-no-fsync", "--logger", "zap", "--log-level", "error",
-             "--listen-client-urls", self.url, "--advertise-client-urls", self.url, "--listen-peer-urls", peer,
-             "--initial-advertise-peer-urls", peer, "--initial-cluster", "m=" + peer],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.launch()
+        self.wait()
+
+    def wait(self):
         for _ in range(200):
             try:
                 self.post("/v3/kv/range", {"key": base64.b64encode(KEY).decode()})

@@ -12,6 +12,8 @@ works "a delta over its own base gives the same" bash -c "cp '$bad/base.img' bas
 rm -f target base
 refuses "a delta wants a base" 1 "usr: the payload is a delta, and there is no base for it" "$payload" apply --key "$bad/key.pub.pem" --target target "$bad/good-delta.payload"
 
+python3 -c 'import struct, sys; sys.stdout.buffer.write(b"".join(struct.pack(">I", i) * 16384 for i in range(128)))' >numbered
+works "a delta that writes a block twice is read back at the end" "$payload" apply --cached --jobs 4 --key "$bad/key.pub.pem" --base numbered --target target "$bad/good-rewrite.payload"
 works "one with every operation of version 2 is fine" "$payload" apply --key "$bad/key.pub.pem" --base "$bad/base.img" --target target "$bad/good-v2.payload"
 rm -f target
 

@@ -127,7 +127,8 @@ def test_kill_in_the_middle(tap, host, server, release):
     host.client("check")
     wait_until(lambda: server.downloads, what="the download")
     wait_until(lambda: host.attributes("A")[0] == 0, what="the target to be unselectable")
-    children = subprocess.run(["pgrep", "-P", str(host.daemon.pid)], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    with open(f"/proc/{host.daemon.pid}/task/{host.daemon.pid}/children", encoding="ascii") as file:
+        children = file.read().split()
     host.stop_daemon("KILL")
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in children), what="the worker to end")
     tap.same(len(children), 1, "the worker goes with its daemon")

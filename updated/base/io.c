@@ -1,10 +1,14 @@
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "base/buffer.h"
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "base/text.h"
+
+#define TEMPORARY_LETTERS 6
 
 int root_join(const char *root, const char *path, char **ret)
 {
@@ -31,7 +35,7 @@ int root_open(const char *root, const char *path, int flags, mode_t mode)
         if (r < 0)
                 return r;
 
-        return RET_ERRNO(open(full, flags | O_CLOEXEC, mode));
+        return disk_io()->open(full, flags | O_CLOEXEC, mode);
 }
 
 ssize_t read_some(int fd, void *data, size_t size)
@@ -39,10 +43,10 @@ ssize_t read_some(int fd, void *data, size_t size)
         ssize_t n;
 
         do
-                n = read(fd, data, size);
-        while (n < 0 && errno == EINTR);
+                n = disk_io()->read(fd, data, size);
+        while (n == -EINTR);
 
-        return n < 0 ? -errno : n;
+        return n;
 }
 
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
@@ -102,11 +106,11 @@ int write_full(int fd, const void *data, size_t size)
         const char *p = data;
 
         while (size > 0) {
-                ssize_t n = write(fd, p, size);
-                if (n < 0 && errno == EINTR)
+                ssize_t n = disk_io()->write(fd, p, size);
+                if (n == -EINTR)
                         continue;
                 if (n < 0)
-                        return -errno;
+                        return (int)n;
                 if (n == 0)
                         return -EIO;
                 p += n;
@@ -121,11 +125,11 @@ int pwrite_full(int fd, const void *data, size_t size, uint64_t offset)
         const char *p = data;
 
         while (size > 0) {
-                ssize_t n = pwrite(fd, p, size, (off_t)offset);
-                if (n < 0 && errno == EINTR)
+                ssize_t n = disk_io()->pwrite(fd, p, size, offset);
+                if (n == -EINTR)
                         continue;
                 if (n < 0)
-                        return -errno;
+                        return (int)n;
                 if (n == 0)
                         return -ENOSPC; /* the end of a block device */
                 p += n;
@@ -141,11 +145,11 @@ int pread_full(int fd, void *data, size_t size, uint64_t offset)
         char *p = data;
 
         while (size > 0) {
-                ssize_t n = pread(fd, p, size, (off_t)offset);
-                if (n < 0 && errno == EINTR)
+                ssize_t n = disk_io()->pread(fd, p, size, offset);
+                if (n == -EINTR)
                         continue;
                 if (n < 0)
-                        return -errno;
+                        return (int)n;
                 if (n == 0)
                         return -ENODATA;
                 p += n;
@@ -166,11 +170,11 @@ int directory_sync_of(const char *path)
         if (!directory)
                 return -ENOMEM;
 
-        fd = RET_ERRNO(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        fd = disk_io()->open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
         if (fd < 0)
                 return fd;
 
-        return RET_ERRNO(fsync(fd));
+        return disk_io()->sync(fd);
 }
 
 int parents_make(const char *path, mode_t mode)
@@ -183,7 +187,7 @@ int parents_make(const char *path, mode_t mode)
 
         for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = 0;
-                r = RET_ERRNO(mkdir(copy, mode));
+                r = disk_io()->mkdir(copy, mode);
                 if (r == 0)
                         r = directory_sync_of(copy);
                 if (r < 0 && r != -EEXIST)
@@ -194,7 +198,32 @@ int parents_make(const char *path, mode_t mode)
         return 0;
 }
 
-/* Writes, syncs and closes the temporary file; the caller removes it on failure. */
+/* Creates a file that was not there: path and a dot and some letters. */
+static int temporary_create(const char *path, char **ret_path)
+{
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567"; /* five bits each */
+        uint32_t chance;
+        int fd;
+
+        do {
+                _cleanup_free_ char *temporary = NULL;
+                char ending[TEMPORARY_LETTERS + 1] = {};
+
+                if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
+                        return -EIO;
+                for (size_t i = 0; i < TEMPORARY_LETTERS; i++)
+                        ending[i] = letters[chance >> 5 * i & 31];
+                if (asprintf(&temporary, "%s.%s", path, ending) < 0)
+                        return -ENOMEM;
+                fd = disk_io()->open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+                if (fd >= 0)
+                        *ret_path = TAKE_PTR(temporary);
+        } while (fd == -EEXIST);
+
+        return fd;
+}
+
+/* Writes and syncs the temporary file; the caller removes it on failure. */
 static int file_write_temporary(int fd, const void *data, size_t size, mode_t mode)
 {
         int r;
@@ -207,7 +236,7 @@ static int file_write_temporary(int fd, const void *data, size_t size, mode_t mo
         if (r < 0)
                 return r;
 
-        return RET_ERRNO(fsync(fd));
+        return disk_io()->sync(fd);
 }
 
 int file_replace(const char *root, const char *path, const void *data, size_t size, mode_t mode)
@@ -224,18 +253,15 @@ int file_replace(const char *root, const char *path, const void *data, size_t si
         if (r < 0)
                 return r;
 
-        if (asprintf(&temporary, "%s.XXXXXX", full) < 0)
-                return -ENOMEM;
-
-        fd = RET_ERRNO(mkostemp(temporary, O_CLOEXEC));
+        fd = temporary_create(full, &temporary);
         if (fd < 0)
                 return fd;
 
         r = file_write_temporary(fd, data, size, mode);
         if (r >= 0)
-                r = RET_ERRNO(rename(temporary, full));
+                r = disk_io()->rename(temporary, full);
         if (r < 0) {
-                (void)unlink(temporary); /* the first error is the one to report */
+                (void)disk_io()->unlink(temporary); /* the first error is the one to report */
                 return r;
         }
 
@@ -251,7 +277,7 @@ int file_remove(const char *root, const char *path)
         if (r < 0)
                 return r;
 
-        r = RET_ERRNO(unlink(full));
+        r = disk_io()->unlink(full);
         if (r == -ENOENT)
                 return 0;
         if (r < 0)

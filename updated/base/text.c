@@ -195,6 +195,15 @@ bool text_is_utf8(const char *text, size_t size)
         return true;
 }
 
+void text_make_plain(char *text)
+{
+        bool utf8 = text_is_utf8(text, strlen(text));
+
+        for (char *p = text; *p; p++)
+                if (iscntrl((unsigned char)*p) || (!utf8 && (unsigned char)*p >= 0x80))
+                        *p = '?';
+}
+
 #define NEAREST_WORD_MAX     32
 #define NEAREST_DISTANCE_MAX 2
 

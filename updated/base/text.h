@@ -42,6 +42,9 @@ int hex_encode(const uint8_t *data, size_t size, char **ret) _must_check_;
 /* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *text, size_t size);
 
+/* Makes one printable line of UTF-8 of it, for logs, the bus and pipes: whatever does not fit becomes '?'. */
+void text_make_plain(char *text);
+
 /*
  * The nearest of candidates[0..n) for a mistyped word, or NULL when none is near: at most two
  * single-letter changes (Damerau-Levenshtein with adjacent swaps), letter case ignored.

@@ -177,6 +177,20 @@ def delta_in_place():
     return payload(operations=operations, data=data, old=info(len(BASE), sha(BASE)), new=info(len(new), sha(new)))
 
 
+def delta_that_rewrites():
+    """A block at the front is written again after enough has been written that reading back could have begun.
+
+    The base is 128 blocks of 64 KiB, each full of its own number; payload-damage.sh makes it again."""
+    block = 65536
+    numbers = list(range(128))
+    numbers[:64] = numbers[64:]
+    numbers[0] = 127
+    base, new = (b"".join(struct.pack(">I", i) * (block // 4) for i in order) for order in (range(128), numbers))
+    return payload(operations=[operation(2, source=((64, 64),), target=((0, 64),)),
+                               operation(2, source=((127, 1),), target=((0, 1),))], data=b"", block=block,
+                   old=info(len(base), sha(base)), new=info(len(new), sha(new)))
+
+
 def partition(name=b"usr", operations=None, new=info(len(IMAGE), sha(IMAGE)), old=None):
     out = text(1, name) if name is not None else b""
     if old:
@@ -465,6 +479,8 @@ def main():
         f.write(payload())
     with open(HERE + "/good-v2.payload", "wb") as f:
         f.write(all_operations())
+    with open(HERE + "/good-rewrite.payload", "wb") as f:
+        f.write(delta_that_rewrites())
     with open(HERE + "/dated.payload", "wb") as f:
         f.write(payload2(more=number(14, 1000) + number(1001, 2000)))
     with open(HERE + "/good-delta.payload", "wb") as f:

@@ -56,6 +56,19 @@ static void test_texts_of_others_can_be_shown(_unused_ void **state)
         assert_int_equal(record.since, 0);
 }
 
+static void test_a_host_name_that_is_no_text_does_no_harm(_unused_ void **state)
+{
+        _cleanup_(record_done) Record record = {};
+        _cleanup_free_ char *text = NULL;
+        char *root = directory_make();
+
+        file_write(root, "/etc/hostname", "a\xff\x1b");
+        assert_int_equal(record_of_host(root, "\xc3", "2", &record), 0);
+        assert_string_equal(record.host, "a??");
+        assert_int_equal(record_format(&record, &text), 0);
+        directory_remove(root);
+}
+
 static int parse_record(const char *data, size_t size)
 {
         Record record;
@@ -103,6 +116,7 @@ int main(void)
                 cmocka_unit_test(test_a_host_describes_itself),
                 cmocka_unit_test(test_what_is_not_there_stays_out),
                 cmocka_unit_test(test_texts_of_others_can_be_shown),
+                cmocka_unit_test(test_a_host_name_that_is_no_text_does_no_harm),
                 cmocka_unit_test(test_what_is_no_record_is_refused),
                 cmocka_unit_test(test_what_is_no_pause_is_refused),
                 cmocka_unit_test(test_a_pause_remembers_what_max_was),

@@ -1,6 +1,6 @@
 /*
- * The whole machine on the fixtures of tests/bad/payload: what the integration tests do through the program,
- * here through the library and in pieces of every size.
+ * The whole machine on the fixtures of tests/bad/payload: what the integration tests do through
+ * the program, here through the library and in pieces of every size.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

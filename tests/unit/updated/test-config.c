@@ -33,6 +33,8 @@ static void test_without_files_there_are_defaults(_unused_ void **state)
         assert_null(config.disk);
         assert_int_equal(config.check_first, CONFIG_FIRST_DEFAULT);
         assert_int_equal(config.check_interval, CONFIG_INTERVAL_DEFAULT);
+        assert_false(config.downgrade);
+        assert_string_equal(config.minimum_version, "");
         assert_false(config_server_is_private(&config));
 }
 
@@ -63,11 +65,13 @@ static void test_bad_values_leave_the_value_before(_unused_ void **state)
         _cleanup_(config_done) Config config = {};
 
         put("/usr/share/coreos/update.conf",
-            "SERVER=https://good/\nGROUP=good\nDISK=/good\nCHECK_INTERVAL=7s\nMACHINE_ALIAS=good\n");
+            "DOWNGRADE=allow\nMINIMUM_VERSION=7\nSERVER=https://good/\nGROUP=good\nDISK=/good\nCHECK_INTERVAL=7s\nMACHINE_ALIAS=good\n");
         put("/etc/coreos/update.conf",
-            "SERVER=ftp://x/\nSERVER=nonsense\nSERVER=\nGROUP=\nDISK=relative\nCHECK_INTERVAL=soon\n"
+            "DOWNGRADE=Refuse\nDOWNGRADE=\nMINIMUM_VERSION=1\t2\nSERVER=ftp://x/\nSERVER=nonsense\nSERVER=\nGROUP=\nDISK=relative\nCHECK_INTERVAL=soon\n"
             "CHECK_INTERVAL=0\nCHECK_INTERVAL=-1\nnonsense\nMACHINE_ALIAS=a\tb\nGRUOP=x\n");
         assert_int_equal(config_read(root, &config), 0);
+        assert_true(config.downgrade);
+        assert_string_equal(config.minimum_version, "7");
         assert_string_equal(config.server, "https://good/");
         assert_string_equal(config.group, "good");
         assert_string_equal(config.disk, "/good");

@@ -35,7 +35,7 @@ static Slots pair(void)
 
 static void test_an_offer_becomes_a_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .running_version = "1.0" };
+        const PlanHistory history = { .policy = { .running = "1.0" } };
         _cleanup_(update_failure_done) UpdateFailure failure = {};
         _cleanup_(update_plan_done) UpdatePlan plan = {};
         _cleanup_free_ char *reason = NULL;
@@ -58,10 +58,12 @@ static void test_what_is_no_news_is_no_failure(_unused_ void **state)
                 OmahaVerdict verdict;
                 PlanHistory history;
         } table[] = {
-                { OMAHA_NO_UPDATE, { "1.0", NULL } },
-                { OMAHA_NOT_NOW, { "1.0", NULL } },
-                { OMAHA_UPDATE, { "2.0", NULL } },
-                { OMAHA_UPDATE, { "1.0", failed } },
+                { OMAHA_NO_UPDATE, { { .running = "1.0" }, NULL, NULL } },
+                { OMAHA_NOT_NOW, { { .running = "1.0" }, NULL, NULL } },
+                { OMAHA_UPDATE, { { .running = "2.0" }, NULL, NULL } },
+                { OMAHA_UPDATE, { { .running = "1.0" }, failed, NULL } },
+                { OMAHA_UPDATE, { { .running = "1.0" }, failed, "1.5" } },
+                { OMAHA_UPDATE, { { .running = "1.0" }, NULL, "2.0" } }, /* rolled back by hand */
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
@@ -82,7 +84,7 @@ static void test_what_is_no_news_is_no_failure(_unused_ void **state)
 
 static void test_without_a_way_back_there_is_no_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .running_version = "1.0" };
+        const PlanHistory history = { .policy = { .running = "1.0" } };
         _cleanup_(update_failure_done) UpdateFailure failure = {};
         _cleanup_free_ char *reason = NULL;
         OmahaResponse response = offer();
@@ -103,7 +105,7 @@ static void test_without_a_way_back_there_is_no_plan(_unused_ void **state)
 
 static void test_without_an_address_there_is_no_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .running_version = "1.0" };
+        const PlanHistory history = { .policy = { .running = "1.0" } };
         _cleanup_(update_failure_done) UpdateFailure failure = {};
         _cleanup_free_ char *reason = NULL;
         OmahaResponse response = offer();
@@ -114,6 +116,55 @@ static void test_without_an_address_there_is_no_plan(_unused_ void **state)
         assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
                          -EBADMSG);
         assert_int_equal(failure.code, UPDATE_ERROR_ANSWER_INVALID);
+}
+
+static void test_older_versions_are_refused(_unused_ void **state)
+{
+        const PlanHistory history = { .policy = { .running = "3.0" } };
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_free_ char *reason = NULL;
+        OmahaResponse response = offer();
+        Slots slots = pair();
+        UpdatePlan plan;
+
+        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
+                         -EPERM);
+        assert_int_equal(failure.code, UPDATE_ERROR_POLICY);
+}
+
+static void test_what_failed_is_known_by_its_hash_first(_unused_ void **state)
+{
+        const PlanHistory history = { { .running = "1.0" }, "00", "2.0" };
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_(update_plan_done) UpdatePlan plan = {};
+        _cleanup_free_ char *reason = NULL;
+        OmahaResponse response = offer();
+        Slots slots = pair();
+
+        /* the same version, built anew: it is another payload */
+        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure), 1);
+}
+
+static void test_a_payload_of_an_operator_needs_a_way_back_too(_unused_ void **state)
+{
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_(update_plan_done) UpdatePlan plan = {}, read = {};
+        _cleanup_free_ char *text = NULL;
+        Slots slots = pair();
+
+        assert_int_equal(plan_install(&slots, NULL, 100, &plan, &failure), 0);
+        assert_int_equal(update_plan_print(&plan, &text), 0);
+        assert_int_equal(update_plan_parse(text, &read), 0);
+        assert_false(read.announced);
+        assert_int_equal(read.urls.n_items, 0);
+        assert_int_equal(read.size, 100);
+        update_plan_done(&plan);
+
+        partitions[0].attributes = 0;
+        assert_int_equal(plan_install(&slots, "http://a/", 0, &plan, &failure), -EBUSY);
+        partitions[0].attributes = GOOD;
+        assert_int_equal(plan_install(&slots, "http://a/", 0, &plan, &failure), 0);
+        assert_string_equal(plan.urls.items[0], "http://a/");
 }
 
 static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
@@ -129,10 +180,13 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                                                         (char *)"https://b/", NULL },
                                   .n_items = 2 },
                         .size = INT64_MAX,
+                        .announced = true,
                         .sha256 = { 1, 2, 255 },
                         .failures_per_url = 7,
                         .target_offset = 4096,
                         .target_size = 8192,
+                        .now = 1,
+                        .made_min = 2,
                 };
 
                 assert_int_equal(update_plan_print(&plan, &text), 0);
@@ -145,28 +199,32 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                 assert_int_equal(read.failures_per_url, 7);
                 assert_int_equal(read.target_offset, 4096);
                 assert_int_equal(read.target_size, 8192);
+                assert_int_equal(read.now, 1);
+                assert_int_equal(read.made_min, 2);
         }
 }
 
-#define SHA  "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
-#define REST "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\n"
+#define SHA "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
+#define REST \
+        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nNOW=0\nMADE_MIN=0\n"
 
 static void test_bad_plans_are_refused(_unused_ void **state)
 {
         static const char *const bad[] = {
                 "",
-                "PLAN=1\n",
-                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=1\nSIZE=0\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=1\nSIZE=-1\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=1\nSIZE=9223372036854775808\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=1\nSIZE=1\nSHA256=00\n" REST "URL=\"http://a/\"\n",
-                "PLAN=1\nSIZE=1\n" REST "URL=\"http://a/\"\n",
-                "PLAN=1\nSIZE=1\nSHA256=000000000000000000000000000000000000000000000000000000000000000g\n" REST
+                "PLAN=2\n",
+                "PLAN=1\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=2\nSIZE=0\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=2\nSIZE=-1\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=2\nSIZE=9223372036854775808\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=2\nSIZE=1\nSHA256=00\n" REST "URL=\"http://a/\"\n",
+                "PLAN=2\nSIZE=1\n" REST "URL=\"http://a/\"\n",
+                "PLAN=2\nSIZE=1\nSHA256=000000000000000000000000000000000000000000000000000000000000000g\n" REST
                 "URL=\"http://a/\"\n",
-                "PLAN=1\nSIZE=1\n" SHA REST,
-                "PLAN=1\nSIZE=1\n" SHA REST "URL=\"file:///etc/passwd\"\n",
-                "PLAN=1\nSIZE=1\n" SHA REST "URL=\"http://a/\"\nnonsense\n",
+                "PLAN=2\nSIZE=1\n" SHA REST,
+                "PLAN=2\nSIZE=0\nSHA256=none\n" REST,
+                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"file:///etc/passwd\"\n",
+                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\nnonsense\n",
         };
         _cleanup_(update_plan_done) UpdatePlan good = {};
 
@@ -177,7 +235,7 @@ static void test_bad_plans_are_refused(_unused_ void **state)
                         fail_msg("taken: %s", bad[i]);
         }
         assert_int_equal(
-                update_plan_parse("PLAN=1\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n", &good), 0);
+                update_plan_parse("PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n", &good), 0);
 }
 
 int main(void)
@@ -185,6 +243,9 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_an_offer_becomes_a_plan),
                 cmocka_unit_test(test_what_is_no_news_is_no_failure),
+                cmocka_unit_test(test_older_versions_are_refused),
+                cmocka_unit_test(test_what_failed_is_known_by_its_hash_first),
+                cmocka_unit_test(test_a_payload_of_an_operator_needs_a_way_back_too),
                 cmocka_unit_test(test_without_a_way_back_there_is_no_plan),
                 cmocka_unit_test(test_without_an_address_there_is_no_plan),
                 cmocka_unit_test(test_a_plan_survives_printing_and_parsing),

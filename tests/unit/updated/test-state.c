@@ -73,6 +73,21 @@ static void test_what_was_staged_can_be_forgotten(_unused_ void **state)
         assert_string_equal(s.previous_version, "");
 }
 
+static void test_trusted_time_never_goes_back(_unused_ void **state)
+{
+        _cleanup_(state_done) State s = {};
+
+        assert_int_equal(state_trust_time(&s, 0), 0);
+        assert_null(s.trusted_time);
+        assert_int_equal(state_trust_time(&s, 100), 0);
+        assert_int_equal(state_trust_time(&s, 50), 0);
+        assert_int_equal(state_time(s.trusted_time), 100);
+        assert_int_equal(state_time("nonsense"), 0);
+        assert_int_equal(state_time(NULL), 0);
+        assert_int_equal(state_set_time(&s.trusted_time, 0), 0);
+        assert_null(s.trusted_time);
+}
+
 static void queue_expect(const char *wanted)
 {
         _cleanup_free_ char *text = NULL;
@@ -134,6 +149,7 @@ int main(void)
                 CASE(test_damaged_states_are_empty_ones),
                 CASE(test_a_directory_in_place_of_the_state_is_no_disaster),
                 CASE(test_what_was_staged_can_be_forgotten),
+                CASE(test_trusted_time_never_goes_back),
                 CASE(test_events_leave_in_the_order_in_which_they_came),
                 CASE(test_the_queue_is_bounded),
                 CASE(test_damaged_events_do_not_hold_up_the_others),
