@@ -1,0 +1,156 @@
+/*
+ * A power cut at every moment of a whole update: what is on the media is explored state by state (explore.h).
+ */
+#include "crash/check.h"
+#include "crash/host.h"
+#include "crash/peers.h"
+#include "crash/scene.h"
+
+#define STATES_MIN 10000
+
+/* How much of it: a sample in two minutes, or everything. */
+typedef struct Effort {
+        unsigned samples, converge, keep, again_samples, again_converge;
+} Effort;
+
+static const Effort effort_sample = { 24, 97, 900, 2, 211 };
+static const Effort effort_full = { 200, 50, 997, 8, 101 };
+
+static const Effort *effort(void)
+{
+        return scene_is_full() ? &effort_full : &effort_sample;
+}
+
+static void files_know(const World *world)
+{
+        const char *root = scene_root();
+        _cleanup_free_ char *disk = NULL;
+
+        CHECK(asprintf(&disk, "%s/disk.img", root) > 0);
+        recorder_know(disk, WORLD_DISK);
+        for (size_t i = 0; i < world->n_names; i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (world->names[i].file < 0 || world_find(world, world->names[i].name) < 0)
+                        continue;
+                CHECK(asprintf(&path, "%s%s", root, world->names[i].name) > 0);
+                recorder_know(path, world->names[i].file);
+        }
+}
+
+/* From power on until wanted runs and is good. Returns NULL or what went wrong. */
+static char *update_record(const World *world, const Release *wanted)
+{
+        const Release *running = NULL;
+        Session session = {};
+        char *why = NULL;
+
+        peers_offer(wanted);
+        world_materialize(world, scene_root());
+        recorder_begin(scene_root(), NULL);
+        files_know(world);
+        for (unsigned boots = 0; boots < HOST_BOOTS_MAX && !(running == wanted && session.good);
+             boots++) {
+                running = scene_boot();
+                if (!running)
+                        break;
+                host_run(scene_root(), &session);
+        }
+        recorder_end();
+        if (running != wanted || !session.good)
+                CHECK(asprintf(&why, "the run itself did not end well: %s", session.error) > 0);
+        return why;
+}
+
+static void report(const char *what, const Exploration *exploration, size_t n_records)
+{
+        printf("# %s: %zu records, %llu states checked, the real code ran on in %llu of them, %llu "
+               "fell back and took the next release\n",
+               what, n_records, (unsigned long long)exploration->n_states,
+               (unsigned long long)exploration->n_converged,
+               (unsigned long long)exploration->n_fallen_back);
+}
+
+/* P2: the recovery from a power cut is cut off as well. */
+static uint64_t explore_again(const Exploration *first, char **ret_violation)
+{
+        uint64_t n_states = 0;
+
+        for (size_t i = 0; i < first->n_kept && !*ret_violation; i++) {
+                Exploration again = {
+                        .root = scene_root(),
+                        .samples = effort()->again_samples,
+                        .converge = effort()->again_converge,
+                        .wanted = release_get(RELEASE_WANTED),
+                        .later = release_get(RELEASE_LATER),
+                };
+                char *why = update_record(&first->kept[i], release_get(RELEASE_WANTED));
+                Record *records;
+                size_t n;
+
+                records = recorder_take(&n);
+                free(why); /* that it converges was the business of the first round */
+                explore(&first->kept[i], records, n, &again);
+                records_free(records, n);
+                n_states += again.n_states;
+                *ret_violation = TAKE_PTR(again.violation);
+                exploration_done(&again);
+        }
+
+        return n_states;
+}
+
+static uint64_t update_explore(unsigned sector_size)
+{
+        Exploration exploration = {
+                .root = scene_root(),
+                .samples = effort()->samples,
+                .converge = effort()->converge,
+                .keep = effort()->keep,
+                .wanted = release_get(RELEASE_WANTED),
+                .later = release_get(RELEASE_LATER),
+        };
+        _cleanup_free_ char *name = NULL, *again = NULL, *violation = NULL, *why = NULL;
+        uint64_t n_again;
+        Record *records;
+        World world;
+        size_t n;
+
+        host_world(scene_root(), sector_size, &world);
+        why = update_record(&world, release_get(RELEASE_WANTED));
+        records = recorder_take(&n);
+        CHECK(asprintf(&name, "sectors of %u bytes: a power cut at every moment of an update",
+                       sector_size)
+              > 0);
+        if (!why)
+                explore(&world, records, n, &exploration);
+        scene_case(name, why ? why : exploration.violation);
+        report(name, &exploration, n);
+
+        n_again = explore_again(&exploration, &violation);
+        CHECK(asprintf(&again, "sectors of %u bytes: a second one while it recovers", sector_size)
+              > 0);
+        scene_case(again, violation);
+        printf("# %s: %zu recoveries, %llu states checked\n", again, exploration.n_kept,
+               (unsigned long long)n_again);
+        n_again += exploration.n_states;
+        exploration_done(&exploration);
+        records_free(records, n);
+        world_done(&world);
+        return n_again;
+}
+
+int main(int argc, char **argv)
+{
+        uint64_t n_states;
+        int status;
+
+        scene_begin(argc, argv);
+        n_states = update_explore(512) + update_explore(4096);
+        printf("# %llu states checked in all\n", (unsigned long long)n_states);
+        scene_case("ten thousand states at least were checked",
+                   n_states >= STATES_MIN ? NULL : "fewer");
+        status = scene_finish();
+        scene_end();
+        return status;
+}
