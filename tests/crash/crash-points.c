@@ -21,23 +21,6 @@ static const Effort *effort(void)
         return scene_is_full() ? &effort_full : &effort_sample;
 }
 
-static void files_know(const World *world)
-{
-        const char *root = scene_root();
-        _cleanup_free_ char *disk = NULL;
-
-        CHECK(asprintf(&disk, "%s/disk.img", root) > 0);
-        recorder_know(disk, WORLD_DISK);
-        for (size_t i = 0; i < world->n_names; i++) {
-                _cleanup_free_ char *path = NULL;
-
-                if (world->names[i].file < 0 || world_find(world, world->names[i].name) < 0)
-                        continue;
-                CHECK(asprintf(&path, "%s%s", root, world->names[i].name) > 0);
-                recorder_know(path, world->names[i].file);
-        }
-}
-
 /* From power on until wanted runs and is good. Returns NULL or what went wrong. */
 static char *update_record(const World *world, const Release *wanted)
 {
@@ -48,7 +31,7 @@ static char *update_record(const World *world, const Release *wanted)
         peers_offer(wanted);
         world_materialize(world, scene_root());
         recorder_begin(scene_root(), NULL);
-        files_know(world);
+        scene_know(world);
         for (unsigned boots = 0; boots < HOST_BOOTS_MAX && !(running == wanted && session.good);
              boots++) {
                 running = scene_boot();

@@ -313,3 +313,10 @@ void explore(const World *begin, const Record *records, size_t n, Exploration *e
         world_done(&walk.complete);
         world_done(&scratch);
 }
+
+void explore_replay(World *world, const Record *records, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (records[i].kind == RECORD_DATA || records[i].kind == RECORD_NAME)
+                        piece_apply(&(Piece) { &records[i], 0, records[i].size }, world);
+}

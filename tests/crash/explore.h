@@ -30,6 +30,9 @@ typedef struct Exploration {
 /* begin is the world before the first record. */
 void explore(const World *begin, const Record *records, size_t n, Exploration *exploration);
 
+/* Takes over all that was recorded, as if nothing ever failed. */
+void explore_replay(World *world, const Record *records, size_t n);
+
 void exploration_done(Exploration *exploration);
 
 /* I1, I2 and the state files of one world, the rules of which are in explore.c. NULL, or what is wrong. */

@@ -78,6 +78,22 @@ void scene_disk(World *world)
         world_write(world, WORLD_DISK, 0, (const uint8_t *)data, size);
 }
 
+void scene_know(const World *world)
+{
+        _cleanup_free_ char *disk = NULL;
+
+        CHECK(asprintf(&disk, "%s/disk.img", scene_directory) > 0);
+        recorder_know(disk, WORLD_DISK);
+        for (size_t i = 0; i < world->n_names; i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (world->names[i].file < 0 || world_find(world, world->names[i].name) < 0)
+                        continue;
+                CHECK(asprintf(&path, "%s%s", scene_directory, world->names[i].name) > 0);
+                recorder_know(path, world->names[i].file);
+        }
+}
+
 const Release *scene_boot(void)
 {
         const Release *release;

@@ -21,5 +21,8 @@ int scene_finish(void);
 /* The content of the disk below the root as it is now. */
 void scene_disk(World *world);
 
+/* Tells the recorder which files of the world are which, after it was put below the root. */
+void scene_know(const World *world);
+
 /* Boots the host; what the boot loader writes is recorded. */
 const Release *scene_boot(void);
