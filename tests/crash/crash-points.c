@@ -45,11 +45,11 @@ static char *update_record(const World *world, const Release *wanted)
         return why;
 }
 
-static void report(const char *what, const Exploration *exploration, size_t n_records)
+static void report(const Exploration *exploration, size_t n_records)
 {
-        printf("# %s: %zu records, %llu states checked, the real code ran on in %llu of them, %llu "
-               "fell back and took the next release\n",
-               what, n_records, (unsigned long long)exploration->n_states,
+        printf("# %zu records, %llu states checked; the real code ran on in %llu of them, and in %llu "
+               "fell back first and took the next release\n",
+               n_records, (unsigned long long)exploration->n_states,
                (unsigned long long)exploration->n_converged,
                (unsigned long long)exploration->n_fallen_back);
 }
@@ -83,53 +83,77 @@ static uint64_t explore_again(const Exploration *first, char **ret_violation)
         return n_states;
 }
 
-static uint64_t update_explore(unsigned sector_size)
+/* The disks that an update begins with. */
+static const struct {
+        const char *name;
+        unsigned sector_size;
+        int64_t damage; /* a byte that is flipped; from the end when negative; 0: none */
+        bool again;     /* recoveries are cut off as well */
+} disks[] = {
+        { "sectors of 512 bytes", 512, 0, true },
+        { "sectors of 4096 bytes", 4096, 0, true },
+        { "a damaged primary table", 512, 512 + 20, false },
+        { "a damaged backup table", 512, -512 + 20, false },
+        { "a damaged primary table, sectors of 4096 bytes", 4096, 8192 + 130, false },
+};
+
+static void world_damage(World *world, int64_t place)
+{
+        WorldFile *disk = &world->files[WORLD_DISK];
+
+        if (place != 0)
+                disk->data[place > 0 ? (size_t)place : disk->size - (size_t)-place] ^= 0xff;
+}
+
+static uint64_t update_explore(size_t i)
 {
         Exploration exploration = {
                 .root = scene_root(),
                 .samples = effort()->samples,
                 .converge = effort()->converge,
-                .keep = effort()->keep,
+                .keep = disks[i].again ? effort()->keep : 0,
                 .wanted = release_get(RELEASE_WANTED),
                 .later = release_get(RELEASE_LATER),
         };
-        _cleanup_free_ char *name = NULL, *again = NULL, *violation = NULL, *why = NULL;
-        uint64_t n_again;
+        _cleanup_free_ char *name = NULL, *violation = NULL, *why = NULL;
+        uint64_t n_states;
         Record *records;
         World world;
         size_t n;
 
-        host_world(scene_root(), sector_size, &world);
+        host_world(scene_root(), disks[i].sector_size, &world);
+        world_damage(&world, disks[i].damage);
         why = update_record(&world, release_get(RELEASE_WANTED));
         records = recorder_take(&n);
-        CHECK(asprintf(&name, "sectors of %u bytes: a power cut at every moment of an update",
-                       sector_size)
-              > 0);
         if (!why)
                 explore(&world, records, n, &exploration);
+        CHECK(asprintf(&name, "%s: a power cut at every moment of an update", disks[i].name) > 0);
         scene_case(name, why ? why : exploration.violation);
-        report(name, &exploration, n);
+        report(&exploration, n);
+        n_states = exploration.n_states;
 
-        n_again = explore_again(&exploration, &violation);
-        CHECK(asprintf(&again, "sectors of %u bytes: a second one while it recovers", sector_size)
-              > 0);
-        scene_case(again, violation);
-        printf("# %s: %zu recoveries, %llu states checked\n", again, exploration.n_kept,
-               (unsigned long long)n_again);
-        n_again += exploration.n_states;
+        if (disks[i].again) {
+                free(name);
+                CHECK(asprintf(&name, "%s: a second one while it recovers", disks[i].name) > 0);
+                n_states += explore_again(&exploration, &violation);
+                scene_case(name, violation);
+                printf("# %zu recoveries, %llu states checked\n", exploration.n_kept,
+                       (unsigned long long)(n_states - exploration.n_states));
+        }
         exploration_done(&exploration);
         records_free(records, n);
         world_done(&world);
-        return n_again;
+        return n_states;
 }
 
 int main(int argc, char **argv)
 {
-        uint64_t n_states;
+        uint64_t n_states = 0;
         int status;
 
         scene_begin(argc, argv);
-        n_states = update_explore(512) + update_explore(4096);
+        for (size_t i = 0; i < ELEMENTSOF(disks); i++)
+                n_states += update_explore(i);
         printf("# %llu states checked in all\n", (unsigned long long)n_states);
         scene_case("ten thousand states at least were checked",
                    n_states >= STATES_MIN ? NULL : "fewer");
