@@ -251,3 +251,21 @@ int running_partition_disk(const RunningPartition *running, char **ret)
 
         return disk_of_sysfs(sysfs, ret);
 }
+
+bool device_is_running(dev_t device)
+{
+        static const char *const paths[] = { "/usr", "/" };
+        _cleanup_free_ char *sysfs = NULL;
+
+        if (sysfs_of_device(device, &sysfs) < 0)
+                return false;
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                _cleanup_free_ char *running = NULL;
+
+                if (partition_of_path(paths[i], &running) >= 0 && streq(running, sysfs))
+                        return true;
+        }
+
+        return false;
+}

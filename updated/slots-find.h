@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/macros.h"
 
 /* How the running partition is known: exactly one of uuid, label and number. */
@@ -27,3 +29,6 @@ int running_partition_find(const char *root, RunningPartition *ret) _must_check_
 
 /* The device node of the disk with that partition, on the host itself. -ENODEV. */
 int running_partition_disk(const RunningPartition *running, char **ret) _must_check_;
+
+/* Is that block device the partition that /usr or / of this host is on, also through device mapper? */
+bool device_is_running(dev_t device);

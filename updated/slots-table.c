@@ -9,10 +9,9 @@
 #include "base/io.h"
 #include "slots-table.h"
 
-#define SECTOR_SIZE_DEFAULT 512
-#define SECTOR_SIZE_MAX     4096
-#define TABLE_SECTORS_MIN   68   /* two tables of 34 sectors */
-#define READ_ALIGNMENT      4096 /* of the buffer: enough for O_DIRECT on every disk */
+#define SECTOR_SIZE_MAX   4096
+#define TABLE_SECTORS_MIN 68   /* two tables of 34 sectors */
+#define READ_ALIGNMENT    4096 /* of the buffer: enough for O_DIRECT on every disk */
 
 /* UEFI 2.10, 5.3.2: of the header in sector 1, what says where the entries are. */
 #define GPT_SIGNATURE      "EFI PART"
@@ -24,8 +23,10 @@ void table_copy_done(TableCopy *copy)
 {
         (void)close_fd(copy->memory_fd);
         (void)close_fd(copy->disk_fd);
+        (void)close_fd(copy->direct_fd);
         free(copy->disk);
         free(copy->memory);
+        free(copy->check);
         *copy = TABLE_COPY_NONE;
 }
 
@@ -40,7 +41,7 @@ static int disk_measure(int fd, bool *ret_is_file, uint64_t *ret_size, unsigned 
         *ret_is_file = S_ISREG(status.st_mode);
         if (*ret_is_file) {
                 *ret_size = (uint64_t)status.st_size;
-                *ret_sector_size = SECTOR_SIZE_DEFAULT;
+                *ret_sector_size = SECTOR_SIZE_MIN;
                 return 0;
         }
         if (!S_ISBLK(status.st_mode))
@@ -48,7 +49,7 @@ static int disk_measure(int fd, bool *ret_is_file, uint64_t *ret_size, unsigned 
 
         if (ioctl(fd, BLKGETSIZE64, ret_size) < 0 || ioctl(fd, BLKSSZGET, &sector_size) < 0)
                 return -errno;
-        if (sector_size < SECTOR_SIZE_DEFAULT || sector_size > SECTOR_SIZE_MAX
+        if (sector_size < SECTOR_SIZE_MIN || sector_size > SECTOR_SIZE_MAX
             || !is_power_of_two((uint64_t)sector_size))
                 return -EOPNOTSUPP;
         *ret_sector_size = (unsigned)sector_size;
@@ -61,31 +62,27 @@ static uint64_t tail_offset(const TableCopy *copy)
         return copy->size - copy->tail_size;
 }
 
-static int ends_read(const TableCopy *copy, int fd)
+static int ends_read_from(const TableCopy *copy, int fd, uint8_t *data)
 {
         int r;
 
-        r = pread_full(fd, copy->disk, copy->head_size, 0);
+        r = pread_full(fd, data, copy->head_size, 0);
         if (r < 0)
                 return r;
-        return pread_full(fd, copy->disk + copy->head_size, copy->tail_size, tail_offset(copy));
+        return pread_full(fd, data + copy->head_size, copy->tail_size, tail_offset(copy));
 }
 
 /*
  * After an fsync that failed the page cache may hold what the medium does not: only a direct read tells the
  * truth. Where there is none (tmpfs), there is no medium either.
  */
-static int table_copy_read(TableCopy *copy, const char *path)
+static int ends_read(const TableCopy *copy, uint8_t *data)
 {
-        _cleanup_close_ int direct = -1;
         int r = -EINVAL;
 
-        direct = root_open(NULL, path, O_RDONLY | O_DIRECT, 0);
-        if (direct >= 0)
-                r = ends_read(copy, direct);
-        if (r == -EINVAL)
-                r = ends_read(copy, copy->disk_fd);
-        return r;
+        if (copy->direct_fd >= 0)
+                r = ends_read_from(copy, copy->direct_fd, data);
+        return r == -EINVAL ? ends_read_from(copy, copy->disk_fd, data) : r;
 }
 
 static uint64_t le64_at(const uint8_t *data)
@@ -122,11 +119,11 @@ static int entries_check(const TableCopy *copy)
         return 0;
 }
 
-static int table_copy_fill(TableCopy *copy, const char *path)
+static int table_copy_fill(TableCopy *copy)
 {
         int r;
 
-        r = table_copy_read(copy, path);
+        r = ends_read(copy, copy->disk);
         if (r < 0)
                 return r;
         r = entries_check(copy);
@@ -168,10 +165,12 @@ int table_copy_open(const char *path, bool writable, unsigned sector_size, Table
         copy.head_size -= copy.head_size % copy.sector_size;
         copy.tail_size = (size_t)MIN_OF((uint64_t)TABLE_COPY_SIZE, copy.size - copy.head_size);
         copy.disk = aligned_alloc(READ_ALIGNMENT, 2 * TABLE_COPY_SIZE);
+        copy.check = aligned_alloc(READ_ALIGNMENT, 2 * TABLE_COPY_SIZE);
         copy.memory = malloc(copy.head_size + copy.tail_size);
-        if (!copy.disk || !copy.memory)
+        if (!copy.disk || !copy.check || !copy.memory)
                 return -ENOMEM;
-        r = table_copy_fill(&copy, path);
+        copy.direct_fd = root_open(NULL, path, O_RDONLY | O_DIRECT, 0);
+        r = table_copy_fill(&copy);
         if (r < 0)
                 return r;
 
@@ -215,6 +214,7 @@ static int sector_write(TableCopy *copy, size_t position)
         if (r < 0)
                 return r;
         memcpy(copy->disk + position, copy->memory + position, copy->sector_size);
+        copy->written[position / SECTOR_SIZE_MIN] = true;
         return 1;
 }
 
@@ -233,6 +233,26 @@ static int sectors_write(TableCopy *copy, size_t from, size_t to)
         return written;
 }
 
+/* Durable, and what the medium holds now: the other copy of the table must not be risked for a bad one. */
+static int sectors_settle(TableCopy *copy)
+{
+        int r;
+
+        r = disk_io()->sync(copy->disk_fd);
+        if (r < 0)
+                return r;
+        r = ends_read(copy, copy->check);
+        if (r < 0)
+                return r;
+
+        /* What lies between table and partitions, or in a partition at the end, may change as it likes. */
+        for (size_t i = 0; i < copy->head_size + copy->tail_size; i += copy->sector_size)
+                if (copy->written[i / SECTOR_SIZE_MIN]
+                    && memcmp(copy->check + i, copy->disk + i, copy->sector_size) != 0)
+                        return -EIO;
+        return 0;
+}
+
 int table_copy_write(TableCopy *copy)
 {
         size_t sector = copy->sector_size, end = copy->head_size + copy->tail_size;
@@ -248,10 +268,10 @@ int table_copy_write(TableCopy *copy)
         for (size_t i = 0; i < ELEMENTSOF(groups) && r >= 0; i++) {
                 r = sectors_write(copy, groups[i][0], groups[i][1]);
                 if (r > 0 && i == 0)
-                        r = disk_io()->sync(copy->disk_fd);
+                        r = sectors_settle(copy);
         }
         if (r < 0)
                 return r;
 
-        return disk_io()->sync(copy->disk_fd);
+        return sectors_settle(copy);
 }

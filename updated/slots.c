@@ -1,6 +1,7 @@
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <strings.h>
-#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
@@ -110,6 +111,46 @@ static void slots_choose_target(Slots *slots)
                         running->label[stem] == 'A' ? 'B' : 'A');
 }
 
+static bool partitions_overlap(const GptPartition *a, const GptPartition *b)
+{
+        uint64_t end_a, end_b;
+
+        if (!add_u64(a->offset, a->size, &end_a) || !add_u64(b->offset, b->size, &end_b))
+                return true; /* no disk is as large as that */
+        return a->size > 0 && b->size > 0 && a->offset < end_b && b->offset < end_a;
+}
+
+/* A table may say anything: the target must not be the running slot by another name, nor hold the table itself. */
+static void slots_check_target(Slots *slots)
+{
+        const Gpt *gpt = &slots->gpt;
+        const GptPartition *target;
+        size_t target_index = slots->target;
+
+        if (target_index == SLOT_NONE)
+                return;
+        target = &gpt->partitions[target_index];
+        if (target->offset == 0 && target->size > 0) {
+                slots->target = SLOT_NONE;
+                (void)update_failure_set(&slots->why_no_target, 0, UPDATE_ERROR_SLOTS,
+                                         "%s: the target slot %s is the whole disk, with the "
+                                         "partition table in it; it is not written",
+                                         gpt->path, target->label);
+        }
+        for (size_t i = 0; i < gpt->n_partitions && slots->target != SLOT_NONE; i++) {
+                const GptPartition *other = &gpt->partitions[i];
+
+                if (i == target_index || !partitions_overlap(target, other))
+                        continue;
+                slots->target = SLOT_NONE;
+                (void)update_failure_set(&slots->why_no_target, 0, UPDATE_ERROR_SLOTS,
+                                         "%s: the target slot %s overlaps %s %s; it is not written",
+                                         gpt->path, target->label,
+                                         i == slots->running ? "the running slot" : "partition",
+                                         other->label);
+        }
+}
+
 int slots_choose(Slots *slots, const RunningPartition *running, UpdateFailure *failure)
 {
         int r;
@@ -121,6 +162,7 @@ int slots_choose(Slots *slots, const RunningPartition *running, UpdateFailure *f
                 return r;
 
         slots_choose_target(slots);
+        slots_check_target(slots);
         return 0;
 }
 
@@ -263,14 +305,20 @@ void slots_set_running_good(Slots *slots)
 static int region_check(const GptPartition *slot, int fd, bool is_file)
 {
         struct stat status;
-        uint64_t end;
+        uint64_t end, size;
         int r;
 
         r = RET_ERRNO(fstat(fd, &status));
         if (r < 0)
                 return r;
-        if (!is_file)
-                return S_ISBLK(status.st_mode) ? 0 : -ENOTBLK;
+        if (!is_file) {
+                if (!S_ISBLK(status.st_mode))
+                        return -ENOTBLK;
+                if (device_is_running(status.st_rdev))
+                        return -ETXTBSY;
+                r = RET_ERRNO(ioctl(fd, BLKGETSIZE64, &size));
+                return r < 0 ? r : size == slot->size ? 0 : -ESTALE;
+        }
         if (!S_ISREG(status.st_mode))
                 return -ESTALE;
         if (!add_u64(slot->offset, slot->size, &end) || end > (uint64_t)status.st_size)
@@ -303,6 +351,16 @@ int slots_open_target(const Slots *slots, SlotRegion *ret, UpdateFailure *failur
         if (r == -EBUSY)
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: the target slot %s is mounted or in use; unmount it",
+                                          path, slot->label);
+        if (r == -ETXTBSY)
+                return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
+                                          "%s: the target slot %s is what /usr or / runs from, "
+                                          "whatever the kernel command line says",
+                                          path, slot->label);
+        if (r == -ESTALE)
+                return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
+                                          "%s: the target slot %s is not as large as its partition "
+                                          "table says; reboot, or read the table again (partx -u)",
                                           path, slot->label);
         if (r < 0)
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,

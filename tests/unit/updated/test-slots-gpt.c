@@ -3,9 +3,6 @@
  * from the other; and what can not be understood surely is refused untouched.
  */
 #include <fcntl.h>
-#include <linux/loop.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include "base/disk-io.h"
 #include "base/io.h"
@@ -223,53 +220,6 @@ static void test_what_is_no_disk_with_a_table_is_refused(_unused_ void **state)
         scene_end(&scene);
 }
 
-/* The kernel's own idea of sectors: a loop device, where we may make one. */
-static int loop_open(const char *image, unsigned sector_size, char **ret_path)
-{
-        struct loop_config config = { .block_size = sector_size,
-                                      .info.lo_flags = LO_FLAGS_AUTOCLEAR };
-        _cleanup_close_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), file = -1;
-        int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE), fd;
-
-        if (number < 0 || asprintf(ret_path, "/dev/loop%d", number) < 0)
-                return -1;
-        fd = open(*ret_path, O_RDWR | O_CLOEXEC);
-        file = open(image, O_RDWR | O_CLOEXEC);
-        config.fd = (uint32_t)file;
-        if (fd < 0 || file < 0 || ioctl(fd, LOOP_CONFIGURE, &config) < 0) {
-                (void)close_fd(fd);
-                free(*ret_path);
-                return -1;
-        }
-        return fd;
-}
-
-static void test_block_devices_with_both_sector_sizes(_unused_ void **state)
-{
-        for (size_t i = 0; i < ELEMENTSOF(sector_sizes); i++) {
-                char *loop;
-                Scene scene;
-                int fd;
-
-                scene_begin(&scene, sector_sizes[i]);
-                copy_file(scene.path, scene.other);
-                fd = loop_open(scene.path, sector_sizes[i], &loop);
-                if (fd < 0) {
-                        scene_end(&scene);
-                        print_message("loop devices can not be made here\n");
-                        skip();
-                }
-                set_attributes(loop, 2, DISK_BOOT_BITS(2, 1, 0));
-                close(fd);
-                assert_int_equal(disk_set_attributes(scene.other, sector_sizes[i], 2,
-                                                     DISK_BOOT_BITS(2, 1, 0)),
-                                 0);
-                assert_true(files_are_equal(scene.path, scene.other));
-                free(loop);
-                scene_end(&scene);
-        }
-}
-
 /* How the order is seen from outside: writes above and below the middle of the disk, and fsyncs. */
 static char order[64];
 
@@ -325,7 +275,6 @@ int main(void)
                 cmocka_unit_test(test_a_table_that_changed_meanwhile_is_left_alone),
                 cmocka_unit_test(test_entries_in_an_unusual_place_are_refused),
                 cmocka_unit_test(test_what_is_no_disk_with_a_table_is_refused),
-                cmocka_unit_test(test_block_devices_with_both_sector_sizes),
                 cmocka_unit_test(test_the_backup_is_durable_before_the_primary_is_touched),
         };
 

@@ -13,6 +13,13 @@
                 .attributes = (a)                                                              \
         }
 
+/* The same with a place. */
+#define PLACED(n, l, u, o, s)                                                                  \
+        {                                                                                      \
+                .number = (n), .label = (char *)(l), .uuid = (char *)(u), .type = (char *)USR, \
+                .offset = (o), .size = (s)                                                     \
+        }
+
 static void slots_forget(Slots *slots)
 {
         slots->gpt = (Gpt) {}; /* the test's own array */
@@ -127,6 +134,40 @@ static const struct {
           0,
           SLOT_NONE,
           "does not end in -A or -B" },
+        { "a target in the place of the running slot",
+          { PLACED(0, "USR-A", "2", 100, 50), PLACED(1, "USR-B", "3", 100, 50) },
+          2,
+          { .uuid = (char *)"2" },
+          0,
+          0,
+          SLOT_NONE,
+          "overlaps the running slot USR-A" },
+        { "a target that reaches into another partition",
+          { PLACED(0, "USR-A", "2", 100, 50), PLACED(1, "USR-B", "3", 150, 51),
+            PLACED(2, "ROOT", "4", 200, 9) },
+          3,
+          { .uuid = (char *)"2" },
+          0,
+          0,
+          SLOT_NONE,
+          "overlaps partition ROOT" },
+        { "a target that is the whole disk",
+          { PLACED(0, "USR-A", "2", 100, 50), PLACED(1, "USR-B", "3", 0, 100) },
+          2,
+          { .uuid = (char *)"2" },
+          0,
+          0,
+          SLOT_NONE,
+          "is the whole disk" },
+        { "neighbours",
+          { PLACED(0, "USR-A", "2", 100, 50), PLACED(1, "USR-B", "3", 150, 50),
+            PLACED(2, "ROOT", "4", 200, 9) },
+          3,
+          { .uuid = (char *)"2" },
+          0,
+          0,
+          1,
+          NULL },
         { "an empty table",
           { {} },
           0,

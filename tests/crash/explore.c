@@ -1,0 +1,322 @@
+#include "crash/explore.h"
+#include "crash/check.h"
+#include "crash/host.h"
+#include "crash/peers.h"
+#include "double/boot-loader.h"
+
+#define SECTOR_SMALL 512
+#define SECTOR_LARGE 4096
+#define LARGE_WRITE \
+        (16 * KIB) /* writes above this are cut into large pieces: there are enough of them */
+
+/* What a disk or a file system does at once. */
+typedef struct Piece {
+        const Record *record;
+        size_t from, size; /* of its data */
+} Piece;
+
+typedef struct Walk {
+        Exploration *exploration;
+        World durable;    /* what is on the media for sure */
+        World complete;   /* each file as it was when it was synced; without the disk */
+        bool record_ends; /* the state to come is the first one that has the whole newest record */
+        Piece *pieces;    /* not flushed yet, in the order of the run */
+        size_t n_pieces;
+        uint64_t chance;
+} Walk;
+
+static uint64_t walk_random(Walk *walk)
+{
+        walk->chance ^= walk->chance << 13;
+        walk->chance ^= walk->chance >> 7;
+        walk->chance ^= walk->chance << 17;
+        return walk->chance;
+}
+
+static void record_apply_names(const Record *record, World *world)
+{
+        if (record->remove)
+                world_remove_name(world, record->remove);
+        if (record->add)
+                world_add_name(world, record->add, record->file);
+}
+
+static void piece_apply(const Piece *piece, World *world)
+{
+        const Record *record = piece->record;
+
+        if (record->kind == RECORD_NAME)
+                record_apply_names(record, world);
+        else
+                world_write(world, record->file, record->offset + piece->from,
+                            record->data + piece->from, piece->size);
+}
+
+static char *slot_violation(const BootSlot *slot, const uint8_t *disk)
+{
+        char *text = NULL;
+
+        if (boot_slot_is_selectable(slot) && !release_of(disk + slot->offset))
+                CHECK(asprintf(&text,
+                               "I2: the slot at %llu is selectable (priority %u, tries %u, "
+                               "successful %d) and not complete",
+                               (unsigned long long)slot->offset, slot->priority, slot->tries,
+                               slot->successful)
+                      > 0);
+        return text;
+}
+
+static char *disk_violation(World *world)
+{
+        WorldFile *disk = &world->files[WORLD_DISK];
+        char *text = NULL;
+        uint32_t index = 0;
+        BootTable table;
+        BootSlot slot;
+
+        if (boot_table_open(disk->data, disk->size, &table) < 0)
+                return strdup("I1: no copy of the partition table is valid");
+        while (!text && boot_table_next_slot(&table, &index, &slot))
+                text = slot_violation(&slot, disk->data);
+        if (text)
+                return text;
+        if (boot_table_choose(&table, &slot) < 0)
+                return strdup("I1: the boot loader finds no slot to start");
+        return NULL;
+}
+
+/* A file that the daemon would read is as it was when it was synced: never a mixture, never a part. */
+static char *files_violation(const World *world, const World *complete)
+{
+        for (size_t i = 0; i < world->n_names; i++) {
+                const WorldName *name = &world->names[i];
+                const WorldFile *is, *was;
+                char *text;
+
+                if (name->file < 0 || world_name_is_temporary(name->name)
+                    || world_find(world, name->name) < 0)
+                        continue;
+                is = &world->files[name->file];
+                was = (size_t)name->file < complete->n_files ? &complete->files[name->file] : NULL;
+                if (was && was->size > 0 && was->size == is->size
+                    && memcmp(was->data, is->data, is->size) == 0)
+                        continue;
+                CHECK(asprintf(&text, "%s is neither the old nor the new file", name->name) > 0);
+                return text;
+        }
+
+        return NULL;
+}
+
+char *world_violation(World *world, const World *complete)
+{
+        char *text = disk_violation(world);
+
+        return text ? text : files_violation(world, complete);
+}
+
+/* I3: the real code, on a real directory. A version that was tried and not confirmed is not wanted any more. */
+static void walk_converge(Walk *walk, const World *world)
+{
+        Exploration *exploration = walk->exploration;
+        _cleanup_free_ char *why = NULL;
+
+        exploration->n_converged++;
+        world_materialize(world, exploration->root);
+        peers_offer(exploration->wanted);
+        if (host_converge(exploration->root, exploration->wanted, &why))
+                return;
+        if (exploration->later && strstr(why, "remembered as failed")) {
+                exploration->n_fallen_back++;
+                free(why);
+                why = NULL;
+                peers_offer(exploration->later);
+                if (host_converge(exploration->root, exploration->later, &why))
+                        return;
+        }
+        CHECK(asprintf(&exploration->violation, "I3: %s", why) > 0);
+}
+
+static void walk_check(Walk *walk, World *world)
+{
+        Exploration *exploration = walk->exploration;
+
+        exploration->n_states++;
+        exploration->violation = world_violation(world, &walk->complete);
+        if (!exploration->violation && exploration->converge > 0
+            && (walk->record_ends || exploration->n_states % exploration->converge == 0))
+                walk_converge(walk, world);
+        walk->record_ends = false;
+        if (exploration->keep > 0 && exploration->n_states % exploration->keep == 0) {
+                exploration->kept =
+                        realloc(exploration->kept, (exploration->n_kept + 1) * sizeof(World));
+                CHECK(exploration->kept);
+                world_copy(world, false, &exploration->kept[exploration->n_kept++]);
+        }
+}
+
+void exploration_done(Exploration *exploration)
+{
+        for (size_t i = 0; i < exploration->n_kept; i++)
+                world_done(&exploration->kept[i]);
+        free(exploration->kept);
+        free(exploration->violation);
+}
+
+/* The disk is not copied for each state: what was changed is put back from the durable one. */
+static void walk_visit(Walk *walk, const bool *kept, World *scratch)
+{
+        World world;
+
+        world_copy(&walk->durable, true, &world);
+        world.files[WORLD_DISK] = scratch->files[WORLD_DISK];
+        for (size_t i = 0; i < walk->n_pieces; i++)
+                if (kept[i])
+                        piece_apply(&walk->pieces[i], &world);
+        walk_check(walk, &world);
+        world_done_shared(&world);
+
+        for (size_t i = 0; i < walk->n_pieces; i++) {
+                const Record *record = walk->pieces[i].record;
+                uint64_t offset = record->offset + walk->pieces[i].from;
+
+                if (kept[i] && record->kind == RECORD_DATA && record->file == WORLD_DISK)
+                        world_write(scratch, WORLD_DISK, offset,
+                                    walk->durable.files[WORLD_DISK].data + offset,
+                                    walk->pieces[i].size);
+        }
+}
+
+/* Sparse, dense and half-and-half subsets; the first keeps everything, the second the newest only. */
+static void subset_sample(Walk *walk, unsigned sample, bool *kept)
+{
+        uint64_t density = sample < 2 ? (sample == 0 ? 100 : 0) : walk_random(walk) % 101;
+
+        for (size_t i = 0; i + 1 < walk->n_pieces; i++)
+                kept[i] = walk_random(walk) % 100 < density;
+}
+
+/* All states in which the newest piece is on the medium; those without it were visited before it came. */
+static void walk_subsets(Walk *walk, World *scratch)
+{
+        size_t n = walk->n_pieces, others = n - 1;
+        bool exhaustive = n <= EXPLORE_EXHAUSTIVE;
+        uint64_t n_subsets = exhaustive ? UINT64_C(1) << others : walk->exploration->samples;
+        _cleanup_free_ bool *kept = calloc(n, sizeof(bool));
+
+        CHECK(kept);
+        kept[others] = true;
+        for (uint64_t subset = 0; subset < n_subsets && !walk->exploration->violation; subset++) {
+                if (exhaustive)
+                        for (size_t i = 0; i < others; i++)
+                                kept[i] = subset >> i & 1;
+                else
+                        subset_sample(walk, (unsigned)subset, kept);
+                walk_visit(walk, kept, scratch);
+        }
+}
+
+static void walk_add(Walk *walk, const Record *record, size_t from, size_t size)
+{
+        walk->pieces = realloc(walk->pieces, (walk->n_pieces + 1) * sizeof(Piece));
+        CHECK(walk->pieces);
+        walk->pieces[walk->n_pieces++] = (Piece) { record, from, size };
+}
+
+static bool name_is_in(const char *name, const char *directory)
+{
+        const char *rest = name ? after_prefix(name, directory) : NULL;
+
+        return rest && *rest == '/' && !strchr(rest + 1, '/');
+}
+
+static bool piece_is_flushed(const Piece *piece, const Record *flush)
+{
+        const Record *record = piece->record;
+
+        if (record->kind == RECORD_DATA)
+                return flush->kind != RECORD_SYNC_DIRECTORY && record->file == flush->file;
+        return flush->kind == RECORD_SYNC_DIRECTORY
+               && (name_is_in(record->add, flush->add) || name_is_in(record->remove, flush->add));
+}
+
+static void complete_note(Walk *walk, int file)
+{
+        const WorldFile *content =
+                (size_t)file < walk->durable.n_files ? &walk->durable.files[file] : NULL;
+
+        if (file > WORLD_DISK && content)
+                world_write(&walk->complete, file, 0, content->data, content->size);
+}
+
+/* What was flushed is durable from now on; what was lost is never going to be. */
+static void walk_flush(Walk *walk, const Record *flush, World *scratch)
+{
+        size_t n_left = 0;
+
+        for (size_t i = 0; i < walk->n_pieces; i++) {
+                Piece piece = walk->pieces[i];
+
+                if (!piece_is_flushed(&piece, flush)) {
+                        walk->pieces[n_left++] = piece;
+                        continue;
+                }
+                if (flush->kind == RECORD_LOST)
+                        continue;
+                piece_apply(&piece, &walk->durable);
+                if (piece.record->kind == RECORD_DATA && piece.record->file == WORLD_DISK)
+                        piece_apply(&piece, scratch);
+        }
+        walk->n_pieces = n_left;
+        if (flush->kind == RECORD_SYNC_FILE)
+                complete_note(walk, flush->file);
+}
+
+static void walk_record(Walk *walk, const Record *record, World *scratch)
+{
+        size_t piece = record->size > LARGE_WRITE ? SECTOR_LARGE : SECTOR_SMALL;
+
+        if (record->kind != RECORD_DATA && record->kind != RECORD_NAME) {
+                walk_flush(walk, record, scratch);
+                return;
+        }
+        if (record->kind == RECORD_NAME) {
+                walk_add(walk, record, 0, 0);
+                walk->record_ends = true;
+                walk_subsets(walk, scratch);
+                return;
+        }
+        for (size_t from = 0; from < record->size && !walk->exploration->violation; from += piece) {
+                walk_add(walk, record, from, MIN_OF(piece, record->size - from));
+                walk->record_ends = from + piece >= record->size;
+                walk_subsets(walk, scratch);
+        }
+}
+
+void explore(const World *begin, const Record *records, size_t n, Exploration *exploration)
+{
+        Walk walk = { .exploration = exploration, .chance = UINT64_C(88172645463325252) };
+        World scratch;
+
+        world_copy(begin, false, &walk.durable);
+        world_copy(begin, false, &scratch);
+        for (size_t i = 0; i < begin->n_files; i++)
+                world_write(&walk.complete, (int)i, 0, begin->files[i].data,
+                            i == WORLD_DISK ? 0 : begin->files[i].size);
+        for (size_t i = 0; i < n && !exploration->violation; i++) {
+                walk_record(&walk, &records[i], &scratch);
+                if (exploration->violation)
+                        printf("# after record %zu of %zu\n", i, n);
+        }
+        free(walk.pieces);
+        world_done(&walk.durable);
+        world_done(&walk.complete);
+        world_done(&scratch);
+}
+
+void explore_replay(World *world, const Record *records, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (records[i].kind == RECORD_DATA || records[i].kind == RECORD_NAME)
+                        piece_apply(&(Piece) { &records[i], 0, records[i].size }, world);
+}

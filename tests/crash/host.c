@@ -1,0 +1,174 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "crash/check.h"
+#include "crash/host.h"
+#include "crash/peers.h"
+#include "double/boot-loader.h"
+#include "double/disk.h"
+#include "manager.h"
+
+#define DISK_SIZE (4 * MIB)
+#define TURNS_MAX 1000 /* of the event loop, in one attempt */
+#define UUID_A    "7130c94a-213a-4e5a-8e26-6cce9662f132"
+#define UUID_B    "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"
+
+static unsigned n_boots;
+
+static void file_set(const char *root, const char *name, const char *format, ...) _printf_(3, 4);
+static void file_set(const char *root, const char *name, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        CHECK(vasprintf(&text, format, arguments) >= 0);
+        va_end(arguments);
+        CHECK(file_replace(root, name, text, strlen(text), 0644) >= 0);
+}
+
+void host_init(const char *root)
+{
+        _cleanup_free_ char *key = NULL, *path = NULL, *state = NULL;
+
+        CHECK(asprintf(&path, "%s/key.pub.pem", root) > 0
+              && asprintf(&state, "%s/var/lib/x", root) > 0);
+        CHECK(file_read(NULL, path, 64 * KIB, &key, NULL) >= 0);
+        file_set(root, "/usr/share/update_engine/update-payload-key.pub.pem", "%s", key);
+        file_set(root, "/etc/coreos/update.conf",
+                 "SERVER=http://localhost/v1/update/\nDISK=/disk.img\nWORKER_USER=\n");
+        file_set(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        CHECK(parents_make(state, 0755) >= 0);
+}
+
+void host_world(const char *root, unsigned sector_size, World *ret)
+{
+        const DiskPartition layout[] = {
+                { "USR-A", DISK_TYPE_USR, UUID_A, SLOT_SIZE, DISK_BOOT_BITS(2, 0, 1) },
+                { "USR-B", DISK_TYPE_USR, UUID_B, SLOT_SIZE, DISK_BOOT_BITS(1, 0, 1) },
+        };
+        _cleanup_free_ char *path = NULL, *disk = NULL;
+        size_t size;
+
+        CHECK(asprintf(&path, "%s/new.img", root) > 0);
+        CHECK(disk_make(path, DISK_SIZE, sector_size, layout, 2) >= 0);
+        CHECK(file_read(NULL, path, DISK_SIZE, &disk, &size) >= 0);
+        memcpy(disk + MIB, release_get(RELEASE_INSTALLED)->image, IMAGE_SIZE);
+        memcpy(disk + MIB + SLOT_SIZE, release_get(RELEASE_OLD)->image, IMAGE_SIZE);
+        world_init(ret, (uint8_t *)disk, size);
+}
+
+/* The release in a slot, read from the file. */
+static const Release *slot_release(const char *disk, uint64_t offset)
+{
+        _cleanup_free_ uint8_t *slot = malloc(SLOT_SIZE);
+        _cleanup_close_ int fd = open(disk, O_RDONLY | O_CLOEXEC);
+
+        CHECK(slot && pread_full(fd, slot, SLOT_SIZE, offset) >= 0);
+        return release_of(slot);
+}
+
+const Release *host_boot(const char *root)
+{
+        _cleanup_(boot_choice_done) BootChoice choice = {};
+        _cleanup_free_ char *disk = NULL;
+        const Release *release;
+
+        CHECK(asprintf(&disk, "%s/disk.img", root) > 0);
+        if (boot_loader_choose(disk, &choice) < 0)
+                return NULL;
+        release = slot_release(disk, choice.offset);
+        if (!release)
+                return NULL;
+
+        file_set(root, "/proc/cmdline", "mount.usr=PARTUUID=%s", choice.part_uuid);
+        file_set(root, "/proc/sys/kernel/random/boot_id", "%08x-0000-4000-8000-000000000000",
+                 ++n_boots);
+        file_set(root, "/usr/share/coreos/release",
+                 "COREOS_RELEASE_VERSION=%s\nCOREOS_RELEASE_BOARD=amd64-usr\n"
+                 "COREOS_RELEASE_APPID={e96281a6-d1af-4bde-9a0a-97b76e56dc57}\n",
+                 release->version);
+        return release;
+}
+
+/* Until the attempt is over, and everything that it left to do at once is done. */
+static void loop_run(sd_event *event, const Manager *manager)
+{
+        for (unsigned turns = 0; manager->attempt; turns++)
+                CHECK(turns < TURNS_MAX && sd_event_run(event, USEC_PER_SEC) >= 0);
+        while (sd_event_run(event, 0) > 0)
+                ;
+}
+
+static void session_fill(const Manager *manager, Session *ret)
+{
+        const UpdateFailure *failure = &manager->last_error;
+
+        ret->staged = manager->report.status == UPDATE_STATUS_UPDATED_NEED_REBOOT;
+        ret->good = manager->slots.gpt.n_partitions > 0 && slots_running_is_good(&manager->slots);
+        ret->refused = !is_empty(manager->state.failed_sha256);
+        if (failure->code != UPDATE_ERROR_NONE && failure->code != UPDATE_ERROR_ROLLED_BACK)
+                (void)snprintf(ret->error, sizeof(ret->error), "%s", update_failure_text(failure));
+}
+
+void host_run(const char *root, Session *ret)
+{
+        _cleanup_(manager_free_p) Manager *manager = NULL;
+        sd_event *event = NULL;
+        int r;
+
+        *ret = (Session) {};
+        CHECK(sd_event_new(&event) >= 0);
+        CHECK(manager_new(event, root, "worker", &manager) >= 0);
+        r = manager_start(manager);
+        if (r >= 0 && manager->report.status != UPDATE_STATUS_UPDATED_NEED_REBOOT)
+                r = manager_attempt(manager, ATTEMPT_ON_DEMAND);
+        if (r >= 0) {
+                loop_run(event, manager);
+                session_fill(manager, ret);
+        } else
+                (void)snprintf(ret->error, sizeof(ret->error), "the daemon does not start: %s",
+                               strerror(-r));
+        sd_event_unref(event);
+}
+
+static bool host_settle(const char *root, const Release *running, const Release *wanted,
+                        char **ret_why)
+{
+        Session session = {};
+
+        for (unsigned boots = 0; boots < HOST_BOOTS_MAX; boots++) {
+                if (!running)
+                        running = host_boot(root);
+                if (!running) {
+                        CHECK(asprintf(ret_why, "boot %u finds no whole slot", boots) > 0);
+                        return false;
+                }
+                host_run(root, &session);
+                if (running == wanted && session.good && !*session.error)
+                        return true;
+                running = NULL;
+        }
+
+        CHECK(asprintf(ret_why, "not there after %d boots: %s%s", HOST_BOOTS_MAX, session.error,
+                       session.refused ? " (the version is remembered as failed)" : "")
+              > 0);
+        return false;
+}
+
+bool host_converge(const char *root, const Release *wanted, char **ret_why)
+{
+        return host_settle(root, NULL, wanted, ret_why);
+}
+
+bool host_converge_restarted(const char *root, const Release *wanted, char **ret_why)
+{
+        Session session;
+
+        host_run(root, &session);
+        return host_settle(root, NULL, wanted, ret_why);
+}

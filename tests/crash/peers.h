@@ -1,0 +1,10 @@
+/*
+ * What the daemon talks to, in the same process: the update server (in the place of base/http.c), the worker (in
+ * the place of worker.c; the payload engine in it is the real one), the bus (in the place of manager-bus.c).
+ */
+#pragma once
+
+#include "crash/release.h"
+
+/* What the update server offers from now on. */
+void peers_offer(const Release *release);

@@ -1,0 +1,109 @@
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "crash/check.h"
+#include "crash/release.h"
+#include "payload/digest.h"
+
+#define PAYLOAD_MAX (8 * MIB)
+
+static Release releases[_RELEASE_MAX] = {
+        [RELEASE_OLD] = { .version = "0.9.0" },
+        [RELEASE_INSTALLED] = { .version = "1.0.0" },
+        [RELEASE_WANTED] = { .version = "2.0.0" },
+        [RELEASE_LATER] = { .version = "3.0.0" },
+};
+
+const Release *release_get(ReleaseNumber number)
+{
+        return &releases[number];
+}
+
+static void command_run(const char *const *arguments)
+{
+        pid_t pid;
+        int status;
+
+        errno = posix_spawnp(&pid, arguments[0], NULL, NULL, (char *const *)arguments, environ);
+        CHECK(errno == 0);
+        CHECK(waitpid(pid, &status, 0) == pid);
+        if (status != 0)
+                printf("# %s failed\n", arguments[0]);
+        CHECK(status == 0);
+}
+
+static char *path_in(const char *directory, const char *name)
+{
+        char *path;
+
+        CHECK(asprintf(&path, "%s/%s", directory, name) > 0);
+        return path;
+}
+
+/* No two blocks are equal, within a release and between them; half of it compresses; some of it is zeros. */
+static void image_fill(uint8_t *image, uint64_t seed)
+{
+        uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+
+        for (size_t i = 0; i < IMAGE_SIZE; i++) {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                image[i] = (uint8_t)(i / 4096 % 2 ? state : seed + i / 4096 + (state & 1));
+        }
+        memset(image + IMAGE_SIZE / 2, 0, IMAGE_SIZE / 16);
+        image[IMAGE_SIZE / 2] = (uint8_t)seed;
+}
+
+static void release_make(Release *release, const char *directory, const char *payload_tool,
+                         const char *key)
+{
+        _cleanup_free_ char *image = path_in(directory, "image"),
+                            *payload = path_in(directory, "payload");
+        const char *const create[] = { payload_tool, "create",         "--image", image,
+                                       "--output",   payload,          "--key",   key,
+                                       "--version",  release->version, "--jobs",  "1",
+                                       NULL };
+
+        release->image = malloc(IMAGE_SIZE);
+        CHECK(release->image);
+        image_fill(release->image, (uint64_t)(release - releases) + 1);
+        CHECK(file_replace(NULL, image, release->image, IMAGE_SIZE, 0644) >= 0);
+        command_run(create);
+        CHECK(file_read(NULL, payload, PAYLOAD_MAX, &release->payload, &release->payload_size)
+              >= 0);
+        CHECK(digest_of(release->payload, release->payload_size, release->sha256) >= 0);
+}
+
+void releases_make(const char *directory, const char *payload_tool)
+{
+        _cleanup_free_ char *key = path_in(directory, "key.pem"),
+                            *public = path_in(directory, "key.pub.pem");
+        const char *const generate[] = { "openssl", "genpkey", "-quiet", "-algorithm",
+                                         "ED25519", "-out",    key,      NULL };
+        const char *const publish[] = { "openssl", "pkey", "-in",  key,
+                                        "-pubout", "-out", public, NULL };
+
+        command_run(generate);
+        command_run(publish);
+        for (size_t i = 0; i < _RELEASE_MAX; i++)
+                release_make(&releases[i], directory, payload_tool, key);
+}
+
+void releases_done(void)
+{
+        for (size_t i = 0; i < _RELEASE_MAX; i++) {
+                free(releases[i].image);
+                free(releases[i].payload);
+        }
+}
+
+const Release *release_of(const uint8_t *slot)
+{
+        for (size_t i = 0; i < _RELEASE_MAX; i++)
+                if (memcmp(slot, releases[i].image, IMAGE_SIZE) == 0)
+                        return &releases[i];
+        return NULL;
+}

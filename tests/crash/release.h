@@ -1,0 +1,35 @@
+/*
+ * Small releases of an operating system, with real signed payloads made by the payload tool.
+ */
+#pragma once
+
+#include "payload/payload.h"
+
+#define IMAGE_SIZE (960 * KIB)
+#define SLOT_SIZE  (1 * MIB)
+
+/* In the order of their making; each knows its place in the tests. */
+typedef enum ReleaseNumber {
+        RELEASE_OLD,       /* in the second slot, a way back */
+        RELEASE_INSTALLED, /* what runs at first */
+        RELEASE_WANTED,    /* what the server offers */
+        RELEASE_LATER,     /* what it offers when that did not boot */
+        _RELEASE_MAX,
+} ReleaseNumber;
+
+typedef struct Release {
+        const char *version;
+        uint8_t *image; /* IMAGE_SIZE bytes */
+        char *payload;
+        size_t payload_size;
+        uint8_t sha256[SHA256_SIZE]; /* of the payload */
+} Release;
+
+/* Makes all of them in directory, and the public key of their signatures there as key.pub.pem. */
+void releases_make(const char *directory, const char *payload_tool);
+void releases_done(void);
+
+const Release *release_get(ReleaseNumber number);
+
+/* Whose image begins there? NULL: nobody's, or not a whole one. */
+const Release *release_of(const uint8_t *slot);
