@@ -5,6 +5,8 @@
 #define R STRATEGY_REBOOT
 #define B STRATEGY_BEST_EFFORT
 
+#define CLEARED .to_lock = CLEARANCE_GIVEN
+
 static const struct {
         Strategy strategy;
         Facts facts;
@@ -20,19 +22,63 @@ static const struct {
         { R, { .update = UPDATE_NONE }, ACTION_WAIT_FOR_UPDATE },
 
         /* due */
-        { R, { .update = UPDATE_DUE, .window_open = true }, ACTION_REBOOT },
+        { R, { .update = UPDATE_DUE, .window_open = true }, ACTION_ASK_CLEARANCE },
+        { R,
+          { .update = UPDATE_DUE, .window_open = true, .to_lock = CLEARANCE_ASKING },
+          ACTION_WAIT_FOR_CLEARANCE },
+        { R, { .update = UPDATE_DUE, .window_open = true, CLEARED }, ACTION_DRAIN },
+        { R,
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .to_reboot = CLEARANCE_GIVEN },
+          ACTION_REBOOT },
         { R, { .update = UPDATE_DUE }, ACTION_WAIT_FOR_WINDOW },
-        { L, { .update = UPDATE_DUE, .window_open = true }, ACTION_TAKE },
-        { L, { .update = UPDATE_DUE, .window_open = true, .lock = LOCK_STATE_FREE }, ACTION_TAKE },
+        { L, { .update = UPDATE_DUE, .window_open = true }, ACTION_ASK_CLEARANCE },
+        { L, { .update = UPDATE_DUE, .window_open = true, CLEARED }, ACTION_TAKE },
         { L,
-          { .update = UPDATE_DUE, .window_open = true, .lock = LOCK_STATE_WANTED },
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .lock = LOCK_STATE_FREE },
+          ACTION_TAKE },
+        { L,
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .lock = LOCK_STATE_WANTED },
           ACTION_WAIT_FOR_LOCK },
         { L,
-          { .update = UPDATE_DUE, .window_open = true, .lock = LOCK_STATE_RELEASING },
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .lock = LOCK_STATE_RELEASING },
           ACTION_WAIT_FOR_RELEASE },
         { L,
-          { .update = UPDATE_DUE, .window_open = true, .lock = LOCK_STATE_HELD },
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .lock = LOCK_STATE_HELD },
+          ACTION_DRAIN },
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            CLEARED,
+            .to_reboot = CLEARANCE_ASKING,
+            .lock = LOCK_STATE_HELD },
+          ACTION_WAIT_FOR_DRAIN },
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            CLEARED,
+            .to_reboot = CLEARANCE_GIVEN,
+            .lock = LOCK_STATE_HELD },
           ACTION_REBOOT },
+
+        /* somebody does not agree: the lock is never held for that */
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            .to_lock = CLEARANCE_REFUSED,
+            .lock = LOCK_STATE_HELD },
+          ACTION_RELEASE },
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            .to_lock = CLEARANCE_REFUSED,
+            .lock = LOCK_STATE_FREE },
+          ACTION_WAIT_FOR_CLEARANCE },
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            .to_lock = CLEARANCE_ASKING,
+            .slot_good = true },
+          ACTION_RELEASE },
 
         /* the window closes in between, the update is gone, the reboot was refused: never
            keep it for nothing */
@@ -68,9 +114,15 @@ static const struct {
         { B, { .update = UPDATE_NONE }, ACTION_ASK_ETCD },
         { B, { .update = UPDATE_NONE, .etcd_asked = true }, ACTION_WAIT_FOR_UPDATE },
         { B, { .update = UPDATE_DUE, .window_open = true }, ACTION_ASK_ETCD },
-        { B, { .update = UPDATE_DUE, .window_open = true, .etcd_asked = true }, ACTION_REBOOT },
         { B,
-          { .update = UPDATE_DUE, .window_open = true, .etcd_asked = true, .etcd_seen = true },
+          { .update = UPDATE_DUE, .window_open = true, .etcd_asked = true, CLEARED },
+          ACTION_DRAIN },
+        { B,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            .etcd_asked = true,
+            .etcd_seen = true,
+            CLEARED },
           ACTION_TAKE },
         { B, { .update = UPDATE_NONE, .etcd_seen = true }, ACTION_CHECK_SLOT },
 
