@@ -21,6 +21,7 @@ struct Clearance {
         Process *wall;
         bool wall_is_last; /* its end is the stage's */
         Hooks *hooks;
+        Guard *guard;
 };
 
 Clearance *clearance_cancel(Clearance *c)
@@ -28,6 +29,7 @@ Clearance *clearance_cancel(Clearance *c)
         if (!c)
                 return NULL;
 
+        guard_cancel(c->guard);
         hooks_cancel(c->hooks);
         process_kill(c->wall);
         sd_bus_slot_unref(c->call);
@@ -266,13 +268,32 @@ static int drain_run(Clearance *c)
         return hooks_run(c, HOOKS_DRAIN);
 }
 
+static void on_guard(bool agrees, const char *why, void *userdata)
+{
+        Clearance *c = userdata;
+
+        c->guard = NULL; /* gone behind this call */
+        clearance_stage_done(c, agrees ? NULL : why);
+}
+
+/* Hosts that reboot without the lock do not look after each other at all. */
+static int quorum_ask(Clearance *c)
+{
+        if (c->request.with_lock)
+                return guard_ask(c->request.session, c->request.settings, GUARD_LEAVE, true,
+                                 on_guard, c, &c->guard);
+
+        clearance_stage_done(c, NULL);
+        return 0;
+}
+
 #define STAGES_MAX 4
 
 typedef int (*ClearanceStage)(Clearance *c);
 
 static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
-        [CLEARANCE_LOCK] = { inhibitors_ask, users_ask_first, checks_run },
-        [CLEARANCE_REBOOT] = { inhibitors_ask, drain_run, users_ask_last },
+        [CLEARANCE_LOCK] = { inhibitors_ask, users_ask_first, checks_run, quorum_ask },
+        [CLEARANCE_REBOOT] = { inhibitors_ask, quorum_ask, drain_run, users_ask_last },
 };
 
 static int on_go(_unused_ sd_event_source *source, void *userdata)

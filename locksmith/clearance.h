@@ -4,12 +4,12 @@
  */
 #pragma once
 
+#include "guard.h"
 #include "hooks.h"
-#include "session.h"
 
 typedef enum ClearanceKind {
-        CLEARANCE_LOCK,   /* before the lock: inhibitors, users, pre-reboot.d */
-        CLEARANCE_REBOOT, /* behind it: inhibitors again, drain.d, a last word to the users */
+        CLEARANCE_LOCK,   /* before the lock: inhibitors, users, pre-reboot.d, etcd's quorum */
+        CLEARANCE_REBOOT, /* behind it: inhibitors and quorum again, drain.d, a last word to users */
         _CLEARANCE_KIND_MAX,
 } ClearanceKind;
 
@@ -21,6 +21,7 @@ typedef struct ClearanceRequest {
         sd_bus *bus;      /* attached to the session's event loop */
         const Settings *settings;
         const char *version; /* what the reboot brings, or NULL; borrowed during the call */
+        bool with_lock;      /* the quorum of etcd matters */
         /* What takes long, for people. */
         void (*on_wait)(const char *why, void *userdata);
         /* why is NULL when all agree; else who does not, and why. */

@@ -48,6 +48,19 @@ void explain_users(Gates *gates, sd_bus *bus, const Settings *settings)
                          timespan_format(settings->login_grace, span));
 }
 
+void explain_quorum(Gates *gates, Ctl *ctl)
+{
+        _cleanup_free_ char *why = NULL;
+        bool agrees;
+
+        if (!ctl_needs_lock(&ctl->settings))
+                gate_add(gates, "quorum", VERDICT_OPEN, "not looked at without the lock");
+        else if (ctl_ask_guard(ctl, &agrees, &why) < 0)
+                gate_add(gates, "quorum", VERDICT_UNKNOWN, "it could not be asked for");
+        else
+                gate_add(gates, "quorum", agrees ? VERDICT_OPEN : VERDICT_CLOSED, "%s", why);
+}
+
 /* They are not run: nobody who only looks wants to empty a host. */
 void explain_hooks(Gates *gates, const char *name, const Settings *settings, const char *directory)
 {

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "coordinator.h"
 #include "ctl-explain.h"
-#include "daemon.h"
 #include "lock-key.h"
 #include "pause.h"
 #include "updated/client.h"
@@ -186,12 +185,11 @@ static void explain_known_lock(Gates *gates, Ctl *ctl, const Semaphore *semaphor
 
 static int explain_lock(Gates *gates, Ctl *ctl)
 {
-        _cleanup_close_ int marker = root_open(ctl->settings.root, DAEMON_ETCD_SEEN, O_RDONLY, 0);
         _cleanup_free_ char *id = NULL;
         LockView view = {};
         int r;
 
-        if (!strategy_needs_lock(ctl->settings.strategy, marker >= 0)) {
+        if (!ctl_needs_lock(&ctl->settings)) {
                 gate_add(gates, "lock", VERDICT_OPEN, "not needed by this strategy on this host");
                 return 0;
         }
@@ -263,6 +261,7 @@ int verb_explain(_unused_ int argc, _unused_ char **argv)
         explain_inhibitors(&gates, bus);
         explain_users(&gates, bus, &ctl.settings);
         explain_hooks(&gates, "pre-reboot", &ctl.settings, HOOKS_PRE_REBOOT);
+        explain_quorum(&gates, &ctl);
         r = explain_lock(&gates, &ctl);
         if (r < 0)
                 return r;

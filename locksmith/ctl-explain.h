@@ -37,4 +37,5 @@ Gate *gate_add(Gates *gates, const char *name, Verdict verdict, const char *form
 /* ctl-explain-host.c: what the host itself has to say; bus may be NULL. */
 void explain_inhibitors(Gates *gates, sd_bus *bus);
 void explain_users(Gates *gates, sd_bus *bus, const Settings *settings);
+void explain_quorum(Gates *gates, Ctl *ctl);
 void explain_hooks(Gates *gates, const char *name, const Settings *settings, const char *directory);

@@ -80,6 +80,58 @@ static void on_clearance_to_reboot(const char *why, void *userdata)
         daemon_decide_later(d);
 }
 
+static int on_member_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        Daemon *d = userdata;
+
+        d->member_retry = sd_event_source_disable_unref(d->member_retry);
+        daemon_decide_later(d);
+        return 0;
+}
+
+static void daemon_check_member_later(Daemon *d, const char *why)
+{
+        int r;
+
+        daemon_set_lock(d, d->facts.lock, why);
+        daemon_decide_later(d);
+        r = daemon_retry_later(d, &d->member_retry, &d->member_backoff, on_member_retry);
+        if (r < 0)
+                (void)sd_event_exit(
+                        d->event,
+                        log_error_errno(r, "setting a timer: %m")); /* fails in the end only */
+}
+
+static void on_member(bool agrees, const char *why, void *userdata)
+{
+        Daemon *d = userdata;
+
+        d->guard = NULL;
+        d->facts.member_good = agrees;
+        if (agrees)
+                daemon_decide_later(d);
+        else
+                daemon_check_member_later(d, why);
+}
+
+void daemon_check_member(Daemon *d)
+{
+        int r;
+
+        if (d->guard || d->member_retry)
+                return;
+
+        r = guard_ask(&d->session, d->settings, GUARD_RETURN, false, on_member, d, &d->guard);
+        if (r < 0)
+                daemon_check_member_later(d, strerror(-r));
+}
+
+void daemon_member_done(Daemon *d)
+{
+        d->guard = guard_cancel(d->guard);
+        d->member_retry = sd_event_source_disable_unref(d->member_retry);
+}
+
 void daemon_ask_clearance(Daemon *d, ClearanceKind kind)
 {
         bool to_lock = kind == CLEARANCE_LOCK;
@@ -97,6 +149,7 @@ void daemon_ask_clearance(Daemon *d, ClearanceKind kind)
                         .bus = d->bus,
                         .settings = d->settings,
                         .version = d->to_version,
+                        .with_lock = strategy_needs_lock(d->settings->strategy, d->facts.etcd_seen),
                         .on_wait = on_clearance_wait,
                         .on_done = to_lock ? on_clearance_to_lock : on_clearance_to_reboot,
                         .userdata = d,

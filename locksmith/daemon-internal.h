@@ -35,6 +35,9 @@ typedef struct Daemon {
         char *clearance_why; /* what keeps it up, or NULL */
         sd_event_source *clearance_retry;
         Backoff clearance_backoff;
+        Guard *guard; /* looks whether the member of etcd on this host is back */
+        sd_event_source *member_retry;
+        Backoff member_backoff;
 
         /* daemon-record.c */
         EtcdCall *record_call;
@@ -72,6 +75,10 @@ void daemon_record_done(Daemon *daemon);
 void daemon_ask_clearance(Daemon *daemon, ClearanceKind kind);
 /* What was agreed counts no longer; hooks that run are killed. */
 void daemon_forget_clearance(Daemon *daemon);
+
+/* Asks whether a member of etcd on this host is well, until it is; nothing when that is under way. */
+void daemon_check_member(Daemon *daemon);
+void daemon_member_done(Daemon *daemon);
 
 /* Begins to watch the update daemon. */
 int daemon_bus_start(Daemon *daemon) _must_check_;

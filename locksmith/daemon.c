@@ -28,6 +28,8 @@ static const struct {
         [ACTION_WAIT_FOR_REBOOT] = { "rebooting", "the reboot was asked for" },
         [ACTION_CHECK_SLOT] = { "running",
                                 "keeping the lock until the running slot is marked good" },
+        [ACTION_CHECK_MEMBER] = { "running",
+                                  "keeping the lock until the member of etcd here is well" },
         [ACTION_ASK_ETCD] = { "running", "looking for an etcd" },
         [ACTION_ASK_CLEARANCE] = { "running",
                                    "a reboot is due: waiting for all who have a say in it", true },
@@ -222,6 +224,9 @@ static void daemon_act(Daemon *d)
         case ACTION_CHECK_SLOT:
                 daemon_check_slot(d);
                 break;
+        case ACTION_CHECK_MEMBER:
+                daemon_check_member(d);
+                break;
         case ACTION_ASK_ETCD:
                 if (!d->operation)
                         daemon_operate(d, LOCK_KIND_READ, on_etcd_asked);
@@ -372,6 +377,7 @@ static void daemon_leave(const Daemon *d)
 static void daemon_done(Daemon *d)
 {
         daemon_forget_clearance(d);
+        daemon_member_done(d);
         claim_cancel(d->claim);
         lock_cancel(d->operation);
         daemon_record_done(d);
@@ -458,6 +464,7 @@ int daemon_run(const Settings *settings)
                 .refused = { .first = DAEMON_REFUSED_FIRST, .max = DAEMON_REFUSED_MAX },
                 .clearance_backoff = { .first = DAEMON_CLEARANCE_FIRST,
                                        .max = DAEMON_CLEARANCE_MAX },
+                .member_backoff = { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX },
         };
         int r;
 

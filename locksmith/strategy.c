@@ -30,8 +30,12 @@ static Action next_without_reboot(Strategy strategy, const Facts *facts)
                 return ACTION_ASK_ETCD;
 
         /* A host that came back ill keeps its slot, so that the others do not follow it. */
-        if (strategy_needs_lock(strategy, facts->etcd_seen) && facts->lock == LOCK_STATE_NOT_KNOWN)
-                return facts->slot_good ? ACTION_RELEASE : ACTION_CHECK_SLOT;
+        if (strategy_needs_lock(strategy, facts->etcd_seen)
+            && facts->lock == LOCK_STATE_NOT_KNOWN) {
+                if (!facts->slot_good)
+                        return ACTION_CHECK_SLOT;
+                return facts->member_good ? ACTION_RELEASE : ACTION_CHECK_MEMBER;
+        }
 
         if (facts->update != UPDATE_DUE)
                 return ACTION_WAIT_FOR_UPDATE;

@@ -48,6 +48,7 @@ typedef struct Facts {
         ClearanceState to_lock, to_reboot; /* before the lock is taken; while it is held */
         bool window_open;                  /* a reboot is allowed at this time of the day */
         bool slot_good;                    /* what runs was found healthy */
+        bool member_good;                  /* so was the member of etcd here, if there is one */
         bool etcd_seen;                    /* an etcd has answered on this host, at any time */
         bool etcd_asked;                   /* it was asked for this purpose, without an answer */
         bool backing_off;                  /* a reboot was refused a short while ago */
@@ -64,8 +65,9 @@ typedef enum Action {
         ACTION_WAIT_FOR_RELEASE,   /* being given back */
         ACTION_WAIT_FOR_RETRY,
         ACTION_WAIT_FOR_REBOOT,
-        ACTION_CHECK_SLOT, /* ask whether what runs is good */
-        ACTION_ASK_ETCD,   /* find out whether there is one */
+        ACTION_CHECK_SLOT,   /* ask whether what runs is good */
+        ACTION_CHECK_MEMBER, /* ask whether the member of etcd here is well */
+        ACTION_ASK_ETCD,     /* find out whether there is one */
         ACTION_ASK_CLEARANCE,
         ACTION_TAKE,
         ACTION_DRAIN, /* the clearance to reboot, which empties the host */

@@ -16,7 +16,9 @@ static const struct {
 
         /* after the boot: the old lock goes only when what runs is good */
         { L, { .update = UPDATE_NONE, .window_open = true }, ACTION_CHECK_SLOT },
-        { L, { .update = UPDATE_NONE, .slot_good = true }, ACTION_RELEASE },
+        { L, { .update = UPDATE_NONE, .slot_good = true }, ACTION_CHECK_MEMBER },
+        { L, { .update = UPDATE_NONE, .member_good = true }, ACTION_CHECK_SLOT },
+        { L, { .update = UPDATE_NONE, .slot_good = true, .member_good = true }, ACTION_RELEASE },
         { L, { .update = UPDATE_NONE, .lock = LOCK_STATE_RELEASING }, ACTION_WAIT_FOR_RELEASE },
         { L, { .update = UPDATE_NONE, .lock = LOCK_STATE_FREE }, ACTION_WAIT_FOR_UPDATE },
         { R, { .update = UPDATE_NONE }, ACTION_WAIT_FOR_UPDATE },
@@ -77,7 +79,8 @@ static const struct {
           { .update = UPDATE_DUE,
             .window_open = true,
             .to_lock = CLEARANCE_ASKING,
-            .slot_good = true },
+            .slot_good = true,
+            .member_good = true },
           ACTION_RELEASE },
 
         /* the window closes in between, the update is gone, the reboot was refused: never
@@ -102,7 +105,7 @@ static const struct {
 
         /* closed window at the start, with a lock that may be ours: as after a boot */
         { L, { .update = UPDATE_DUE }, ACTION_CHECK_SLOT },
-        { L, { .update = UPDATE_DUE, .slot_good = true }, ACTION_RELEASE },
+        { L, { .update = UPDATE_DUE, .slot_good = true, .member_good = true }, ACTION_RELEASE },
         { L, { .update = UPDATE_DUE, .lock = LOCK_STATE_FREE }, ACTION_WAIT_FOR_WINDOW },
 
         /* on its way */
