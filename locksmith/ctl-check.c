@@ -13,12 +13,13 @@ typedef struct Member {
 
 static void on_members(const EtcdReply *reply, void *userdata)
 {
+        _cleanup_(etcd_members_done) EtcdMembers members = {};
         Member *member = userdata;
 
         member->done = true;
-        if (reply->outcome != ETCD_DONE
-            || etcd_members_parse(reply->body, reply->size, &member->n_members) < 0)
-                member->n_members = 0; /* not known */
+        if (reply->outcome == ETCD_DONE
+            && etcd_members_parse(reply->body, reply->size, &members) >= 0)
+                member->n_members = members.n_members; /* else 0: not known */
 }
 
 static void on_status(const EtcdReply *reply, void *userdata)

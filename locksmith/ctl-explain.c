@@ -2,28 +2,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <time.h>
 
 #include "base/bus.h"
 #include "base/env-file.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "coordinator.h"
-#include "ctl.h"
-#include "daemon.h"
+#include "ctl-explain.h"
 #include "lock-key.h"
 #include "pause.h"
 #include "updated/client.h"
-
-#define GATES_MAX 8
-#define WHY_MAX   400
-
-typedef enum Verdict {
-        VERDICT_OPEN,
-        VERDICT_CLOSED,
-        VERDICT_UNKNOWN,
-        _VERDICT_MAX,
-} Verdict;
 
 static const char *const verdict_words[_VERDICT_MAX] = {
         [VERDICT_OPEN] = "open",
@@ -31,21 +19,7 @@ static const char *const verdict_words[_VERDICT_MAX] = {
         [VERDICT_UNKNOWN] = "unknown",
 };
 
-/* What a reboot has to pass. */
-typedef struct Gate {
-        const char *name;
-        Verdict verdict;
-        char why[WHY_MAX];
-        usec_t changes; /* when it will be another verdict; 0: nobody knows */
-} Gate;
-
-typedef struct Gates {
-        Gate gates[GATES_MAX];
-        size_t n_gates;
-} Gates;
-
-static _printf_(4, 5) Gate *gate_add(Gates *gates, const char *name, Verdict verdict,
-                                     const char *format, ...)
+Gate *gate_add(Gates *gates, const char *name, Verdict verdict, const char *format, ...)
 {
         Gate *gate = &gates->gates[gates->n_gates];
         va_list arguments;
@@ -100,17 +74,14 @@ static void explain_strategy(Gates *gates, const Settings *settings)
                  settings_origin(settings, "REBOOT_STRATEGY"));
 }
 
-static void explain_update(Gates *gates)
+static void explain_update(Gates *gates, sd_bus *bus)
 {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(update_report_done) UpdateReport report = {};
         const char *word;
         int r;
 
-        r = bus_open(NULL, &bus);
-        if (r >= 0)
-                r = update_client_get_status(bus, &report, &error);
+        r = bus ? update_client_get_status(bus, &report, &error) : -ENOTCONN;
         if (r < 0) {
                 gate_add(gates, "update", VERDICT_UNKNOWN, "the update daemon can not be asked: %s",
                          bus_error_text(&error, r));
@@ -217,12 +188,11 @@ static void explain_known_lock(Gates *gates, Ctl *ctl, const Semaphore *semaphor
 
 static int explain_lock(Gates *gates, Ctl *ctl)
 {
-        _cleanup_close_ int marker = root_open(ctl->settings.root, DAEMON_ETCD_SEEN, O_RDONLY, 0);
         _cleanup_free_ char *id = NULL;
         LockView view = {};
         int r;
 
-        if (!strategy_needs_lock(ctl->settings.strategy, marker >= 0)) {
+        if (!ctl_needs_lock(&ctl->settings)) {
                 gate_add(gates, "lock", VERDICT_OPEN, "not needed by this strategy on this host");
                 return 0;
         }
@@ -276,6 +246,7 @@ static json_t *gates_json(const Gates *gates)
 
 int verb_explain(_unused_ int argc, _unused_ char **argv)
 {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(ctl_done) Ctl ctl = {};
         Gates gates = {};
         int r;
@@ -283,14 +254,21 @@ int verb_explain(_unused_ int argc, _unused_ char **argv)
         r = ctl_open(&ctl);
         if (r < 0)
                 return r;
+        if (bus_open(NULL, &bus) < 0)
+                bus = NULL; /* each gate behind it says so */
 
         explain_daemon(&gates, &ctl.settings);
         explain_strategy(&gates, &ctl.settings);
-        explain_update(&gates);
+        explain_update(&gates, bus);
         explain_window(&gates, &ctl.settings, now_realtime());
+        explain_inhibitors(&gates, bus);
+        explain_users(&gates, bus, &ctl.settings);
+        explain_hooks(&gates, "pre-reboot", &ctl.settings, HOOKS_PRE_REBOOT);
+        explain_quorum(&gates, &ctl);
         r = explain_lock(&gates, &ctl);
         if (r < 0)
                 return r;
+        explain_hooks(&gates, "drain", &ctl.settings, HOOKS_DRAIN);
 
         if (ctl_json())
                 return ctl_print(gates_json(&gates));

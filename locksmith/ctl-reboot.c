@@ -1,19 +1,24 @@
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/bus.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "ctl.h"
-#include "daemon.h"
 #include "reboot.h"
 
-/* With strategies that do without the lock this does without it, too. */
-static bool lock_is_needed(const Settings *settings)
+/* Takes the lock, unless etcd could not do without this host. */
+static int lock_take(Ctl *ctl, const char *id)
 {
-        _cleanup_close_ int marker = root_open(settings->root, DAEMON_ETCD_SEEN, O_RDONLY, 0);
+        _cleanup_free_ char *why = NULL;
+        bool agrees;
+        int r;
 
-        return strategy_needs_lock(settings->strategy, marker >= 0);
+        r = ctl_ask_guard(ctl, &agrees, &why);
+        if (r < 0)
+                return r;
+        if (!agrees)
+                return log_error_return(-EBUSY, "%s", why);
+
+        return ctl_change_holder(ctl, LOCK_KIND_TAKE, id, "locksmithctl reboot");
 }
 
 int verb_reboot(_unused_ int argc, _unused_ char **argv)
@@ -34,8 +39,8 @@ int verb_reboot(_unused_ int argc, _unused_ char **argv)
         r = ctl_open(&ctl);
         if (r >= 0)
                 r = ctl_id(&ctl, NULL, &id);
-        if (r >= 0 && lock_is_needed(&ctl.settings)) {
-                r = ctl_change_holder(&ctl, LOCK_KIND_TAKE, id, "locksmithctl reboot");
+        if (r >= 0 && ctl_needs_lock(&ctl.settings)) {
+                r = lock_take(&ctl, id);
                 locked = r >= 0;
         }
         if (r < 0)

@@ -1,9 +1,13 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/bus.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "ctl.h"
+#include "daemon.h"
+#include "guard.h"
 
 typedef struct CtlRun {
         const LockRequest *request;
@@ -79,6 +83,47 @@ int ctl_id(const Ctl *ctl, const char *argument, char **ret)
 
         r = settings_machine_id(&ctl->settings, ret);
         return r < 0 ? log_error_errno(r, "Cannot read machine-id: %m") : 0;
+}
+
+typedef struct GuardAnswer {
+        char *why;
+        bool agrees, done;
+} GuardAnswer;
+
+static void on_guard(bool agrees, const char *why, void *userdata)
+{
+        GuardAnswer *answer = userdata;
+
+        *answer = (GuardAnswer) { .agrees = agrees, .why = strdup(why), .done = true };
+}
+
+int ctl_ask_guard(Ctl *ctl, bool *ret_agrees, char **ret_why)
+{
+        GuardAnswer answer = {};
+        Guard *guard;
+        int r;
+
+        r = guard_ask(&ctl->session, &ctl->settings, GUARD_LEAVE, false, on_guard, &answer, &guard);
+        if (r >= 0) {
+                r = session_wait(&ctl->session, &answer.done, 0);
+                if (!answer.done)
+                        guard_cancel(guard);
+        }
+        if (r >= 0 && !answer.why)
+                r = -ENOMEM;
+        if (r < 0)
+                return log_error_errno(r, "asking the members of etcd: %m");
+
+        *ret_agrees = answer.agrees;
+        *ret_why = answer.why;
+        return 0;
+}
+
+bool ctl_needs_lock(const Settings *settings)
+{
+        _cleanup_close_ int marker = root_open(settings->root, DAEMON_ETCD_SEEN, O_RDONLY, 0);
+
+        return strategy_needs_lock(settings->strategy, marker >= 0);
 }
 
 int ctl_print(json_t *document)

@@ -48,6 +48,13 @@ int ctl_id(const Ctl *ctl, const char *argument, char **ret) _must_check_;
  * wrong. */
 int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reason) _must_check_;
 
+/* May this host go down, as far as etcd's quorum is concerned? *ret_why is the caller's. Logs what is
+ * wrong. */
+int ctl_ask_guard(Ctl *ctl, bool *ret_agrees, char **ret_why) _must_check_;
+
+/* Does the strategy of this host want the lock? */
+bool ctl_needs_lock(const Settings *settings);
+
 /* Prints a JSON document and takes it; NULL is "out of memory". */
 int ctl_print(json_t *document) _must_check_;
 

@@ -5,6 +5,7 @@
 
 #include "base/bus.h"
 #include "claim.h"
+#include "clearance.h"
 #include "coordinator.h"
 #include "daemon.h"
 #include "session.h"
@@ -28,6 +29,15 @@ typedef struct Daemon {
         sd_event_source *window; /* when it opens or closes */
         sd_event_source *retry;  /* after a refused reboot, and when patience ends */
         Backoff refused;
+
+        /* daemon-clearance.c */
+        Clearance *clearance;
+        char *clearance_why; /* what keeps it up, or NULL */
+        sd_event_source *clearance_retry;
+        Backoff clearance_backoff;
+        Guard *guard; /* looks whether the member of etcd on this host is back */
+        sd_event_source *member_retry;
+        Backoff member_backoff;
 
         /* daemon-record.c */
         EtcdCall *record_call;
@@ -60,6 +70,15 @@ void daemon_release(Daemon *daemon);
  */
 void daemon_release_old(Daemon *daemon);
 void daemon_record_done(Daemon *daemon);
+
+/* Asks for the clearance to take the lock, or to reboot; told as facts. */
+void daemon_ask_clearance(Daemon *daemon, ClearanceKind kind);
+/* What was agreed counts no longer; hooks that run are killed. */
+void daemon_forget_clearance(Daemon *daemon);
+
+/* Asks whether a member of etcd on this host is well, until it is; nothing when that is under way. */
+void daemon_check_member(Daemon *daemon);
+void daemon_member_done(Daemon *daemon);
 
 /* Begins to watch the update daemon. */
 int daemon_bus_start(Daemon *daemon) _must_check_;

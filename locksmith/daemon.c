@@ -12,10 +12,15 @@
  * locksmith's. */
 static const struct {
         const char *state, *text;
+        bool of_clearance; /* what it waits for is not the lock */
 } action_table[_ACTION_MAX] = {
         [ACTION_WAIT_FOR_DAEMON] = { "starting", "waiting for the update daemon" },
         [ACTION_WAIT_FOR_UPDATE] = { "running", "waiting for an update" },
         [ACTION_WAIT_FOR_WINDOW] = { "running", "a reboot is due: waiting for the reboot window" },
+        [ACTION_WAIT_FOR_CLEARANCE] = { "running",
+                                        "a reboot is due: waiting for all who have a say in it",
+                                        true },
+        [ACTION_WAIT_FOR_DRAIN] = { "reboot-planned", "a reboot is due: emptying this host", true },
         [ACTION_WAIT_FOR_LOCK] = { "reboot-planned", "a reboot is due: waiting for the lock" },
         [ACTION_WAIT_FOR_RELEASE] = { "running", "giving the lock back" },
         [ACTION_WAIT_FOR_RETRY] = { "reboot-planned",
@@ -23,7 +28,12 @@ static const struct {
         [ACTION_WAIT_FOR_REBOOT] = { "rebooting", "the reboot was asked for" },
         [ACTION_CHECK_SLOT] = { "running",
                                 "keeping the lock until the running slot is marked good" },
+        [ACTION_CHECK_MEMBER] = { "running",
+                                  "keeping the lock until the member of etcd here is well" },
         [ACTION_ASK_ETCD] = { "running", "looking for an etcd" },
+        [ACTION_ASK_CLEARANCE] = { "running",
+                                   "a reboot is due: waiting for all who have a say in it", true },
+        [ACTION_DRAIN] = { "reboot-planned", "a reboot is due: emptying this host", true },
         [ACTION_TAKE] = { "reboot-planned", "a reboot is due: taking the lock" },
         [ACTION_RELEASE] = { "running", "giving the lock back" },
         [ACTION_REBOOT] = { "rebooting", "asking for the reboot" },
@@ -47,11 +57,11 @@ int daemon_retry_later(Daemon *d, sd_event_source **timer, Backoff *backoff,
 static void daemon_say(Daemon *d)
 {
         const char *state = action_table[d->action].state, *text = action_table[d->action].text;
+        const char *why = action_table[d->action].of_clearance ? d->clearance_why : d->lock_why;
         _cleanup_free_ char *say = NULL;
         int r;
 
-        if (asprintf(&say, "%s%s%s", text, d->lock_why ? ": " : "", d->lock_why ? d->lock_why : "")
-            < 0) {
+        if (asprintf(&say, "%s%s%s", text, why ? ": " : "", why ? why : "") < 0) {
                 say = NULL;
                 return;
         }
@@ -204,7 +214,9 @@ static void daemon_act(Daemon *d)
         case ACTION_WAIT_FOR_DAEMON:
         case ACTION_WAIT_FOR_UPDATE:
         case ACTION_WAIT_FOR_WINDOW:
+        case ACTION_WAIT_FOR_CLEARANCE:
         case ACTION_WAIT_FOR_LOCK:
+        case ACTION_WAIT_FOR_DRAIN:
         case ACTION_WAIT_FOR_RELEASE:
         case ACTION_WAIT_FOR_RETRY:
         case ACTION_WAIT_FOR_REBOOT:
@@ -212,9 +224,18 @@ static void daemon_act(Daemon *d)
         case ACTION_CHECK_SLOT:
                 daemon_check_slot(d);
                 break;
+        case ACTION_CHECK_MEMBER:
+                daemon_check_member(d);
+                break;
         case ACTION_ASK_ETCD:
                 if (!d->operation)
                         daemon_operate(d, LOCK_KIND_READ, on_etcd_asked);
+                break;
+        case ACTION_ASK_CLEARANCE:
+                daemon_ask_clearance(d, CLEARANCE_LOCK);
+                break;
+        case ACTION_DRAIN:
+                daemon_ask_clearance(d, CLEARANCE_REBOOT);
                 break;
         case ACTION_TAKE:
                 daemon_set_lock(d, LOCK_STATE_WANTED, NULL);
@@ -268,6 +289,8 @@ static int on_decide(_unused_ sd_event_source *source, void *userdata)
                 return log_error_errno(r, "setting the timer of the reboot window: %m");
         if (update != UPDATE_DUE)
                 backoff_reset(&d->refused);
+        if (!d->facts.rebooting && !strategy_may_reboot(d->settings->strategy, &d->facts))
+                daemon_forget_clearance(d);
 
         d->action = strategy_next(d->settings->strategy, &d->facts);
         daemon_say(d);
@@ -353,6 +376,8 @@ static void daemon_leave(const Daemon *d)
 
 static void daemon_done(Daemon *d)
 {
+        daemon_forget_clearance(d);
+        daemon_member_done(d);
         claim_cancel(d->claim);
         lock_cancel(d->operation);
         daemon_record_done(d);
@@ -437,6 +462,9 @@ int daemon_run(const Settings *settings)
                 .settings = settings,
                 .coordinator = { .fd = -1 },
                 .refused = { .first = DAEMON_REFUSED_FIRST, .max = DAEMON_REFUSED_MAX },
+                .clearance_backoff = { .first = DAEMON_CLEARANCE_FIRST,
+                                       .max = DAEMON_CLEARANCE_MAX },
+                .member_backoff = { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX },
         };
         int r;
 
@@ -448,6 +476,7 @@ int daemon_run(const Settings *settings)
         if (r < 0)
                 log_error_errno(r, "the event loop ended: %m");
         (void)sd_notify(false, "STOPPING=1");
+        daemon_forget_clearance(&d); /* no hook of ours outlives the lock */
 
         if (!d.facts.rebooting
             && (d.facts.lock == LOCK_STATE_WANTED || d.facts.lock == LOCK_STATE_HELD)) {

@@ -10,10 +10,12 @@
 
 #include "settings.h"
 
-#define DAEMON_RETRY_FIRST   (1 * USEC_PER_SEC) /* asking the update daemon again */
-#define DAEMON_RETRY_MAX     (30 * USEC_PER_SEC)
-#define DAEMON_REFUSED_FIRST (10 * USEC_PER_SEC) /* asking for a reboot again that was refused */
-#define DAEMON_REFUSED_MAX   (10 * USEC_PER_MINUTE)
+#define DAEMON_RETRY_FIRST     (1 * USEC_PER_SEC) /* asking the update daemon again */
+#define DAEMON_RETRY_MAX       (30 * USEC_PER_SEC)
+#define DAEMON_REFUSED_FIRST   (10 * USEC_PER_SEC) /* asking for a reboot again that was refused */
+#define DAEMON_REFUSED_MAX     (10 * USEC_PER_MINUTE)
+#define DAEMON_CLEARANCE_FIRST (5 * USEC_PER_SEC) /* asking those again who did not agree */
+#define DAEMON_CLEARANCE_MAX   (5 * USEC_PER_MINUTE)
 #define DAEMON_PATIENCE \
         (15 * USEC_PER_MINUTE) /* a reboot that was accepted has not come by then: it failed */
 #define DAEMON_WINDOW_LOOK \

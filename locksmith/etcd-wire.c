@@ -412,7 +412,7 @@ int etcd_keepalive_parse(const char *body, size_t size, int64_t *ret_seconds)
 }
 
 /* A 64-bit id with its top bit set is no int64: it stays a text. */
-static void id_copy(const json_t *value, char *out, size_t size)
+static void text_read(const json_t *value, char *out, size_t size)
 {
         const char *text = json_string_value(value);
 
@@ -423,28 +423,85 @@ int etcd_status_parse(const char *body, size_t size, EtcdStatus *ret)
 {
         json_auto_t *root = load(body, size);
         const json_t *header = json_object_get(root, "header");
+        int64_t index = 0, applied = 0;
         EtcdStatus status = {};
 
         if (!json_is_object(header) || !json_is_string(json_object_get(root, "version"))
-            || !json_is_string(json_object_get(header, "cluster_id")))
+            || !json_is_string(json_object_get(header, "cluster_id"))
+            || read_int64(root, "raftIndex", &index) < 0
+            || read_int64(root, "raftAppliedIndex", &applied) < 0)
                 return -EBADMSG;
 
-        id_copy(json_object_get(root, "version"), status.version, sizeof(status.version));
-        id_copy(json_object_get(header, "cluster_id"), status.cluster_id,
-                sizeof(status.cluster_id));
+        text_read(json_object_get(root, "version"), status.version, sizeof(status.version));
+        text_read(json_object_get(header, "cluster_id"), status.cluster_id,
+                  sizeof(status.cluster_id));
+        text_read(json_object_get(header, "member_id"), status.member_id, sizeof(status.member_id));
         status.has_leader = json_object_get(root, "leader"); /* absent: 0, nobody */
+        status.raft_index = (uint64_t)index;
+        status.raft_applied_index = (uint64_t)applied;
         *ret = status;
         return 0;
 }
 
-int etcd_members_parse(const char *body, size_t size, size_t *ret_members)
+void etcd_members_done(EtcdMembers *members)
+{
+        for (size_t i = 0; i < members->n_members; i++) {
+                text_list_done(&members->members[i].peer_urls);
+                text_list_done(&members->members[i].client_urls);
+        }
+        free(members->members);
+        *members = (EtcdMembers) {};
+}
+
+static int urls_read(const json_t *array, TextList *ret)
+{
+        int r = 0;
+
+        if ((array && !json_is_array(array)) || json_array_size(array) > ETCD_URLS_MAX)
+                return -EBADMSG;
+        for (size_t i = 0; i < json_array_size(array) && r >= 0; i++) {
+                const char *url = json_string_value(json_array_get(array, i));
+
+                r = url ? text_list_add(ret, url) : -EBADMSG;
+        }
+        return r;
+}
+
+static int member_read(const json_t *object, EtcdMember *ret)
+{
+        int r;
+
+        if (!json_is_object(object))
+                return -EBADMSG;
+        text_read(json_object_get(object, "ID"), ret->id, sizeof(ret->id));
+        text_read(json_object_get(object, "name"), ret->name, sizeof(ret->name));
+        r = *ret->id ? read_bool(object, "isLearner", &ret->learner) : -EBADMSG;
+        if (r >= 0)
+                r = urls_read(json_object_get(object, "peerURLs"), &ret->peer_urls);
+        if (r >= 0)
+                r = urls_read(json_object_get(object, "clientURLs"), &ret->client_urls);
+        return r;
+}
+
+int etcd_members_parse(const char *body, size_t size, EtcdMembers *ret)
 {
         json_auto_t *root = load(body, size);
-        const json_t *members = json_object_get(root, "members");
+        const json_t *array = json_object_get(root, "members");
+        _cleanup_(etcd_members_done) EtcdMembers members = {};
+        int r = 0;
 
-        if (!json_is_array(members))
+        if (!json_is_array(array) || json_array_size(array) > ETCD_MEMBERS_MAX)
                 return -EBADMSG;
+        members.members = calloc(json_array_size(array) + 1, sizeof(EtcdMember));
+        if (!members.members)
+                return -ENOMEM;
 
-        *ret_members = json_array_size(members);
+        for (size_t i = 0; i < json_array_size(array) && r >= 0; i++)
+                r = member_read(json_array_get(array, i), &members.members[members.n_members++]);
+        if (r < 0)
+                return r;
+
+        *ret = members;
+        members = (EtcdMembers) {};
         return 0;
 }

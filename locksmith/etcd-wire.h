@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "base/macros.h"
+#include "base/text.h"
 
 #define ETCD_REPLY_MAX (4 * MIB)
 
@@ -89,12 +89,31 @@ typedef struct EtcdWatchLine {
         char why[ETCD_WHY_MAX];
 } EtcdWatchLine;
 
+#define ETCD_ID_MAX      24 /* decimal, with its NUL */
+#define ETCD_MEMBERS_MAX 64 /* more are refused; etcd advises 7 */
+#define ETCD_URLS_MAX    16 /* of a member; more are refused */
+
 /* What a member says about itself. */
 typedef struct EtcdStatus {
         char version[32];
-        char cluster_id[24]; /* decimal, to be compared only */
+        char cluster_id[ETCD_ID_MAX]; /* to be compared only, as the next */
+        char member_id[ETCD_ID_MAX];
         bool has_leader;
+        uint64_t raft_index, raft_applied_index; /* 0: not said */
 } EtcdStatus;
+
+/* One of a cluster, as the cluster knows it. */
+typedef struct EtcdMember {
+        char id[ETCD_ID_MAX];
+        char name[64]; /* printable */
+        TextList peer_urls, client_urls;
+        bool learner; /* it has no vote */
+} EtcdMember;
+
+typedef struct EtcdMembers {
+        EtcdMember *members;
+        size_t n_members;
+} EtcdMembers;
 
 int etcd_range_build(const EtcdRangeRequest *request, char **ret) _must_check_;
 int etcd_txn_build(const EtcdTxnRequest *request, char **ret) _must_check_;
@@ -112,7 +131,7 @@ int etcd_watch_line_parse(const char *line, size_t size, EtcdWatchLine *ret) _mu
 int etcd_token_parse(const char *body, size_t size, char **ret) _must_check_;
 int etcd_lease_parse(const char *body, size_t size, int64_t *ret) _must_check_;
 int etcd_status_parse(const char *body, size_t size, EtcdStatus *ret) _must_check_;
-int etcd_members_parse(const char *body, size_t size, size_t *ret_members) _must_check_;
+int etcd_members_parse(const char *body, size_t size, EtcdMembers *ret) _must_check_;
 /* *ret_seconds is 0 when the lease is gone. */
 int etcd_keepalive_parse(const char *body, size_t size, int64_t *ret_seconds) _must_check_;
 
@@ -124,6 +143,7 @@ void etcd_error_text(const char *body, size_t size, char why[static ETCD_WHY_MAX
  * obeys. */
 void foreign_text(const char *text, size_t size, char *out, size_t out_size);
 
+void etcd_members_done(EtcdMembers *members);
 void etcd_key_done(EtcdKey *key);
 void etcd_range_done(EtcdRange *range);
 void etcd_txn_done(EtcdTxn *txn);

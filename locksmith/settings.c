@@ -41,6 +41,14 @@ static const struct {
           { "LOCKSMITHD_REBOOT_WINDOW_LENGTH", "REBOOT_WINDOW_LENGTH" },
           offsetof(Settings, window_length),
           false },
+        { NULL,
+          { "LOCKSMITHD_LOGIN_GRACE", "REBOOT_LOGIN_GRACE" },
+          offsetof(Settings, login_grace_text),
+          false },
+        { NULL,
+          { "LOCKSMITHD_HOOK_TIME", "REBOOT_HOOK_TIME" },
+          offsetof(Settings, hook_time_text),
+          false },
         { NULL, { "REBOOT_STRATEGY" }, offsetof(Settings, strategy_text), false },
 };
 
@@ -205,6 +213,38 @@ static int settings_check_window(Settings *settings, char **ret_why)
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
+/* NULL leaves the default. */
+static int span_check(const char *name, const char *text, usec_t max, usec_t *span, char **ret_why)
+{
+        const char *why = NULL;
+        usec_t value;
+
+        if (!text)
+                return 0;
+        if (window_parse_length(text, &value, &why) >= 0 && value > max)
+                why = "it is more than a day";
+        if (!why) {
+                *span = value;
+                return 0;
+        }
+
+        return asprintf(ret_why, "%s \"%s\": %s", name, text, why) < 0 ? -ENOMEM : -EINVAL;
+}
+
+static int settings_check_spans(Settings *settings, char **ret_why)
+{
+        int r;
+
+        settings->login_grace = SETTINGS_LOGIN_GRACE;
+        settings->hook_time = SETTINGS_HOOK_TIME;
+        r = span_check("REBOOT_LOGIN_GRACE", settings->login_grace_text, SETTINGS_LOGIN_GRACE_MAX,
+                       &settings->login_grace, ret_why);
+        if (r >= 0)
+                r = span_check("REBOOT_HOOK_TIME", settings->hook_time_text, SETTINGS_HOOK_TIME_MAX,
+                               &settings->hook_time, ret_why);
+        return r;
+}
+
 int settings_read(Settings *settings, bool ctl, char **ret_why)
 {
         int r;
@@ -218,6 +258,8 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
                 r = settings_check_strategy(settings, ret_why);
         if (r >= 0)
                 r = settings_check_window(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_spans(settings, ret_why);
         return r;
 }
 

@@ -10,13 +10,19 @@
 #include "strategy.h"
 #include "window.h"
 
-#define SETTINGS_MAX 10
+#define SETTINGS_MAX 12
+
+#define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
+#define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
+#define SETTINGS_HOOK_TIME       (10 * USEC_PER_MINUTE)
+#define SETTINGS_HOOK_TIME_MAX   USEC_PER_DAY
 
 typedef struct Settings {
         char *root;  /* what is / to us, or NULL */
         char *group; /* of the lock; "" is the default group */
         char *endpoint, *ca_file, *certificate_file, *key_file, *user, *password;
         char *strategy_text, *window_start, *window_length;
+        char *login_grace_text, *hook_time_text;
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
         /* What the texts above mean. */
@@ -24,6 +30,8 @@ typedef struct Settings {
         Strategy strategy;
         Window window;
         bool has_window;
+        usec_t login_grace; /* how long users who are logged in keep a reboot up */
+        usec_t hook_time;   /* how long each hook may take */
 } Settings;
 
 /*

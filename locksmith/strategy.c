@@ -30,12 +30,34 @@ static Action next_without_reboot(Strategy strategy, const Facts *facts)
                 return ACTION_ASK_ETCD;
 
         /* A host that came back ill keeps its slot, so that the others do not follow it. */
-        if (strategy_needs_lock(strategy, facts->etcd_seen) && facts->lock == LOCK_STATE_NOT_KNOWN)
-                return facts->slot_good ? ACTION_RELEASE : ACTION_CHECK_SLOT;
+        if (strategy_needs_lock(strategy, facts->etcd_seen)
+            && facts->lock == LOCK_STATE_NOT_KNOWN) {
+                if (!facts->slot_good)
+                        return ACTION_CHECK_SLOT;
+                return facts->member_good ? ACTION_RELEASE : ACTION_CHECK_MEMBER;
+        }
 
         if (facts->update != UPDATE_DUE)
                 return ACTION_WAIT_FOR_UPDATE;
-        return facts->window_open ? ACTION_WAIT_FOR_RETRY : ACTION_WAIT_FOR_WINDOW;
+        if (!facts->window_open)
+                return ACTION_WAIT_FOR_WINDOW;
+        return strategy_may_reboot(strategy, facts) ? ACTION_WAIT_FOR_CLEARANCE
+                                                    : ACTION_WAIT_FOR_RETRY;
+}
+
+/* Everything but the rest of the host agrees. */
+static Action next_to_reboot(const Facts *facts)
+{
+        switch (facts->to_reboot) {
+        case CLEARANCE_NOT_ASKED:
+                return ACTION_DRAIN;
+        case CLEARANCE_GIVEN:
+                return ACTION_REBOOT;
+        case CLEARANCE_ASKING:
+        case CLEARANCE_REFUSED: /* the clearance to lock is taken back with it */
+                return ACTION_WAIT_FOR_DRAIN;
+        }
+        return ACTION_WAIT_FOR_DRAIN;
 }
 
 static Action next_with_lock(const Facts *facts)
@@ -47,11 +69,17 @@ static Action next_with_lock(const Facts *facts)
         case LOCK_STATE_WANTED:
                 return ACTION_WAIT_FOR_LOCK;
         case LOCK_STATE_HELD:
-                return ACTION_REBOOT;
+                return next_to_reboot(facts);
         case LOCK_STATE_RELEASING:
                 return ACTION_WAIT_FOR_RELEASE;
         }
         return ACTION_WAIT_FOR_LOCK;
+}
+
+bool strategy_may_reboot(Strategy strategy, const Facts *facts)
+{
+        return strategy != STRATEGY_OFF && facts->update == UPDATE_DUE && facts->window_open
+               && !facts->backing_off;
 }
 
 Action strategy_next(Strategy strategy, const Facts *facts)
@@ -60,12 +88,15 @@ Action strategy_next(Strategy strategy, const Facts *facts)
                 return ACTION_WAIT_FOR_REBOOT;
         if (facts->update == UPDATE_NOT_KNOWN)
                 return ACTION_WAIT_FOR_DAEMON;
-        if (strategy == STRATEGY_OFF || facts->update != UPDATE_DUE || !facts->window_open
-            || facts->backing_off)
+        if (!strategy_may_reboot(strategy, facts))
                 return next_without_reboot(strategy, facts);
 
         if (must_ask_etcd(strategy, facts))
                 return ACTION_ASK_ETCD;
+        if (facts->to_lock == CLEARANCE_NOT_ASKED)
+                return ACTION_ASK_CLEARANCE;
+        if (facts->to_lock != CLEARANCE_GIVEN)
+                return next_without_reboot(strategy, facts);
         return strategy_needs_lock(strategy, facts->etcd_seen) ? next_with_lock(facts)
-                                                               : ACTION_REBOOT;
+                                                               : next_to_reboot(facts);
 }

@@ -34,32 +34,50 @@ typedef enum LockState {
         LOCK_STATE_RELEASING,
 } LockState;
 
+/* A round of questions to all who have a say besides the lock, see clearance.h. */
+typedef enum ClearanceState {
+        CLEARANCE_NOT_ASKED,
+        CLEARANCE_ASKING,
+        CLEARANCE_GIVEN,
+        CLEARANCE_REFUSED,
+} ClearanceState;
+
 typedef struct Facts {
         UpdateState update;
         LockState lock;
-        bool window_open; /* a reboot is allowed at this time of the day */
-        bool slot_good;   /* what runs was found healthy */
-        bool etcd_seen;   /* an etcd has answered on this host, at any time */
-        bool etcd_asked;  /* it was asked for this purpose, without an answer */
-        bool backing_off; /* a reboot was refused a short while ago */
-        bool rebooting;   /* the reboot was asked for, and not refused so far */
+        ClearanceState to_lock, to_reboot; /* before the lock is taken; while it is held */
+        bool window_open;                  /* a reboot is allowed at this time of the day */
+        bool slot_good;                    /* what runs was found healthy */
+        bool member_good;                  /* so was the member of etcd here, if there is one */
+        bool etcd_seen;                    /* an etcd has answered on this host, at any time */
+        bool etcd_asked;                   /* it was asked for this purpose, without an answer */
+        bool backing_off;                  /* a reboot was refused a short while ago */
+        bool rebooting;                    /* the reboot was asked for, and not refused so far */
 } Facts;
 
 typedef enum Action {
         ACTION_WAIT_FOR_DAEMON, /* the update daemon is to answer */
         ACTION_WAIT_FOR_UPDATE,
         ACTION_WAIT_FOR_WINDOW,
-        ACTION_WAIT_FOR_LOCK,    /* being taken */
-        ACTION_WAIT_FOR_RELEASE, /* being given back */
+        ACTION_WAIT_FOR_CLEARANCE, /* to take the lock */
+        ACTION_WAIT_FOR_LOCK,      /* being taken */
+        ACTION_WAIT_FOR_DRAIN,     /* with the lock */
+        ACTION_WAIT_FOR_RELEASE,   /* being given back */
         ACTION_WAIT_FOR_RETRY,
         ACTION_WAIT_FOR_REBOOT,
-        ACTION_CHECK_SLOT, /* ask whether what runs is good */
-        ACTION_ASK_ETCD,   /* find out whether there is one */
+        ACTION_CHECK_SLOT,   /* ask whether what runs is good */
+        ACTION_CHECK_MEMBER, /* ask whether the member of etcd here is well */
+        ACTION_ASK_ETCD,     /* find out whether there is one */
+        ACTION_ASK_CLEARANCE,
         ACTION_TAKE,
+        ACTION_DRAIN, /* the clearance to reboot, which empties the host */
         ACTION_RELEASE,
         ACTION_REBOOT,
         _ACTION_MAX,
 } Action;
+
+/* May a reboot be prepared now? If not, what was agreed about it before counts no longer. */
+bool strategy_may_reboot(Strategy strategy, const Facts *facts);
 
 Action strategy_next(Strategy strategy, const Facts *facts);
 

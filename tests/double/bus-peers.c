@@ -7,6 +7,8 @@
  *   good yes|no     its property RunningSlotGood
  *   refuse TEXT     Reboot is refused with this text from now on
  *   accept          and accepted again
+ *   inhibitor WHO   WHO blocks shutdowns; without WHO nobody does
+ *   user NAME       is logged in; without NAME nobody is
  *   leave, return   the update daemon gives up its name, or takes it again
  *
  * Reboot calls are written to standard output, one line each.
@@ -24,7 +26,8 @@ typedef struct Peers {
         sd_bus *bus;
         char status[64];
         bool good;
-        char refusal[LINE_MAX_BYTES]; /* "" : reboots are accepted */
+        char refusal[LINE_MAX_BYTES];                         /* "" : reboots are accepted */
+        char inhibitor[LINE_MAX_BYTES], user[LINE_MAX_BYTES]; /* "": none */
         char line[LINE_MAX_BYTES];
         size_t n_line;
 } Peers;
@@ -63,10 +66,31 @@ static int method_reboot(sd_bus_message *message, void *userdata, sd_bus_error *
         return sd_bus_reply_method_return(message, NULL);
 }
 
-static int method_list_inhibitors(sd_bus_message *message, _unused_ void *userdata,
+/* One that delays is always there, as on every host with a network manager. */
+static int method_list_inhibitors(sd_bus_message *message, void *userdata,
                                   _unused_ sd_bus_error *error)
 {
-        return sd_bus_reply_method_return(message, "a(ssssuu)", 0);
+        Peers *peers = userdata;
+
+        if (*peers->inhibitor)
+                return sd_bus_reply_method_return(message, "a(ssssuu)", 2, "sleep:shutdown", "net",
+                                                  "it says good-bye", "delay", 0U, 1U,
+                                                  "shutdown:sleep", peers->inhibitor,
+                                                  "it is not done yet", "block", 0U, 2U);
+        return sd_bus_reply_method_return(message, "a(ssssuu)", 2, "sleep:shutdown", "net",
+                                          "it says good-bye", "delay", 0U, 1U, "idle", "player",
+                                          "music", "block", 0U, 2U);
+}
+
+static int method_list_sessions(sd_bus_message *message, void *userdata,
+                                _unused_ sd_bus_error *error)
+{
+        Peers *peers = userdata;
+
+        if (*peers->user)
+                return sd_bus_reply_method_return(message, "a(susso)", 1, "c1", 1000U, peers->user,
+                                                  "seat0", "/org/freedesktop/login1/session/c1");
+        return sd_bus_reply_method_return(message, "a(susso)", 0);
 }
 
 static const sd_bus_vtable update_vtable[] = {
@@ -86,8 +110,16 @@ static const sd_bus_vtable login_vtable[] = {
         SD_BUS_METHOD("Reboot", "b", "", method_reboot, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListInhibitors", "", "a(ssssuu)", method_list_inhibitors,
                       SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListSessions", "", "a(susso)", method_list_sessions,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
+
+/* A test's words are short enough. */
+static int text_take(char target[static LINE_MAX_BYTES], const char *text)
+{
+        return snprintf(target, LINE_MAX_BYTES, "%s", text) < 0 ? -EINVAL : 0;
+}
 
 static int status_set(Peers *peers, const char *word, bool tell)
 {
@@ -111,8 +143,11 @@ static int line_obey(Peers *peers)
         if ((rest = after_prefix(peers->line, "good ")))
                 return text_to_bool(rest, &peers->good);
         if ((rest = after_prefix(peers->line, "refuse ")))
-                return snprintf(peers->refusal, sizeof(peers->refusal), "%s", rest) < 0 ? -EINVAL
-                                                                                        : 0;
+                return text_take(peers->refusal, rest);
+        if ((rest = after_prefix(peers->line, "inhibitor")))
+                return text_take(peers->inhibitor, rest + strspn(rest, " "));
+        if ((rest = after_prefix(peers->line, "user")))
+                return text_take(peers->user, rest + strspn(rest, " "));
         if (streq(peers->line, "accept"))
                 return *peers->refusal = 0;
         if (streq(peers->line, "leave"))

@@ -168,7 +168,6 @@ static void test_a_member_tells_its_cluster_and_whether_it_has_a_leader(_unused_
         static const char *const bad[] = { "{}", "x", "{\"header\":{},\"version\":\"3\"}",
                                            "{\"header\":{\"cluster_id\":\"1\"}}" };
         EtcdStatus status;
-        size_t n;
 
         assert_int_equal(etcd_status_parse(alone, strlen(alone), &status), 0);
         assert_string_equal(status.cluster_id, "14841639068965178418");
@@ -177,12 +176,32 @@ static void test_a_member_tells_its_cluster_and_whether_it_has_a_leader(_unused_
         assert_true(status.has_leader);
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 assert_int_equal(etcd_status_parse(bad[i], strlen(bad[i]), &status), -EBADMSG);
-        assert_int_equal(
-                etcd_members_parse("{\"members\":[{},{}]}", strlen("{\"members\":[{},{}]}"), &n),
-                0);
-        assert_int_equal(n, 2);
-        assert_int_equal(etcd_members_parse("{\"members\":2}", strlen("{\"members\":2}"), &n),
-                         -EBADMSG);
+}
+
+static void test_the_members_of_a_cluster_are_read(_unused_ void **state)
+{
+        static const char text[] =
+                "{\"header\":{},\"members\":[{\"ID\":\"18446744073709551615\",\"name\":\"a\","
+                "\"peerURLs\":[\"http://192.0.2.1:2380\"],\"clientURLs\":[\"http://192.0.2.1:2379\"]},"
+                "{\"ID\":\"7\",\"peerURLs\":[\"http://192.0.2.2:2380\"],\"isLearner\":true}]}";
+        EtcdMembers members;
+
+        assert_int_equal(etcd_members_parse(text, strlen(text), &members), 0);
+        assert_int_equal(members.n_members, 2);
+        assert_string_equal(members.members[0].id, "18446744073709551615");
+        assert_string_equal(members.members[0].client_urls.items[0], "http://192.0.2.1:2379");
+        assert_false(members.members[0].learner);
+        assert_string_equal(members.members[1].name, "");
+        assert_true(members.members[1].learner);
+        assert_int_equal(members.members[1].client_urls.n_items, 0);
+        etcd_members_done(&members);
+}
+
+static int parse_members(const char *data, size_t size)
+{
+        EtcdMembers members;
+
+        return etcd_members_parse(data, size, &members);
 }
 
 static void test_leases_and_their_ends_are_read(_unused_ void **state)
@@ -227,6 +246,7 @@ static int parse_watch(const char *data, size_t size)
 static void test_answers_that_are_none_are_refused(_unused_ void **state)
 {
         bad_files_refused("etcd-range", -EBADMSG, parse_range);
+        bad_files_refused("etcd-members", -EBADMSG, parse_members);
         bad_files_refused("etcd-txn", -EBADMSG, parse_txn);
         bad_files_refused("etcd-watch", -EBADMSG, parse_watch);
 }
@@ -241,6 +261,7 @@ int main(void)
                 cmocka_unit_test(test_errors_are_told_in_one_line_that_no_terminal_obeys),
                 cmocka_unit_test(test_a_token_can_not_smuggle_headers),
                 cmocka_unit_test(test_a_member_tells_its_cluster_and_whether_it_has_a_leader),
+                cmocka_unit_test(test_the_members_of_a_cluster_are_read),
                 cmocka_unit_test(test_leases_and_their_ends_are_read),
                 cmocka_unit_test(test_answers_that_are_none_are_refused),
         };

@@ -5,6 +5,8 @@
 #define R STRATEGY_REBOOT
 #define B STRATEGY_BEST_EFFORT
 
+#define CLEARED .to_lock = CLEARANCE_GIVEN
+
 static const struct {
         Strategy strategy;
         Facts facts;
@@ -14,25 +16,72 @@ static const struct {
 
         /* after the boot: the old lock goes only when what runs is good */
         { L, { .update = UPDATE_NONE, .window_open = true }, ACTION_CHECK_SLOT },
-        { L, { .update = UPDATE_NONE, .slot_good = true }, ACTION_RELEASE },
+        { L, { .update = UPDATE_NONE, .slot_good = true }, ACTION_CHECK_MEMBER },
+        { L, { .update = UPDATE_NONE, .member_good = true }, ACTION_CHECK_SLOT },
+        { L, { .update = UPDATE_NONE, .slot_good = true, .member_good = true }, ACTION_RELEASE },
         { L, { .update = UPDATE_NONE, .lock = LOCK_STATE_RELEASING }, ACTION_WAIT_FOR_RELEASE },
         { L, { .update = UPDATE_NONE, .lock = LOCK_STATE_FREE }, ACTION_WAIT_FOR_UPDATE },
         { R, { .update = UPDATE_NONE }, ACTION_WAIT_FOR_UPDATE },
 
         /* due */
-        { R, { .update = UPDATE_DUE, .window_open = true }, ACTION_REBOOT },
+        { R, { .update = UPDATE_DUE, .window_open = true }, ACTION_ASK_CLEARANCE },
+        { R,
+          { .update = UPDATE_DUE, .window_open = true, .to_lock = CLEARANCE_ASKING },
+          ACTION_WAIT_FOR_CLEARANCE },
+        { R, { .update = UPDATE_DUE, .window_open = true, CLEARED }, ACTION_DRAIN },
+        { R,
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .to_reboot = CLEARANCE_GIVEN },
+          ACTION_REBOOT },
         { R, { .update = UPDATE_DUE }, ACTION_WAIT_FOR_WINDOW },
-        { L, { .update = UPDATE_DUE, .window_open = true }, ACTION_TAKE },
-        { L, { .update = UPDATE_DUE, .window_open = true, .lock = LOCK_STATE_FREE }, ACTION_TAKE },
+        { L, { .update = UPDATE_DUE, .window_open = true }, ACTION_ASK_CLEARANCE },
+        { L, { .update = UPDATE_DUE, .window_open = true, CLEARED }, ACTION_TAKE },
         { L,
-          { .update = UPDATE_DUE, .window_open = true, .lock = LOCK_STATE_WANTED },
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .lock = LOCK_STATE_FREE },
+          ACTION_TAKE },
+        { L,
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .lock = LOCK_STATE_WANTED },
           ACTION_WAIT_FOR_LOCK },
         { L,
-          { .update = UPDATE_DUE, .window_open = true, .lock = LOCK_STATE_RELEASING },
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .lock = LOCK_STATE_RELEASING },
           ACTION_WAIT_FOR_RELEASE },
         { L,
-          { .update = UPDATE_DUE, .window_open = true, .lock = LOCK_STATE_HELD },
+          { .update = UPDATE_DUE, .window_open = true, CLEARED, .lock = LOCK_STATE_HELD },
+          ACTION_DRAIN },
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            CLEARED,
+            .to_reboot = CLEARANCE_ASKING,
+            .lock = LOCK_STATE_HELD },
+          ACTION_WAIT_FOR_DRAIN },
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            CLEARED,
+            .to_reboot = CLEARANCE_GIVEN,
+            .lock = LOCK_STATE_HELD },
           ACTION_REBOOT },
+
+        /* somebody does not agree: the lock is never held for that */
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            .to_lock = CLEARANCE_REFUSED,
+            .lock = LOCK_STATE_HELD },
+          ACTION_RELEASE },
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            .to_lock = CLEARANCE_REFUSED,
+            .lock = LOCK_STATE_FREE },
+          ACTION_WAIT_FOR_CLEARANCE },
+        { L,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            .to_lock = CLEARANCE_ASKING,
+            .slot_good = true,
+            .member_good = true },
+          ACTION_RELEASE },
 
         /* the window closes in between, the update is gone, the reboot was refused: never
            keep it for nothing */
@@ -56,7 +105,7 @@ static const struct {
 
         /* closed window at the start, with a lock that may be ours: as after a boot */
         { L, { .update = UPDATE_DUE }, ACTION_CHECK_SLOT },
-        { L, { .update = UPDATE_DUE, .slot_good = true }, ACTION_RELEASE },
+        { L, { .update = UPDATE_DUE, .slot_good = true, .member_good = true }, ACTION_RELEASE },
         { L, { .update = UPDATE_DUE, .lock = LOCK_STATE_FREE }, ACTION_WAIT_FOR_WINDOW },
 
         /* on its way */
@@ -68,9 +117,15 @@ static const struct {
         { B, { .update = UPDATE_NONE }, ACTION_ASK_ETCD },
         { B, { .update = UPDATE_NONE, .etcd_asked = true }, ACTION_WAIT_FOR_UPDATE },
         { B, { .update = UPDATE_DUE, .window_open = true }, ACTION_ASK_ETCD },
-        { B, { .update = UPDATE_DUE, .window_open = true, .etcd_asked = true }, ACTION_REBOOT },
         { B,
-          { .update = UPDATE_DUE, .window_open = true, .etcd_asked = true, .etcd_seen = true },
+          { .update = UPDATE_DUE, .window_open = true, .etcd_asked = true, CLEARED },
+          ACTION_DRAIN },
+        { B,
+          { .update = UPDATE_DUE,
+            .window_open = true,
+            .etcd_asked = true,
+            .etcd_seen = true,
+            CLEARED },
           ACTION_TAKE },
         { B, { .update = UPDATE_NONE, .etcd_seen = true }, ACTION_CHECK_SLOT },
 

@@ -1,0 +1,29 @@
+/*
+ * The guard of the etcd cluster that this host may be a member of: nobody goes down when that would
+ * cost the quorum, and nobody who came back gives the lock away before the member is well again.
+ */
+#pragma once
+
+#include "cluster.h"
+
+#define GUARD_MEMBER_FILE "/var/lib/updated/etcd-member" /* the ids that ran here, a line each */
+#define GUARD_WHY_MAX     512
+
+typedef enum GuardKind {
+        GUARD_LEAVE,  /* may this host go down? */
+        GUARD_RETURN, /* is its member back? */
+} GuardKind;
+
+typedef struct Guard Guard;
+
+/* why says in both cases what was found, for people. */
+typedef void (*GuardOnDone)(bool agrees, const char *why, void *userdata);
+
+/*
+ * Asks all members. With remember, a host that may leave notes which members run here: after the
+ * boot they are known even when their addresses are not the same any more. settings is borrowed for
+ * as long as it lasts. Calls back from the event loop, never from here.
+ */
+int guard_ask(Session *session, const Settings *settings, GuardKind kind, bool remember,
+              GuardOnDone on_done, void *userdata, Guard **ret) _must_check_;
+Guard *guard_cancel(Guard *guard); /* returns NULL; NULL is fine */

@@ -1,0 +1,31 @@
+/*
+ * What logind knows that a reboot has to mind: inhibitors, and who is logged in.
+ */
+#pragma once
+
+#include "base/text.h"
+#include "reboot.h"
+
+#define LOGIN_TEXT_MAX 256
+
+/* The calls; handler gets the reply. */
+int login_list_inhibitors_async(sd_bus *bus, sd_bus_slot **ret, sd_bus_message_handler_t handler,
+                                void *userdata) _must_check_;
+int login_list_sessions_async(sd_bus *bus, sd_bus_slot **ret, sd_bus_message_handler_t handler,
+                              void *userdata) _must_check_;
+
+/* The same for command line tools; block. The caller unrefs *ret. */
+int login_list_inhibitors(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret) _must_check_;
+int login_list_sessions(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret) _must_check_;
+
+/*
+ * Reads the reply: how many inhibitors block a shutdown, the first of them as "who (why)" in *text.
+ * -EBADMSG when it is of another form, the error of the call when it is one. Delaying inhibitors do
+ * not count, logind itself waits for these.
+ */
+int login_read_inhibitors(sd_bus_message *reply, size_t *ret_blocking,
+                          char text[static LOGIN_TEXT_MAX]) _must_check_;
+
+/* How many are logged in, and the names of the first of them in *text. The same returns. */
+int login_read_sessions(sd_bus_message *reply, size_t *ret_sessions,
+                        char text[static LOGIN_TEXT_MAX]) _must_check_;

@@ -1,0 +1,144 @@
+#!/bin/bash
+# Who has a say in a reboot besides the lock: inhibitors, users, the administrator's hooks. Nobody's no is waited for
+# with the lock in hand.
+# shellcheck source=tests/integration/lib.sh
+. "$SLUICE_SOURCE/tests/integration/lib.sh"
+# shellcheck source=tests/integration/lock-lib.sh
+. "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
+
+command -v etcd etcdctl dbus-daemon >/dev/null || skip_all "etcd-server, etcd-client and dbus are needed"
+etcd_start main
+
+# wall(1) of this test writes down what users would read
+mkdir "$scratch/bin"
+printf '#!/bin/sh\necho "$1" >>%s\n' "$scratch/wall" >"$scratch/bin/wall"
+chmod +x "$scratch/bin/wall"
+export PATH=$scratch/bin:$PATH
+touch "$scratch/wall"
+
+# hook HOST DIRECTORY NAME: the program on stdin
+hook() {
+    mkdir -p "$scratch/$1/etc/sluice/$2"
+    cat >"$scratch/$1/etc/sluice/$2/$3"
+    chmod +x "$scratch/$1/etc/sluice/$2/$3"
+}
+explain() { REBOOT_STRATEGY=etcd-lock DBUS_SYSTEM_BUS_ADDRESS="unix:path=$scratch/$1.bus" "$ctl" --endpoint "$etcd_main" --root "$scratch/$1" explain; }
+settled() { [ "$("$ctl" --endpoint "$etcd_main" --json status | python3 -c 'import json, sys; s = json.load(sys.stdin); print(len(s["holders"]) + len(s["queue"]))')" = 0 ]; }
+# revision of the lock's key: it is another one when somebody has held the lock in between
+revision() { ETCDCTL_API=3 etcdctl --endpoints "$etcd_main" get -w json "$key" | grep -o '"mod_revision":[0-9]*'; }
+
+refuses "a grace that is none is refused at start" 1 'REBOOT_LOGIN_GRACE "soon"' \
+    env REBOOT_LOGIN_GRACE=soon "$daemon" --root "$scratch"
+refuses "so is a time for hooks of more than a day" 1 'REBOOT_HOOK_TIME "25h": it is more than a day' \
+    env REBOOT_HOOK_TIME=25h "$daemon" --root "$scratch"
+
+# Inhibitors
+"$ctl" --endpoint "$etcd_main" lock first && "$ctl" --endpoint "$etcd_main" unlock first
+bus_start a
+peers a "inhibitor backup of the disk"
+peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+before=$(revision)
+host_start a REBOOT_STRATEGY=etcd-lock REBOOT_LOGIN_GRACE=3s REBOOT_HOOK_TIME=3s
+a=$started
+becomes "an inhibitor keeps the reboot back, and the reason is told" 10 reason_is a "an inhibitor blocks it: backup of the disk: it is not done yet"
+prints "explain shows it" "^inhibitors +closed +1 block a shutdown: backup of the disk" explain a
+same "the lock was not even taken for it" "$(revision)" "$before"
+settled && pass "and nobody is in the queue" || fail "and nobody is in the queue"
+
+# Checks
+hook a pre-reboot.d 20-fails <<'EOF'
+#!/bin/sh
+echo "the disk $SLUICE_TO_VERSION is full"
+exit 3
+EOF
+hook a pre-reboot.d 10-first <<'EOF'
+#!/bin/sh
+printf 'checking\nwith \033[1mcolours\n'
+[ -z "${LOCKSMITHD_ENDPOINT-}" ]
+EOF
+hook a pre-reboot.d 15-backup~ <<'EOF'
+#!/bin/sh
+exit 1
+EOF
+prints "explain counts the checks, and does not run them" "^pre-reboot +unknown +2 programs in /etc/sluice/pre-reboot.d" explain a
+peers a inhibitor
+becomes "a check that fails keeps the reboot back, with its last words" 20 \
+    reason_is a "/etc/sluice/pre-reboot.d/20-fails: exit status 3: the disk 2.0.0 is full"
+becomes "what hooks print is logged by line, and obeyed by no terminal" 5 logged a "10-first: with \?\[1mcolours$"
+same "the lock was not even taken for it" "$(revision)" "$before"
+hook a pre-reboot.d 20-fails <<'EOF'
+#!/bin/sh
+sleep 60 & sleep 60
+EOF
+becomes "a check that takes too long is ended" 30 reason_is a "20-fails: it took longer than 3.0 s"
+called a 1 && fail "so far nobody asked for a reboot" "$scratch/a.calls" || pass "so far nobody asked for a reboot"
+host_stop $a
+rm "$scratch/a/etc/sluice/pre-reboot.d/20-fails"
+
+# Users
+peers a "user core"
+host_start a REBOOT_STRATEGY=etcd-lock REBOOT_LOGIN_GRACE=3s REBOOT_HOOK_TIME=3s
+a=$started
+becomes "users who are logged in are waited for" 10 reason_is a "users are logged in \(core\), who have 3.0 s left"
+settled && pass "without the lock" || fail "without the lock"
+REBOOT_LOGIN_GRACE=3s prints "explain shows them" "^users +closed +1 sessions \(core\): they are warned 3.0 s before" explain a
+becomes "for that time only" 10 called a 1
+same "and they were told" "$(cat "$scratch/wall")" $'This host reboots in 3.0 s into version 2.0.0.\nThis host reboots now into version 2.0.0.'
+kill -9 $a; wait $a 2>/dev/null
+: >"$scratch/wall"
+peers a user
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "with nobody logged in there is no waiting" 10 called a 2
+[ -s "$scratch/wall" ] && fail "and nobody is told" "$scratch/wall" || pass "and nobody is told"
+kill -9 $a; wait $a 2>/dev/null
+peers a "user core"
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "in the 5 minutes that are usual" 10 reason_is a "who have 5 min"
+peers a "status UPDATE_STATUS_IDLE"
+becomes "an update that is taken back ends the waiting" 10 state_is a running
+becomes "and the lock is not ours" 5 settled
+host_stop $a
+called a 3 && fail "nobody asked for a reboot" "$scratch/a.calls" || pass "nobody asked for a reboot"
+peers a user
+
+# Draining
+hook a drain.d 50-move <<EOF
+#!/bin/sh
+"$ctl" --endpoint "$etcd_main" status >"$scratch/while-draining"
+exit \$(cat "$scratch/drain-status")
+EOF
+echo 1 >"$scratch/drain-status"
+peers a "silent UPDATE_STATUS_UPDATED_NEED_REBOOT"
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "drain.d that fails keeps the reboot back" 10 reason_is a "/etc/sluice/drain.d/50-move: exit status 1"
+grep -qx host-a "$scratch/while-draining" && pass "it ran with the lock in hand" || fail "it ran with the lock in hand" "$scratch/while-draining"
+becomes "and gives the lock back" 5 settled
+called a 3 && fail "nobody asked for a reboot" "$scratch/a.calls" || pass "nobody asked for a reboot"
+prints "explain shows the hooks" "^drain +unknown +1 programs in /etc/sluice/drain.d" explain a
+echo 0 >"$scratch/drain-status"
+becomes "when it works the reboot is asked for" 20 called a 3
+kill -9 $a; wait $a 2>/dev/null
+"$ctl" --endpoint "$etcd_main" unlock host-a
+
+# The window closes while the host drains
+hook a drain.d 50-move <<EOF
+#!/bin/sh
+echo \$\$ >"$scratch/draining"
+sleep 60
+EOF
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "the host drains" 10 test -e "$scratch/draining"
+peers a "status UPDATE_STATUS_IDLE"
+becomes "when there is no reboot any more, the lock goes back at once" 5 settled
+kill -0 "$(cat "$scratch/draining")" 2>/dev/null && fail "and the hook has ended" || pass "and the hook has ended"
+rm "$scratch/draining"
+peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+becomes "it drains again" 10 test -e "$scratch/draining"
+host_stop $a
+becomes "SIGTERM while it drains gives the lock back" 5 settled
+called a 4 && fail "nobody asked for a reboot" "$scratch/a.calls" || pass "nobody asked for a reboot"
+done_testing
