@@ -104,8 +104,7 @@ static const struct {
         { "MINIMUM_VERSION", set_minimum, offsetof(Config, minimum_version) },
         { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
         { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
-        { "REBOOT_STRATEGY", set_nothing, 0 }, /* locksmithd's */
-        { "REBOOT_WINDOW_", set_nothing, 0 },  /* the same, all that begin so */
+        { "REBOOT_", set_nothing, 0 }, /* locksmithd's, all that begin so */
         { "LOCKSMITHD_", set_nothing, 0 },
 };
 
