@@ -8,6 +8,7 @@
 #include "state.h"
 
 #define STATE_FORMAT "1"
+#define STATE_CHECK  "CHECK="
 #define STATE_MODE   0644 /* nothing in it is secret */
 
 static const struct {
@@ -55,14 +56,53 @@ static int state_take(const EnvFile *file, State *state)
         return 0;
 }
 
+/* FNV-1a: differs after every change of one byte. Against accidents; who may write the file may compute it. */
+static uint64_t state_checksum(const char *text, size_t size)
+{
+        uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+        for (size_t i = 0; i < size; i++)
+                sum = (sum ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+        return sum;
+}
+
+/* The last line is the checksum of those above it: a file that lost its end, or a bit, is no state. */
+static int state_read_text(const char *root, char **ret)
+{
+        _cleanup_free_ char *text = NULL, *wanted = NULL;
+        const char *check = NULL;
+        int r;
+
+        r = file_read(root, STATE_PATH, IO_SMALL_FILE_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        for (const char *found = strstr(text, "\n" STATE_CHECK); found;
+             found = strstr(check, "\n" STATE_CHECK))
+                check = found + 1;
+        if (!check)
+                return -EBADMSG;
+        if (asprintf(&wanted, STATE_CHECK "%016llx\n",
+                     (unsigned long long)state_checksum(text, (size_t)(check - text)))
+            < 0)
+                return -ENOMEM;
+        if (!streq(check, wanted))
+                return -EBADMSG;
+
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
 int state_read(const char *root, State *ret)
 {
         _cleanup_(env_file_done) EnvFile file = {};
         _cleanup_(state_done) State state = {};
+        _cleanup_free_ char *text = NULL;
         const char *format;
         int r;
 
-        r = env_file_read(root, STATE_PATH, env_file_log, NULL, &file);
+        r = state_read_text(root, &text);
+        if (r >= 0)
+                r = env_file_parse(STATE_PATH, text, env_file_log, NULL, &file);
         if (r == -ENOMEM)
                 return r;
         if (r < 0 && r != -ENOENT)
@@ -96,6 +136,9 @@ int state_write(const char *root, const State *state)
                 if (value)
                         r = buffer_appendf(&text, "%s=\"%s\"\n", state_keys[i].key, value);
         }
+        if (r >= 0)
+                r = buffer_appendf(&text, STATE_CHECK "%016llx\n",
+                                   (unsigned long long)state_checksum(text.data, text.size));
         if (r < 0)
                 return r;
 

@@ -1,6 +1,6 @@
 /*
  * What survives a restart of the daemon and a reboot of the host: one file in /var/lib/updated, outside the
- * slots, replaced atomically.
+ * slots, replaced atomically, with a checksum in its last line.
  */
 #pragma once
 
@@ -24,7 +24,7 @@ typedef struct State {
         char *paused;          /* not NULL: the schedule asks nobody */
 } State;
 
-/* A file that is missing, unreadable or of another format gives an empty state; what is wrong is logged. */
+/* A file that is missing, unreadable, damaged or of another format gives an empty state; what is wrong is logged. */
 int state_read(const char *root, State *ret) _must_check_;
 int state_write(const char *root, const State *state) _must_check_;
 void state_done(State *state);

@@ -2,6 +2,8 @@
  * Every call of a run fails once, in every way in which it can: the run ends well or says why it did not, the
  * media are as they have to be, also when the power goes at any moment of it, and the next run comes to its end.
  */
+#include <sys/wait.h>
+
 #include "crash/check.h"
 #include "crash/host.h"
 #include "crash/peers.h"
@@ -161,6 +163,48 @@ static char *way_violation(const Life *life, size_t way, unsigned *ret_runs)
         return text;
 }
 
+/* P5: the daemon is killed, and the system runs on. Nothing is lost but what it had in mind. */
+static char *kill_violation(const Life *life, unsigned long n)
+{
+        const Failure failure = { FAILURE_KILL, 0, n };
+        World left, complete = {};
+        char *why;
+        pid_t pid;
+        int status;
+
+        (void)fflush(NULL);
+        pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) {
+                Session session;
+
+                life_run(life, &failure, &session);
+                _exit(EXIT_SUCCESS);
+        }
+        CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+
+        world_copy(&life->world, false, &left);
+        left.n_names = 0; /* its files are as the daemon left them: the disk is what is judged */
+        scene_disk(&left);
+        why = world_violation(&left, &complete);
+        left.n_names = life->world.n_names;
+        world_done(&left);
+        if (!why)
+                (void)host_converge_restarted(scene_root(), release_get(RELEASE_WANTED), &why);
+        return why;
+}
+
+static void life_kill(const Life *life)
+{
+        unsigned long stride = scene_is_full() ? 1 : STRIDE_SAMPLE;
+        _cleanup_free_ char *name = NULL, *violation = NULL;
+
+        for (unsigned long n = 1; n <= life->n_calls && !violation; n += stride)
+                violation = kill_violation(life, n);
+        CHECK(asprintf(&name, "%s, the daemon is killed before a call", life->name) > 0);
+        scene_case(name, violation);
+}
+
 static void life_test(const Life *life)
 {
         for (size_t i = 0; i < ELEMENTSOF(ways); i++) {
@@ -172,6 +216,7 @@ static void life_test(const Life *life)
                 scene_case(name, violation);
                 printf("# %u runs, of %lu calls each\n", n_runs, life->n_calls);
         }
+        life_kill(life);
 }
 
 /* What the first life leaves is what the second one finds. */

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "crash/check.h"
@@ -42,6 +43,8 @@ static bool call_fails(const char *name)
         recorder.calls = realloc(recorder.calls, (recorder.n_calls + 1) * sizeof(char *));
         CHECK(recorder.calls);
         recorder.calls[recorder.n_calls++] = name;
+        if (recorder.n_calls == failure->at && failure->kind == FAILURE_KILL)
+                (void)raise(SIGKILL);
         return recorder.n_calls == failure->at
                && (failure->kind == FAILURE_ERROR || failure->kind == FAILURE_LOST);
 }

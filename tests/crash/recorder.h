@@ -29,6 +29,7 @@ typedef enum FailureKind {
         FAILURE_SHORT, /* read and write calls do half of it */
         FAILURE_LOST, /* as FAILURE_ERROR; an fsync of the disk loses what it should have written */
         FAILURE_FLIP, /* one bit of what is written changes silently */
+        FAILURE_KILL, /* the process dies before the call */
 } FailureKind;
 
 typedef struct Failure {
