@@ -182,6 +182,16 @@ int attempt_prepare(Attempt *attempt)
         return 1;
 }
 
+static int attempt_set_transport(Attempt *attempt)
+{
+        const Transport *transport = &attempt->context.config->transport;
+
+        if (transport->broken)
+                return update_failure_set(&attempt->failure, -ENOKEY, UPDATE_ERROR_SETTINGS, "%s",
+                                          transport->broken);
+        return transport_copy(transport, &attempt->plan.transport);
+}
+
 int attempt_fetch(Attempt *attempt)
 {
         const WorkerHooks hooks = {
@@ -198,6 +208,9 @@ int attempt_fetch(Attempt *attempt)
         if (r < 0)
                 return r;
         attempt_set_times(attempt);
+        r = attempt_set_transport(attempt);
+        if (r < 0)
+                return r;
         r = update_plan_print(&attempt->plan, &plan);
         if (r < 0)
                 return r;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/time-util.h"
+#include "transport.h"
 
 #define CONFIG_SERVER_DEFAULT   "https://public.update.flatcar-linux.net/v1/update/"
 #define CONFIG_GROUP_DEFAULT    "stable"
@@ -18,6 +19,7 @@ typedef struct Config {
         char *machine_alias;
         char *disk;            /* NULL: the disk of the running slot */
         char *worker_user;     /* "": the worker keeps the daemon's user */
+        Transport transport;   /* with the files that it names */
         bool downgrade;        /* DOWNGRADE=allow */
         char *minimum_version; /* "": none */
         usec_t check_first;

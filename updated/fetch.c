@@ -256,6 +256,12 @@ static void fetch_judge_status(Fetch *fetch, const HttpResult *result)
                 fetch_next_url(fetch);
 }
 
+/* It will be refused again: a certificate, a redirect to where we do not go, or in a circle. */
+static bool result_is_final(const HttpResult *result)
+{
+        return result->tls || result->error == -EPROTONOSUPPORT || result->error == -ELOOP;
+}
+
 static void on_done(const HttpResult *result, void *userdata)
 {
         Fetch *fetch = userdata;
@@ -281,7 +287,10 @@ static void on_done(const HttpResult *result, void *userdata)
                                  fetch->stale         ? "the file changed, or can not be resumed"
                                  : result->error == 0 ? "the connection ended early"
                                                       : result->detail);
-                fetch_broken(fetch, result);
+                if (result_is_final(result))
+                        fetch_next_url(fetch);
+                else
+                        fetch_broken(fetch, result);
         }
 }
 
@@ -309,6 +318,9 @@ static int fetch_request(Fetch *fetch)
                         return r;
         }
 
+        r = transport_apply(&fetch->plan->transport, parameters.url, true, &parameters);
+        if (r < 0)
+                return r;
         return http_start(fetch->http, &parameters, &fetch->request);
 }
 

@@ -55,7 +55,8 @@ int manager_read_settings(Manager *manager)
         host_done(&manager->host);
         manager->host = host;
 
-        return reporter_set_server(manager->reporter, manager->config.server);
+        return reporter_set_server(manager->reporter, manager->config.server,
+                                   &manager->config.transport);
 }
 
 int manager_set_report(Manager *manager, UpdateStatus status, const char *version, uint64_t size)
