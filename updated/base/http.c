@@ -252,7 +252,7 @@ static size_t on_curl_header(char *data, size_t size, size_t n, void *userdata)
                 r = header_keep(line, "content-type", &request->content_type);
 
         if (r < 0) {
-                request->result.error = r;
+                request->result.error = r == -EFBIG ? -EMSGSIZE : r; /* not the body's fault */
                 return 0;
         }
         return size;

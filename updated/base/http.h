@@ -20,8 +20,8 @@ typedef struct HttpRequest HttpRequest;
 
 /* How it ended. Borrowed: valid inside the callback only. */
 typedef struct HttpResult {
-        int error;          /* 0: an answer came, see status; else -errno */
-        long status;        /* of the last answer; 0 when none came */
+        int error;   /* 0: an answer came, see status; else -errno; -EMSGSIZE: of endless headers */
+        long status; /* of the last answer; 0 when none came */
         const char *detail; /* what curl says of the error: "Connection refused"; "" without one */
         bool tls;           /* the error concerns TLS or certificates */
         const char *body;   /* without on_data: the answer, NUL-terminated; else NULL */
