@@ -188,7 +188,9 @@ static int attempt_refuse_answer(Attempt *attempt, const HttpResult *result)
         }
 
         r = asprintf(&what, "answers with HTTP status %ld", result->status);
-        attempt->server_busy = result->status == 500 || result->status == 503;
+        attempt->server_busy =
+                result->status == 500 || result->status == 503 || result->status == 429;
+        attempt->retry_after = attempt->server_busy ? result->retry_after : 0;
         r = attempt_fail_server(attempt, -EIO, UPDATE_ERROR_HTTP_STATUS,
                                 r < 0 ? "answers with an HTTP error" : what);
         attempt->failure.http_status = (unsigned)result->status;

@@ -61,7 +61,8 @@ struct Attempt {
         UpdateStatus status;
         bool answered;          /* the server answered the check */
         uint64_t poll_interval; /* its wish, in seconds; 0: none */
-        bool server_busy;       /* it answered 500 or 503 */
+        bool server_busy;       /* it answered 500, 503 or 429 */
+        uint64_t retry_after;   /* and asked for so many seconds */
         UpdatePlan plan;        /* once status is UPDATE_AVAILABLE */
         uint64_t bytes;         /* fetched */
         bool slots_changed;     /* the attributes on disk are others than before */

@@ -140,6 +140,16 @@ static const char *set_rate(void *target, const char *value)
                                                          : NULL;
 }
 
+static const char *set_first_check(void *target, const char *value)
+{
+        bool classic = streq(value, "classic");
+
+        if (!classic && !streq(value, "spread"))
+                return "FIRST_CHECK must be \"spread\" or \"classic\"";
+        *(usec_t *)target = classic ? CONFIG_FIRST_CLASSIC : 0;
+        return NULL;
+}
+
 static const char *set_time(void *target, const char *value)
 {
         if (config_time_parse(value, target) < 0)
@@ -175,6 +185,7 @@ static const struct {
         { "DOWNLOAD_PASSWORD", set_text, offsetof(Config, transport.password) },
         { "DOWNGRADE", set_downgrade, offsetof(Config, downgrade) },
         { "MINIMUM_VERSION", set_minimum, offsetof(Config, minimum_version) },
+        { "FIRST_CHECK", set_first_check, offsetof(Config, check_first) },
         { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
         { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
         { "REBOOT_STRATEGY", set_nothing, 0 }, /* locksmithd's */
@@ -236,7 +247,6 @@ static int config_init(Config *config)
                 .machine_alias = strdup(""),
                 .worker_user = strdup(CONFIG_WORKER_DEFAULT),
                 .minimum_version = strdup(""),
-                .check_first = CONFIG_FIRST_DEFAULT,
                 .check_interval = CONFIG_INTERVAL_DEFAULT,
         };
 

@@ -8,7 +8,7 @@
 
 #define CONFIG_SERVER_DEFAULT   "https://public.update.flatcar-linux.net/v1/update/"
 #define CONFIG_GROUP_DEFAULT    "stable"
-#define CONFIG_FIRST_DEFAULT    (7 * USEC_PER_MINUTE)
+#define CONFIG_FIRST_CLASSIC    (7 * USEC_PER_MINUTE) /* FIRST_CHECK=classic */
 #define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
@@ -22,7 +22,7 @@ typedef struct Config {
         Transport transport;   /* with the files that it names */
         bool downgrade;        /* DOWNGRADE=allow */
         char *minimum_version; /* "": none */
-        usec_t check_first;
+        usec_t check_first;    /* 0: spread over one interval */
         usec_t check_interval;
 } Config;
 

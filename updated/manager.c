@@ -152,8 +152,10 @@ static void manager_note_failure(Manager *manager, const Attempt *attempt)
 
 static void manager_take_answer(Manager *manager, const Attempt *attempt)
 {
-        if (attempt->kind != ATTEMPT_INSTALL)
+        if (attempt->kind != ATTEMPT_INSTALL) {
                 manager->server_busy = attempt->server_busy;
+                manager->retry_after = attempt->retry_after;
+        }
         if (!attempt->answered)
                 return;
         manager->poll_interval = attempt->poll_interval;
@@ -288,6 +290,8 @@ static void manager_plan_check(Manager *manager)
                 .poll_interval = manager->poll_interval,
                 .last = manager->last_wait,
                 .server_busy = manager->server_busy,
+                .retry_after = manager->retry_after,
+                .place = host_place(&manager->host),
         };
         int r;
 

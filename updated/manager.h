@@ -36,6 +36,7 @@ typedef struct Manager {
         usec_t last_wait; /* before the check that was due last */
         uint64_t poll_interval;
         bool server_busy;
+        uint64_t retry_after; /* seconds */
 } Manager;
 
 /* worker: path of updated-worker. */

@@ -30,7 +30,7 @@ static void test_without_files_there_are_defaults(_unused_ void **state)
         assert_string_equal(config.group, CONFIG_GROUP_DEFAULT);
         assert_string_equal(config.machine_alias, "");
         assert_null(config.disk);
-        assert_int_equal(config.check_first, CONFIG_FIRST_DEFAULT);
+        assert_int_equal(config.check_first, 0); /* spread */
         assert_int_equal(config.check_interval, CONFIG_INTERVAL_DEFAULT);
         assert_false(config.downgrade);
         assert_string_equal(config.minimum_version, "");
@@ -72,6 +72,18 @@ static void test_bad_values_leave_the_value_before(_unused_ void **state)
         assert_string_equal(config.disk, "/good");
         assert_string_equal(config.machine_alias, "good");
         assert_int_equal(config.check_interval, 7 * USEC_PER_SEC);
+}
+
+static void test_the_first_check_is_spread_or_as_it_was(_unused_ void **state)
+{
+        _cleanup_(config_done) Config classic = {}, spread = {};
+
+        put("/etc/coreos/update.conf", "FIRST_CHECK=classic\nFIRST_CHECK=sometimes\n");
+        assert_int_equal(config_read(root, &classic), 0);
+        assert_int_equal(classic.check_first, CONFIG_FIRST_CLASSIC);
+        put("/etc/coreos/update.conf", "CHECK_FIRST=5s\nFIRST_CHECK=spread\n");
+        assert_int_equal(config_read(root, &spread), 0);
+        assert_int_equal(spread.check_first, 0);
 }
 
 static void test_http_settings(_unused_ void **state)
@@ -160,6 +172,8 @@ int main(void)
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_the_administrator_wins, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_bad_values_leave_the_value_before, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_the_first_check_is_spread_or_as_it_was, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_http_settings, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_updates_can_be_switched_off, set_up,
