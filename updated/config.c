@@ -185,6 +185,7 @@ static const struct {
         { "DOWNLOAD_PASSWORD", set_text, offsetof(Config, transport.password) },
         { "DOWNGRADE", set_downgrade, offsetof(Config, downgrade) },
         { "MINIMUM_VERSION", set_minimum, offsetof(Config, minimum_version) },
+        { "METRICS_FILE", set_path, offsetof(Config, metrics_file) },
         { "FIRST_CHECK", set_first_check, offsetof(Config, check_first) },
         { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
         { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
@@ -235,6 +236,7 @@ void config_done(Config *config)
         free(config->disk);
         free(config->worker_user);
         free(config->minimum_version);
+        free(config->metrics_file);
         transport_done(&config->transport);
         *config = (Config) {};
 }

@@ -22,6 +22,7 @@ typedef struct Config {
         Transport transport;   /* with the files that it names */
         bool downgrade;        /* DOWNGRADE=allow */
         char *minimum_version; /* "": none */
+        char *metrics_file;    /* NULL: none is written */
         usec_t check_first;    /* 0: spread over one interval */
         usec_t check_interval;
 } Config;

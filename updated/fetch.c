@@ -328,6 +328,8 @@ static int fetch_request(Fetch *fetch)
                         return r;
         }
 
+        if (fetch->offset > 0)
+                fetch->sink.resume(fetch->offset, fetch->sink.userdata);
         r = transport_apply(&fetch->plan->transport, parameters.url, true, &parameters);
         if (r < 0)
                 return r;
