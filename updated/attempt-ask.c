@@ -188,7 +188,9 @@ static int attempt_refuse_answer(Attempt *attempt, const HttpResult *result)
         }
 
         r = asprintf(&what, "answers with HTTP status %ld", result->status);
-        attempt->server_busy = result->status == 500 || result->status == 503;
+        attempt->server_busy =
+                result->status == 500 || result->status == 503 || result->status == 429;
+        attempt->retry_after = attempt->server_busy ? result->retry_after : 0;
         r = attempt_fail_server(attempt, -EIO, UPDATE_ERROR_HTTP_STATUS,
                                 r < 0 ? "answers with an HTTP error" : what);
         attempt->failure.http_status = (unsigned)result->status;
@@ -201,7 +203,8 @@ static void on_answer(const HttpResult *result, void *userdata)
         bool answered = result->error == 0 && result->status >= 200 && result->status <= 299;
 
         attempt->request = NULL;
-        if (result->error < 0 && result->status == 0 && attempt_ask_again(attempt))
+        /* a certificate that is refused now is refused in ten seconds as well */
+        if (result->error < 0 && result->status == 0 && !result->tls && attempt_ask_again(attempt))
                 return;
 
         attempt_stage_done(attempt, answered ? attempt_take_answer(attempt, result)
@@ -211,6 +214,7 @@ static void on_answer(const HttpResult *result, void *userdata)
 static int attempt_send(Attempt *attempt)
 {
         static const char *const headers[] = { "Content-Type: text/xml", NULL };
+        const Transport *transport = &attempt->context.config->transport;
         bool check = attempt->kind != ATTEMPT_PING;
         OmahaEvent event = {};
         _cleanup_free_ char *body = NULL;
@@ -233,6 +237,10 @@ static int attempt_send(Attempt *attempt)
                 .on_done = on_answer,
                 .userdata = attempt,
         };
+        r = transport_apply(transport, parameters.url, false, &parameters);
+        if (r < 0)
+                return update_failure_set(&attempt->failure, r, UPDATE_ERROR_SETTINGS, "%s",
+                                          transport->broken);
         return http_start(attempt->context.http, &parameters, &attempt->request);
 }
 

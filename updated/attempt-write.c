@@ -4,6 +4,7 @@
 #include "base/disk-io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "journal.h"
 #include "keys.h"
 #include "version.h"
 
@@ -112,10 +113,24 @@ static void on_worker_stage(WorkerStage stage, void *userdata)
                 attempt_set_status(userdata, UPDATE_STATUS_FINALIZING);
 }
 
+static void attempt_tell_resumed(Attempt *attempt)
+{
+        uint64_t resumed = worker_facts(attempt->worker)->resumed;
+
+        if (resumed == attempt->resumed)
+                return;
+        attempt->resumed = resumed;
+        journal_tell(JOURNAL_RESUMED,
+                     &(JournalFields) { .version = attempt->plan.version,
+                                        .stage = update_status_to_string(attempt->status) },
+                     "the download goes on at byte %llu", (unsigned long long)resumed);
+}
+
 static void on_worker_progress(uint64_t bytes, void *userdata)
 {
         Attempt *attempt = userdata;
 
+        attempt_tell_resumed(attempt);
         if (attempt->plan.size == 0)
                 attempt->plan.size = worker_facts(attempt->worker)->size;
         attempt->bytes = MIN_OF(bytes, attempt->plan.size);
@@ -152,9 +167,17 @@ static int attempt_take_facts(Attempt *attempt, const WorkerFacts *facts)
                 r = version_policy_check(&policy, attempt->plan.version, &attempt->failure);
         if (r >= 0)
                 r = attempt_learn_time(attempt, facts);
-        if (r >= 0)
-                attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
-        return r;
+        if (r < 0)
+                return r;
+
+        journal_tell(JOURNAL_VERIFIED,
+                     &(JournalFields) { .version = attempt->plan.version,
+                                        .slot = attempt_slot_name(attempt) },
+                     "everything is written to slot %s, signed by a trusted key, and reads back as "
+                     "it should",
+                     attempt_slot_name(attempt));
+        attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_FINISHED, OMAHA_RESULT_SUCCESS);
+        return 0;
 }
 
 static void on_worker_end(int error, const UpdateFailure *failure, void *userdata)
@@ -183,6 +206,16 @@ int attempt_prepare(Attempt *attempt)
         return 1;
 }
 
+static int attempt_set_transport(Attempt *attempt)
+{
+        const Transport *transport = &attempt->context.config->transport;
+
+        if (transport->broken)
+                return update_failure_set(&attempt->failure, -ENOKEY, UPDATE_ERROR_SETTINGS, "%s",
+                                          transport->broken);
+        return transport_copy(transport, &attempt->plan.transport);
+}
+
 int attempt_fetch(Attempt *attempt)
 {
         const WorkerHooks hooks = {
@@ -199,6 +232,9 @@ int attempt_fetch(Attempt *attempt)
         if (r < 0)
                 return r;
         attempt_set_times(attempt);
+        r = attempt_set_transport(attempt);
+        if (r < 0)
+                return r;
         r = update_plan_print(&attempt->plan, &plan);
         if (r < 0)
                 return r;

@@ -26,6 +26,13 @@ static const struct {
         { UPDATE_STATUS_FINALIZING, ALL, attempt_activate },
 };
 
+const char *attempt_slot_name(const Attempt *attempt)
+{
+        const Slots *slots = &attempt->slots;
+
+        return slots->target == SLOT_NONE ? NULL : slot_name(&slots->gpt.partitions[slots->target]);
+}
+
 void attempt_set_status(Attempt *attempt, UpdateStatus status)
 {
         if (attempt->status == status)

@@ -61,9 +61,11 @@ struct Attempt {
         UpdateStatus status;
         bool answered;          /* the server answered the check */
         uint64_t poll_interval; /* its wish, in seconds; 0: none */
-        bool server_busy;       /* it answered 500 or 503 */
+        bool server_busy;       /* it answered 500, 503 or 429 */
+        uint64_t retry_after;   /* and asked for so many seconds */
         UpdatePlan plan;        /* once status is UPDATE_AVAILABLE */
         uint64_t bytes;         /* fetched */
+        uint64_t resumed;       /* the byte at which the worker went on last */
         bool slots_changed;     /* the attributes on disk are others than before */
         char *reason;           /* of ATTEMPT_NOTHING */
         UpdateFailure failure;  /* of ATTEMPT_FAILED */
@@ -81,6 +83,8 @@ struct Attempt {
         bool told_previous;  /* the request under way carries previous_version */
         unsigned n_retries;
 };
+
+const char *attempt_slot_name(const Attempt *attempt); /* of its target; NULL before there is one */
 
 int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHooks *hooks,
                 Attempt **ret) _must_check_;

@@ -1,5 +1,6 @@
 #include <ctype.h>
 
+#include "base/base64.h"
 #include "base/conf.h"
 #include "base/http.h"
 #include "base/log.h"
@@ -9,6 +10,9 @@
 #define GROUP_MAX   128 /* bytes; the longest that Nebraska stores */
 #define ALIAS_MAX   256
 #define VERSION_MAX 128
+#define PROXY_MAX   1024
+#define PIN_PREFIX  "sha256//"
+#define PIN_SIZE    32
 
 /* Each setter returns NULL, or what is wrong with the value; a value it refuses changes nothing. */
 typedef const char *(*ConfigSet)(void *target, const char *value);
@@ -76,6 +80,69 @@ static const char *set_minimum(void *target, const char *value)
         return text_set(target, value) < 0 ? out_of_memory : NULL;
 }
 
+static const char *set_path(void *target, const char *value)
+{
+        if (*value && *value != '/')
+                return "an absolute path is wanted";
+        return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
+}
+
+/* One or several "sha256//" with 32 bytes in base64, with ';' between them. */
+static bool pins_are_valid(const char *value)
+{
+        _cleanup_(text_list_done) TextList pins = {};
+
+        if (text_list_split(&pins, value, ";") < 0)
+                return false;
+        for (size_t i = 0; i < pins.n_items; i++) {
+                const char *digest = after_prefix(pins.items[i], PIN_PREFIX);
+                _cleanup_free_ char *bytes = NULL;
+                size_t size = 0;
+
+                if (!digest || base64_decode(digest, &bytes, &size) < 0 || size != PIN_SIZE)
+                        return false;
+        }
+        return pins.n_items > 0;
+}
+
+static const char *set_pins(void *target, const char *value)
+{
+        if (*value && !pins_are_valid(value))
+                return "PINNED_PUBLIC_KEY must be sha256// and the base64 of 32 bytes";
+        return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
+}
+
+/* Also an empty value says something: no proxy, whatever the environment says. */
+static const char *set_proxy(void *target, const char *value)
+{
+        if (!text_is_plain(value, PROXY_MAX) || strpbrk(value, " \t"))
+                return "a proxy is written as http://HOST:PORT, socks5h://HOST:PORT or HOST:PORT";
+        return text_set(target, value) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_text(void *target, const char *value)
+{
+        if (!text_is_plain(value, PROXY_MAX))
+                return "printable text of at most 1024 bytes is wanted";
+        return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_rate(void *target, const char *value)
+{
+        return text_to_u64(value, INT64_MAX, target) < 0 ? "a number of bytes a second is wanted"
+                                                         : NULL;
+}
+
+static const char *set_first_check(void *target, const char *value)
+{
+        bool classic = streq(value, "classic");
+
+        if (!classic && !streq(value, "spread"))
+                return "FIRST_CHECK must be \"spread\" or \"classic\"";
+        *(usec_t *)target = classic ? CONFIG_FIRST_CLASSIC : 0;
+        return NULL;
+}
+
 static const char *set_time(void *target, const char *value)
 {
         if (config_time_parse(value, target) < 0)
@@ -100,8 +167,19 @@ static const struct {
         { "MACHINE_ALIAS", set_alias, offsetof(Config, machine_alias) },
         { "DISK", set_disk, offsetof(Config, disk) },
         { "WORKER_USER", set_worker_user, offsetof(Config, worker_user) },
+        { "CA_FILE", set_path, offsetof(Config, transport.ca_file) },
+        { "CLIENT_CERTIFICATE", set_path, offsetof(Config, transport.certificate_file) },
+        { "CLIENT_KEY", set_path, offsetof(Config, transport.key_file) },
+        { "PINNED_PUBLIC_KEY", set_pins, offsetof(Config, transport.pinned_key) },
+        { "PROXY", set_proxy, offsetof(Config, transport.proxy) },
+        { "NO_PROXY", set_text, offsetof(Config, transport.no_proxy) },
+        { "DOWNLOAD_RATE_MAX", set_rate, offsetof(Config, transport.rate_max) },
+        { "DOWNLOAD_USER", set_text, offsetof(Config, transport.user) },
+        { "DOWNLOAD_PASSWORD", set_text, offsetof(Config, transport.password) },
         { "DOWNGRADE", set_downgrade, offsetof(Config, downgrade) },
         { "MINIMUM_VERSION", set_minimum, offsetof(Config, minimum_version) },
+        { "METRICS_FILE", set_path, offsetof(Config, metrics_file) },
+        { "FIRST_CHECK", set_first_check, offsetof(Config, check_first) },
         { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
         { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
         { "REBOOT_", set_nothing, 0 }, /* locksmithd's, all that begin so */
@@ -153,6 +231,8 @@ void config_done(Config *config)
         free(config->disk);
         free(config->worker_user);
         free(config->minimum_version);
+        free(config->metrics_file);
+        transport_done(&config->transport);
         for (size_t i = 0; i < CONFIG_KEYS; i++)
                 free(config->origins[i]);
         *config = (Config) {};
@@ -166,7 +246,6 @@ static int config_init(Config *config)
                 .machine_alias = strdup(""),
                 .worker_user = strdup(CONFIG_WORKER_DEFAULT),
                 .minimum_version = strdup(""),
-                .check_first = CONFIG_FIRST_DEFAULT,
                 .check_interval = CONFIG_INTERVAL_DEFAULT,
         };
 
@@ -216,9 +295,9 @@ static int config_take(Config *config, const char *path, const EnvEntry *entry)
                 if (!key_matches(config_keys[i].key, entry->key))
                         continue;
                 why = config_keys[i].set((char *)config + config_keys[i].offset, entry->value);
-                if (why)
-                        log_warning("%s:%u: %s=%s is not used: %s", path, entry->line, entry->key,
-                                    entry->value, why);
+                if (why) /* without the value, which may be a password */
+                        log_warning("%s:%u: the value of %s is not used: %s", path, entry->line,
+                                    entry->key, why);
                 return why ? 0 : config_note_origin(config, i, path, entry);
         }
 
@@ -252,6 +331,10 @@ int config_read(const char *root, Config *ret)
         r = config_init(&config);
         for (size_t i = CONF_FILES; i > 0 && r >= 0; i--)
                 r = config_read_file(root, i - 1, &conf, &config);
+        if (r < 0)
+                return r;
+
+        r = transport_load(&config.transport, root);
         if (r < 0)
                 return r;
 

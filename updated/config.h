@@ -4,13 +4,14 @@
 #pragma once
 
 #include "base/time-util.h"
+#include "transport.h"
 
-#define CONFIG_FIRST_DEFAULT    (7 * USEC_PER_MINUTE)
+#define CONFIG_FIRST_CLASSIC    (7 * USEC_PER_MINUTE) /* FIRST_CHECK=classic */
 #define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
-#define CONFIG_KEYS 11 /* that update.conf has for us */
+#define CONFIG_KEYS 22 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
@@ -18,9 +19,11 @@ typedef struct Config {
         char *machine_alias;
         char *disk;            /* NULL: the disk of the running slot */
         char *worker_user;     /* "": the worker keeps the daemon's user */
+        Transport transport;   /* with the files that it names */
         bool downgrade;        /* DOWNGRADE=allow */
         char *minimum_version; /* "": none */
-        usec_t check_first;
+        char *metrics_file;    /* NULL: none is written */
+        usec_t check_first;    /* 0: spread over one interval */
         usec_t check_interval;
         char *origins[CONFIG_KEYS]; /* for config_origin() */
 } Config;

@@ -256,6 +256,23 @@ static void fetch_judge_status(Fetch *fetch, const HttpResult *result)
                 fetch_next_url(fetch);
 }
 
+/* Curl itself refuses some answers to a range request before it hands us a byte. */
+static bool answer_is_stale(const Fetch *fetch, const HttpResult *result)
+{
+        if (fetch->started_at == 0)
+                return false;
+        return result->status == 200 || result->error == -ERANGE
+               || (result->status == 206
+                   && !content_range_fits(result->content_range, fetch->started_at, fetch->size));
+}
+
+/* It will be refused again: a certificate, a redirect to where we do not go or in a circle, endless headers. */
+static bool result_is_final(const HttpResult *result)
+{
+        return result->tls || result->error == -EPROTONOSUPPORT || result->error == -ELOOP
+               || result->error == -EMSGSIZE;
+}
+
 static void on_done(const HttpResult *result, void *userdata)
 {
         Fetch *fetch = userdata;
@@ -275,13 +292,15 @@ static void on_done(const HttpResult *result, void *userdata)
         } else if (result->error == 0 && fetch->size > 0 && fetch->offset == fetch->size) {
                 fetch_complete(fetch);
         } else {
-                /* curl itself refuses a 200 to a range request before it hands us a byte */
-                fetch->stale |= fetch->started_at > 0 && result->status == 200;
+                fetch->stale |= answer_is_stale(fetch, result);
                 (void)fetch_fail(fetch, -EIO, UPDATE_ERROR_TRANSFER,
                                  fetch->stale         ? "the file changed, or can not be resumed"
                                  : result->error == 0 ? "the connection ended early"
                                                       : result->detail);
-                fetch_broken(fetch, result);
+                if (result_is_final(result))
+                        fetch_next_url(fetch);
+                else
+                        fetch_broken(fetch, result);
         }
 }
 
@@ -309,6 +328,11 @@ static int fetch_request(Fetch *fetch)
                         return r;
         }
 
+        if (fetch->offset > 0)
+                fetch->sink.resume(fetch->offset, fetch->sink.userdata);
+        r = transport_apply(&fetch->plan->transport, parameters.url, true, &parameters);
+        if (r < 0)
+                return r;
         return http_start(fetch->http, &parameters, &fetch->request);
 }
 

@@ -20,6 +20,8 @@ typedef struct FetchSink {
                      UpdateFailure *failure); /* from the first byte, perhaps again */
         void (*announce)(uint64_t size,
                          void *userdata); /* now the size is known, the plan has none */
+        void (*resume)(uint64_t offset,
+                       void *userdata); /* what was pushed stays, from here it goes on */
         int (*push)(const void *data, size_t size, void *userdata, UpdateFailure *failure);
         int (*finish)(void *userdata, UpdateFailure *failure); /* all bytes are there */
         void *userdata;

@@ -125,6 +125,18 @@ static int host_fill_defaults(Host *host)
         return 0;
 }
 
+/* FNV-1a, and then SplitMix64's finish: machine ids of one cloud often differ in a few letters only. */
+uint64_t host_place(const Host *host)
+{
+        uint64_t hash = UINT64_C(14695981039346656037);
+
+        for (const char *p = host->machine_id; *p; p++)
+                hash = (hash ^ (unsigned char)*p) * UINT64_C(1099511628211);
+        hash = (hash ^ hash >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        hash = (hash ^ hash >> 27) * UINT64_C(0x94d049bb133111eb);
+        return hash ^ hash >> 31;
+}
+
 int host_read(const char *root, Host *ret)
 {
         _cleanup_(host_done) Host host = {};

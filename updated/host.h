@@ -24,3 +24,6 @@ typedef struct Host {
 /* Reads the release files, ids and OEM files below root. What is missing stays ""; what is malformed is logged. */
 int host_read(const char *root, Host *ret) _must_check_;
 void host_done(Host *host);
+
+/* A number that is this host's own for ever, evenly distributed over a fleet: made of its machine id. */
+uint64_t host_place(const Host *host);

@@ -177,14 +177,16 @@ int manager_rollback(Manager *manager, UpdateFailure *failure)
                 return r;
 
         label = manager->slots.gpt.partitions[manager->slots.target].label;
-        log_notice("rolled back: slot %s with version %s boots next, and version %s is not "
-                   "installed again until \"update-engine-client reset-status\"",
-                   label,
-                   *manager->state.staged_version ? manager->state.staged_version : "unknown",
-                   manager->host.version);
+        journal_tell(JOURNAL_ROLLED_BACK, &(JournalFields) { .version = manager->host.version },
+                     "rolled back: slot %s with version %s boots next, and version %s is not "
+                     "installed again until \"update-engine-client reset-status\"",
+                     label,
+                     *manager->state.staged_version ? manager->state.staged_version : "unknown",
+                     manager->host.version);
         manager_note(manager, HISTORY_ROLLED_BACK, manager->state.staged_version, NULL);
         r = manager_set_report(manager, UPDATE_STATUS_UPDATED_NEED_REBOOT,
                                manager->state.staged_version, 0);
+        manager_write_metrics(manager);
         manager_emit_changed(manager, changed);
         manager_tell(manager, true);
         return r;

@@ -55,7 +55,8 @@ int manager_read_settings(Manager *manager)
         host_done(&manager->host);
         manager->host = host;
 
-        return reporter_set_server(manager->reporter, manager->config.server);
+        return reporter_set_server(manager->reporter, manager->config.server,
+                                   &manager->config.transport);
 }
 
 int manager_set_report(Manager *manager, UpdateStatus status, const char *version, uint64_t size)
@@ -64,23 +65,6 @@ int manager_set_report(Manager *manager, UpdateStatus status, const char *versio
         manager->report.progress = 0;
         manager->report.new_size = (int64_t)size;
         return text_set(&manager->report.new_version, is_empty(version) ? VERSION_NONE : version);
-}
-
-void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
-                  const UpdateFailure *failure)
-{
-        const HistoryEntry entry = {
-                .when = now_realtime() / USEC_PER_SEC,
-                .count = 1,
-                .outcome = outcome,
-                .code = failure ? omaha_error_number(failure) : 0,
-                .version = (char *)(version ? version : ""),
-                .text = (char *)(failure ? update_failure_text(failure) : ""),
-        };
-        int r = history_add(manager->root, &entry);
-
-        if (r < 0)
-                (void)log_warning_errno(r, HISTORY_PATH " can not be written: %m");
 }
 
 /* Signals every change of state, and progress now and then. */
@@ -112,9 +96,11 @@ static void on_attempt_change(Attempt *attempt, void *userdata)
                         log_notice("installing a payload from %s",
                                    attempt->url ? "an URL" : "a file");
                 else
-                        log_notice("update found: version %s, %llu bytes",
-                                   *attempt->plan.version ? attempt->plan.version : "(not named)",
-                                   (unsigned long long)attempt->plan.size);
+                        journal_tell(JOURNAL_FOUND,
+                                     &(JournalFields) { .version = attempt->plan.version },
+                                     "update found: version %s, %llu bytes",
+                                     *attempt->plan.version ? attempt->plan.version : "(not named)",
+                                     (unsigned long long)attempt->plan.size);
                 if (manager_set_report(manager, attempt->status, attempt->plan.version,
                                        attempt->plan.size)
                     < 0)
@@ -140,19 +126,24 @@ static void manager_note_failure(Manager *manager, const Attempt *attempt)
         manager_note(manager,
                      failure->code == UPDATE_ERROR_CANCELLED ? HISTORY_CANCELLED : HISTORY_FAILED,
                      attempt->plan.version, failure);
-        if (attempt->slots_changed)
-                log_error("the update to %s failed: %s. The running system is untouched, and the "
-                          "other slot can not be booted until a later update succeeds",
-                          manager->report.new_version, update_failure_text(failure));
-        else
-                log_error("the update check failed: %s. Nothing was written",
-                          update_failure_text(failure));
+        manager->metrics.failures[failure->code]++;
+        journal_tell(JOURNAL_REFUSED,
+                     &(JournalFields) { .version = attempt->plan.version,
+                                        .stage = update_status_to_string(manager->report.status),
+                                        .error = update_error_to_string(failure->code) },
+                     attempt->slots_changed
+                             ? "the update failed: %s. The running system is untouched, and the "
+                               "other slot can not be booted until a later update succeeds"
+                             : "the update check failed: %s. Nothing was written",
+                     update_failure_text(failure));
 }
 
 static void manager_take_answer(Manager *manager, const Attempt *attempt)
 {
-        if (attempt->kind != ATTEMPT_INSTALL)
+        if (attempt->kind != ATTEMPT_INSTALL) {
                 manager->server_busy = attempt->server_busy;
+                manager->retry_after = attempt->retry_after;
+        }
         if (!attempt->answered)
                 return;
         manager->poll_interval = attempt->poll_interval;
@@ -164,7 +155,8 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
         switch (outcome) {
         case ATTEMPT_NOTHING:
                 update_failure_done(&manager->last_error);
-                log_info("no update: %s", attempt->reason);
+                journal_tell(JOURNAL_CHECKED, &(JournalFields) {}, "no update: %s",
+                             attempt->reason);
                 return manager_set_report(manager, UPDATE_STATUS_IDLE, NULL, 0);
 
         case ATTEMPT_FAILED:
@@ -174,8 +166,11 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
         case ATTEMPT_STAGED:
                 update_failure_done(&manager->last_error);
                 manager_note(manager, HISTORY_STAGED, attempt->plan.version, NULL);
-                log_notice("version %s is written and verified, and boots next",
-                           *attempt->plan.version ? attempt->plan.version : "(not named)");
+                journal_tell(JOURNAL_ACTIVATED,
+                             &(JournalFields) { .version = attempt->plan.version,
+                                                .slot = attempt_slot_name(attempt) },
+                             "version %s is written and verified, and boots next",
+                             *attempt->plan.version ? attempt->plan.version : "(not named)");
                 return manager_set_report(manager, UPDATE_STATUS_UPDATED_NEED_REBOOT,
                                           attempt->plan.version, attempt->plan.size);
         }
@@ -194,6 +189,9 @@ static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userd
                 r = manager_set_outcome(manager, attempt, outcome);
         if (r < 0)
                 (void)log_error_errno(r, "taking note of the end of an attempt: %m");
+        if (outcome != ATTEMPT_FAILED)
+                manager->metrics.last_success = now_realtime() / USEC_PER_SEC;
+        manager_write_metrics(manager);
         if (attempt->slots_changed) {
                 manager_save_state(manager);
                 manager_read_slots(manager);
@@ -287,6 +285,8 @@ static void manager_plan_check(Manager *manager)
                 .poll_interval = manager->poll_interval,
                 .last = manager->last_wait,
                 .server_busy = manager->server_busy,
+                .retry_after = manager->retry_after,
+                .place = host_place(&manager->host),
         };
         int r;
 
@@ -326,6 +326,7 @@ int manager_reset(Manager *manager)
         log_notice("the update that waits for its reboot is forgotten; its slot stays the next to "
                    "boot until another update begins");
         manager_tell(manager, manager_set_report(manager, UPDATE_STATUS_IDLE, NULL, 0) >= 0);
+        manager_write_metrics(manager);
         return 0;
 }
 
@@ -348,7 +349,9 @@ static int manager_note_rollback(Manager *manager)
                                  is_empty(state->failed_version) ? "(not named)"
                                                                  : state->failed_version,
                                  manager->host.version);
-        log_error("%s", update_failure_text(&manager->last_error));
+        manager->metrics.failures[UPDATE_ERROR_ROLLED_BACK]++;
+        journal_tell(JOURNAL_ROLLED_BACK, &(JournalFields) { .version = state->failed_version },
+                     "%s", update_failure_text(&manager->last_error));
         manager_note(manager, HISTORY_FELL_BACK, state->failed_version, &manager->last_error);
         return 0;
 }
@@ -415,38 +418,6 @@ static int manager_settle_state(Manager *manager)
         return 0;
 }
 
-static void manager_note_good(Manager *manager, const char *label)
-{
-        log_notice("version %s runs from slot %s and is marked good", manager->host.version, label);
-        manager_note(manager, HISTORY_GOOD, manager->host.version, NULL);
-}
-
-/*
- * What is good raises the high-water marks. Where downgrades are allowed they follow the version that runs, so that
- * the next channel's updates are not measured by the last one's.
- */
-static void manager_raise_marks(Manager *manager)
-{
-        State *state = &manager->state;
-        const char *version = manager->host.version;
-        bool higher =
-                !state->highest_version || version_compare(version, state->highest_version) > 0;
-        int r = 0;
-
-        if (!slots_running_is_good(&manager->slots))
-                return;
-        if (higher || manager->config.downgrade)
-                r = text_set(&state->highest_version, version);
-        if (r >= 0 && state->staged_made && streq_null(state->staged_version, version)
-            && is_empty(state->staged_boot_id)) {
-                free(state->good_made);
-                state->good_made = TAKE_PTR(state->staged_made);
-        }
-        if (r < 0)
-                (void)log_warning_errno(r, "raising the high-water mark: %m");
-        manager_save_state(manager);
-}
-
 static void manager_confirm_health(Manager *manager)
 {
         const char *label;
@@ -486,6 +457,7 @@ int manager_start(Manager *manager)
         if (r < 0)
                 return log_error_errno(r, "reading settings and state: %m");
         manager_confirm_health(manager);
+        manager_write_metrics(manager);
 
         r = manager_bus_open(manager);
         if (r < 0)

@@ -6,6 +6,8 @@
 
 #include "attempt.h"
 #include "history.h"
+#include "journal.h"
+#include "metrics.h"
 #include "rate.h"
 
 typedef struct Manager {
@@ -30,12 +32,14 @@ typedef struct Manager {
         UpdateFailure last_error;
         usec_t next_check; /* realtime, 0: not planned yet */
         Rate rate;         /* of the download */
+        Metrics metrics;
         double emitted_progress;
         usec_t emitted_at;
 
         usec_t last_wait; /* before the check that was due last */
         uint64_t poll_interval;
         bool server_busy;
+        uint64_t retry_after; /* seconds */
 } Manager;
 
 /* worker: path of updated-worker. */
@@ -59,11 +63,16 @@ int manager_reset(Manager *manager) _must_check_;
 int manager_read_settings(Manager *manager) _must_check_;
 void manager_read_slots(Manager *manager);
 void manager_save_state(Manager *manager);
-void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
-                  const UpdateFailure *failure); /* into the history; failure may be NULL */
 int manager_set_report(Manager *manager, UpdateStatus status, const char *version,
                        uint64_t size) _must_check_;
 void manager_tell(Manager *manager, bool state_changed);
+
+/* manager-notes.c: history, metrics and high-water marks. What can not be written is logged. */
+void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
+                  const UpdateFailure *failure); /* into the history; failure may be NULL */
+void manager_note_good(Manager *manager, const char *label); /* the running slot was marked good */
+void manager_raise_marks(Manager *manager); /* as far as the running slot is good */
+void manager_write_metrics(Manager *manager);
 
 /*
  * manager-commands.c: what an operator may want. Each returns 0, or -errno with *failure filled. -EBUSY: not

@@ -14,6 +14,7 @@ void update_plan_done(UpdatePlan *plan)
 {
         free(plan->version);
         text_list_done(&plan->urls);
+        transport_done(&plan->transport);
         *plan = (UpdatePlan) {};
 }
 
@@ -170,6 +171,8 @@ int update_plan_print(const UpdatePlan *plan, char **ret)
                            plan->failures_per_url, (unsigned long long)plan->target_offset,
                            (unsigned long long)plan->target_size, (unsigned long long)plan->now,
                            (unsigned long long)plan->made_min);
+        if (r >= 0)
+                r = transport_print(&plan->transport, &text);
         for (size_t i = 0; i < plan->urls.n_items && r >= 0; i++)
                 r = buffer_appendf(&text, "URL=\"%s\"\n", plan->urls.items[i]);
         if (r < 0)
@@ -292,6 +295,8 @@ int update_plan_parse(const char *text, UpdatePlan *ret)
         if (r < 0)
                 return r;
         r = plan_read_texts(&file, &plan);
+        if (r >= 0)
+                r = transport_parse(&file, &plan.transport);
         if (r < 0)
                 return r;
         if (!plan_is_whole(&plan))

@@ -7,8 +7,9 @@
 #include "omaha-response.h"
 #include "policy.h"
 #include "slots.h"
+#include "transport.h"
 
-#define PLAN_TEXT_MAX (256 * KIB)
+#define PLAN_TEXT_MAX (512 * KIB)
 
 typedef struct UpdatePlan {
         char *version; /* what will run; "" when nobody says */
@@ -19,6 +20,7 @@ typedef struct UpdatePlan {
         uint8_t sha256[SHA256_SIZE];
         unsigned failures_per_url;
         uint64_t target_offset, target_size; /* the region of the target fd */
+        Transport transport;                 /* for the URLs */
         uint64_t now;      /* seconds since 1970: what has expired by then is refused */
         uint64_t made_min; /* the same unit: what was made before is refused; 0: nothing */
 } UpdatePlan;

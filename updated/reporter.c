@@ -10,6 +10,7 @@ struct Reporter {
         Http *http;
         char *root;
         char *server;
+        const Transport *transport;
         HttpRequest *request; /* the one that is under way */
         uint64_t number;      /* of its event */
         usec_t delay;         /* before the next try after a failure */
@@ -118,6 +119,9 @@ static int reporter_send(Reporter *reporter)
                 .on_done = on_sent,
                 .userdata = reporter,
         };
+        r = transport_apply(reporter->transport, reporter->server, false, &parameters);
+        if (r < 0)
+                return r;
         r = http_start(reporter->http, &parameters, &reporter->request);
         return r < 0 ? r : 1;
 }
@@ -155,8 +159,9 @@ Reporter *reporter_free(Reporter *reporter)
         return NULL;
 }
 
-int reporter_set_server(Reporter *reporter, const char *server)
+int reporter_set_server(Reporter *reporter, const char *server, const Transport *transport)
 {
+        reporter->transport = transport;
         return text_set(&reporter->server, server);
 }
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/http.h"
+#include "transport.h"
 
 #define REPORTER_DELAY_FIRST (5 * USEC_PER_SEC)
 #define REPORTER_DELAY_MAX   (45 * USEC_PER_MINUTE)
@@ -19,8 +19,9 @@ int reporter_new(sd_event *event, Http *http, const char *root, Reporter **ret) 
 Reporter *reporter_free(Reporter *reporter);
 DEFINE_CLEANUP(Reporter *, reporter_free);
 
-/* Where events go from now on; NULL: nowhere, they wait. */
-int reporter_set_server(Reporter *reporter, const char *server) _must_check_;
+/* Where events go from now on, and how (borrowed); NULL: nowhere, they wait. */
+int reporter_set_server(Reporter *reporter, const char *server,
+                        const Transport *transport) _must_check_;
 
 /* Adds a request to the queue and begins to send. */
 int reporter_add(Reporter *reporter, const char *request) _must_check_;

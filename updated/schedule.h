@@ -5,11 +5,14 @@
 
 #include "base/time-util.h"
 
-#define SCHEDULE_MAX (4 * USEC_PER_HOUR) /* no server's wish and no backoff waits longer */
+#define SCHEDULE_MAX       (4 * USEC_PER_HOUR)   /* no server's wish and no backoff waits longer */
+#define SCHEDULE_FIRST_MIN (2 * USEC_PER_MINUTE) /* after the start, before anything is asked */
 
 typedef struct Schedule {
-        usec_t first;           /* wanted wait before the first check */
-        usec_t interval;        /* wanted wait between checks */
+        usec_t first;         /* wanted wait before the first check; 0: spread over one interval */
+        usec_t interval;      /* wanted wait between checks */
+        uint64_t place;       /* any number that is this host's own, and always the same */
+        uint64_t retry_after; /* seconds that the server asked for with 429 or 503; 0: nothing */
         uint64_t poll_interval; /* what the server wished last, in seconds; 0: nothing */
         usec_t last;            /* the wait before this one; 0: this is the first */
         bool server_busy;       /* the server answered 500 or 503: wait longer each time */

@@ -122,6 +122,11 @@ static void on_announce(uint64_t size, void *userdata)
         report("SIZE", "%llu", (unsigned long long)size);
 }
 
+static void on_resume(uint64_t offset, _unused_ void *userdata)
+{
+        report("RESUMED", "%llu", (unsigned long long)offset);
+}
+
 /* What is signed counts: a server that announces a new version must not deliver an old one. */
 static int job_check_version(const Job *job, UpdateFailure *failure)
 {
@@ -232,6 +237,7 @@ static int job_run(Job *job)
         const FetchSink sink = {
                 .begin = on_begin,
                 .announce = on_announce,
+                .resume = on_resume,
                 .push = on_push,
                 .finish = on_finish,
                 .userdata = job,

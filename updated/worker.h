@@ -37,6 +37,7 @@ typedef struct WorkerHooks {
 /* What it found out about the payload so far; "" and 0: it did not say. The version is verified at the end only. */
 typedef struct WorkerFacts {
         uint64_t size;
+        uint64_t resumed;       /* the byte at which it went on after a break; 0: none yet */
         uint64_t made, expires; /* seconds since 1970, as it was signed */
         char *version;          /* may be NULL */
 } WorkerFacts;

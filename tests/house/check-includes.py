@@ -20,7 +20,7 @@ ALLOWED = {
 # A third-party header stays in the modules that wrap it (paths that begin so).
 WRAPPED = {
     r"archive\.h|bzlib\.h|lzma\.h|zstd\.h": ("payload/compress", "payload/decompress"),
-    r"curl/": ("updated/base/http.", "cloud-config/source-url.", "cloud-config/url."),
+    r"curl/": ("updated/base/http", "cloud-config/source-url.", "cloud-config/url."),
     r"expat\.h": ("updated/omaha-response.", "updated/serve-request."),
     r"libfdisk/|blkid/": ("updated/slots", "updated/gpt", "payload/target."),
     r"microhttpd\.h": ("updated/serve-",),

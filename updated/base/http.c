@@ -3,7 +3,7 @@
 #include <sys/queue.h>
 
 #include "base/buffer.h"
-#include "base/http.h"
+#include "base/http-options.h"
 #include "base/text.h"
 
 /* curl begins every request with a timer of 0 ms; sd-event's own default would add up to 250 ms to each. */
@@ -252,7 +252,7 @@ static size_t on_curl_header(char *data, size_t size, size_t n, void *userdata)
                 r = header_keep(line, "content-type", &request->content_type);
 
         if (r < 0) {
-                request->result.error = r;
+                request->result.error = r == -EFBIG ? -EMSGSIZE : r; /* not the body's fault */
                 return 0;
         }
         return size;
@@ -280,6 +280,7 @@ static const struct {
         { CURLE_SSL_CERTPROBLEM, -EPROTO, true },
         { CURLE_PEER_FAILED_VERIFICATION, -EPROTO, true },
         { CURLE_SSL_CACERT_BADFILE, -EPROTO, true },
+        { CURLE_SSL_PINNEDPUBKEYNOTMATCH, -EPROTO, true },
         { CURLE_FILESIZE_EXCEEDED, -EFBIG, false },
         { CURLE_OUT_OF_MEMORY, -ENOMEM, false },
 };
@@ -443,42 +444,6 @@ static int request_add_headers(HttpRequest *request, const HttpParameters *p)
         return 0;
 }
 
-/* Sets one option of curl and remembers a failure, so that the table below reads as a table. */
-#define SET(option, value) (failed |= curl_easy_setopt(easy, option, value) != CURLE_OK)
-
-static int request_set_transport(HttpRequest *request, const HttpParameters *p)
-{
-        CURL *easy = request->easy;
-        bool failed = false, https = strncasecmp(p->url, "https:", 6) == 0;
-        usec_t connect = p->connect_timeout ? p->connect_timeout : HTTP_CONNECT_TIMEOUT;
-
-        SET(CURLOPT_URL, p->url);
-        SET(CURLOPT_PROTOCOLS_STR, "http,https");
-        SET(CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https");
-        SET(CURLOPT_FOLLOWLOCATION, p->no_redirects ? 0L : 1L);
-        SET(CURLOPT_MAXREDIRS, (long)HTTP_REDIRECTS_MAX);
-        SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-        SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-        SET(CURLOPT_NOSIGNAL, 1L);
-        SET(CURLOPT_TCP_KEEPALIVE, 1L);
-        SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / USEC_PER_MSEC));
-        SET(CURLOPT_TIMEOUT_MS, (long)(p->total_timeout / USEC_PER_MSEC));
-        SET(CURLOPT_LOW_SPEED_LIMIT, p->may_idle ? 0L : (long)HTTP_LOW_SPEED_BYTES);
-        SET(CURLOPT_LOW_SPEED_TIME, p->may_idle ? 0L : (long)HTTP_LOW_SPEED_SECONDS);
-        if (p->ca_file)
-                SET(CURLOPT_CAINFO, p->ca_file);
-        if (p->certificate_file)
-                SET(CURLOPT_SSLCERT, p->certificate_file);
-        if (p->key_file)
-                SET(CURLOPT_SSLKEY, p->key_file);
-        if (p->user && https) {
-                SET(CURLOPT_USERNAME, p->user);
-                SET(CURLOPT_PASSWORD, p->password ? p->password : "");
-        }
-
-        return failed ? -EINVAL : 0;
-}
-
 static int request_set_message(HttpRequest *request, const HttpParameters *p)
 {
         CURL *easy = request->easy;
@@ -525,7 +490,7 @@ static int request_new(const HttpParameters *p, HttpRequest **ret)
         r = request_add_headers(request, p);
         if (r < 0)
                 return r;
-        r = request_set_transport(request, p);
+        r = http_options_set(request->easy, p);
         if (r < 0)
                 return r;
         r = request_set_message(request, p);
@@ -554,47 +519,5 @@ int http_start(Http *http, const HttpParameters *p, HttpRequest **ret)
         if (ret)
                 *ret = request;
         TAKE_PTR(request); /* owned by http->requests now */
-        return 0;
-}
-
-bool http_url_is_valid(const char *text)
-{
-        CURLU *url = curl_url();
-        char *scheme = NULL, *host = NULL;
-        bool valid;
-
-        valid = url && curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK
-                && curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK
-                && (streq(scheme, "http") || streq(scheme, "https"))
-                && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && !is_empty(host);
-
-        curl_free(scheme);
-        curl_free(host);
-        curl_url_cleanup(url);
-        return valid;
-}
-
-int http_url_for_log(const char *text, char **ret)
-{
-        CURLU *url = curl_url();
-        char *shown = NULL, *copy = NULL;
-
-        if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) {
-                static const CURLUPart hidden[] = { CURLUPART_USER, CURLUPART_PASSWORD,
-                                                    CURLUPART_QUERY, CURLUPART_FRAGMENT };
-
-                for (size_t i = 0; i < ELEMENTSOF(hidden); i++)
-                        (void)curl_url_set(url, hidden[i], NULL, 0); /* only an absent part fails */
-                if (curl_url_get(url, CURLUPART_URL, &shown, 0) == CURLUE_OK)
-                        copy = strdup(shown);
-        } else
-                copy = strdup("(no valid URL)");
-
-        curl_free(shown);
-        curl_url_cleanup(url);
-        if (!copy)
-                return -ENOMEM;
-
-        *ret = copy;
         return 0;
 }

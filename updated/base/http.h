@@ -1,7 +1,7 @@
 /*
  * HTTP(S) over libcurl, driven by sd-event: requests run side by side on one thread, connections are kept
- * alive. TLS 1.2 or newer; at most 5 redirects; https never leads to http; identity encoding. One function in
- * http.c sets all options of curl. Retries belong to the caller.
+ * alive. TLS 1.2 or newer; at most 5 redirects; https never leads to http; identity encoding. All options of curl
+ * are set in http-options.c. Retries belong to the caller.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ typedef struct HttpRequest HttpRequest;
 
 /* How it ended. Borrowed: valid inside the callback only. */
 typedef struct HttpResult {
-        int error;          /* 0: an answer came, see status; else -errno */
-        long status;        /* of the last answer; 0 when none came */
+        int error;   /* 0: an answer came, see status; else -errno; -EMSGSIZE: of endless headers */
+        long status; /* of the last answer; 0 when none came */
         const char *detail; /* what curl says of the error: "Connection refused"; "" without one */
         bool tls;           /* the error concerns TLS or certificates */
         const char *body;   /* without on_data: the answer, NUL-terminated; else NULL */
@@ -55,6 +55,13 @@ typedef struct HttpParameters {
         bool no_redirects;
         bool may_idle; /* a stream that may be silent for hours: no low-speed limit, no wake-ups for it */
         const char *ca_file, *certificate_file, *key_file; /* PEM; NULL: the system's, none, none */
+        const char *ca_pem, *certificate_pem, *key_pem;    /* the same as text instead of files */
+        const char
+                *pinned_key; /* "sha256//…", several with ';': one of them must be the server's */
+        const char *proxy;   /* URL; "": none; NULL: as the environment says */
+        const char
+                *no_proxy; /* host names for which there is none; NULL: as the environment says */
+        uint64_t rate_max; /* bytes/s; 0: no limit */
         const char *user, *password; /* sent to this host only, over https only */
         const char *user_agent;      /* NULL: none is sent */
         HttpOnData on_data;          /* NULL: the answer is collected */

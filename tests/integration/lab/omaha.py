@@ -22,10 +22,11 @@ NO_UPDATE = """<?xml version="1.0" encoding="UTF-8"?>
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, tls=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock = threading.Lock()
-        self.base = f"http://127.0.0.1:{self.server_address[1]}/"
+        self.tls = tls  # an ssl.SSLContext
+        self.base = f"http{'s' if tls else ''}://127.0.0.1:{self.server_address[1]}/"
         self.forget()
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
@@ -33,6 +34,9 @@ class Server(ThreadingHTTPServer):
         """Back to a server that works and has nothing to offer."""
         self.requests = []     # bodies of what was posted, in order
         self.downloads = []    # Range headers of the downloads, in order
+        self.authorizations = [] # what came with them
+        self.via = []            # the proxies of all requests
+        self.redirect = None     # where downloads are sent instead
         self.payload = None    # bytes that are served
         self.version = "2.0.0"
         self.announced_sha256 = self.announced_size = None
@@ -92,6 +96,13 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def setup(self):
+        """The TLS handshake belongs to the connection's own thread."""
+        if self.server.tls:
+            self.request.settimeout(10)
+            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         with self.server.lock:
@@ -101,6 +112,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.turned_away += 1
             elif status == 200:
                 self.server.requests.append(body)
+            self.server.via.append(self.headers.get("Via"))
         data = self.server.answer_to(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/xml")
@@ -112,6 +124,14 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             server.downloads.append(self.headers.get("Range"))
+            server.authorizations.append(self.headers.get("Authorization"))
+            server.via.append(self.headers.get("Via"))
+        if server.redirect:
+            self.send_response(302)
+            self.send_header("Location", server.redirect)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if server.download_status or not self.path.startswith("/files/"):
             self.send_response(server.download_status or 404)
             self.send_header("Content-Length", "0")

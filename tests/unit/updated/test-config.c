@@ -31,7 +31,7 @@ static void test_without_files_there_are_defaults(_unused_ void **state)
         assert_string_equal(config.group, CONF_GROUP_DEFAULT);
         assert_string_equal(config.machine_alias, "");
         assert_null(config.disk);
-        assert_int_equal(config.check_first, CONFIG_FIRST_DEFAULT);
+        assert_int_equal(config.check_first, 0); /* spread */
         assert_int_equal(config.check_interval, CONFIG_INTERVAL_DEFAULT);
         assert_false(config.downgrade);
         assert_string_equal(config.minimum_version, "");
@@ -77,6 +77,45 @@ static void test_bad_values_leave_the_value_before(_unused_ void **state)
         assert_string_equal(config.disk, "/good");
         assert_string_equal(config.machine_alias, "good");
         assert_int_equal(config.check_interval, 7 * USEC_PER_SEC);
+}
+
+static void test_the_first_check_is_spread_or_as_it_was(_unused_ void **state)
+{
+        _cleanup_(config_done) Config classic = {}, spread = {};
+
+        put("/etc/coreos/update.conf", "FIRST_CHECK=classic\nFIRST_CHECK=sometimes\n");
+        assert_int_equal(config_read(root, &classic), 0);
+        assert_int_equal(classic.check_first, CONFIG_FIRST_CLASSIC);
+        put("/etc/coreos/update.conf", "CHECK_FIRST=5s\nFIRST_CHECK=spread\n");
+        assert_int_equal(config_read(root, &spread), 0);
+        assert_int_equal(spread.check_first, 0);
+}
+
+static void test_http_settings(_unused_ void **state)
+{
+        _cleanup_(config_done) Config config = {};
+
+        put("/usr/share/coreos/update.conf",
+            "PROXY=http://p:1\nDOWNLOAD_RATE_MAX=5\nNO_PROXY=a,b\nDOWNLOAD_USER=me\n"
+            "PINNED_PUBLIC_KEY=sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+            "CLIENT_CERTIFICATE=/c.pem\nCLIENT_KEY=/k.pem\nCA_FILE=/ca.pem\n");
+        put("/etc/coreos/update.conf",
+            "PROXY=a b\nDOWNLOAD_RATE_MAX=fast\nPINNED_PUBLIC_KEY=sha256//AAAA\n"
+            "PINNED_PUBLIC_KEY=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nCA_FILE=ca.pem\n");
+        put("/c.pem", "certificate");
+        put("/k.pem", "key");
+        put("/ca.pem", "ca");
+        assert_int_equal(config_read(root, &config), 0);
+        assert_string_equal(config.transport.proxy, "http://p:1");
+        assert_string_equal(config.transport.no_proxy, "a,b");
+        assert_string_equal(config.transport.user, "me");
+        assert_int_equal(config.transport.rate_max, 5);
+        assert_string_equal(config.transport.pinned_key,
+                            "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+        assert_string_equal(config.transport.certificate, "certificate");
+        assert_string_equal(config.transport.key, "key");
+        assert_string_equal(config.transport.ca, "ca");
+        assert_null(config.transport.broken);
 }
 
 static void test_updates_can_be_switched_off(_unused_ void **state)
@@ -139,6 +178,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_the_administrator_wins, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_bad_values_leave_the_value_before, set_up,
                                                 tear_down),
+                cmocka_unit_test_setup_teardown(test_the_first_check_is_spread_or_as_it_was, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_http_settings, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_updates_can_be_switched_off, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_a_directory_in_place_of_a_file_is_no_disaster,

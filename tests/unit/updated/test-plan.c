@@ -187,6 +187,7 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                         .target_size = 8192,
                         .now = 1,
                         .made_min = 2,
+                        .transport = { .ca = (char *)"a\nb\n", .no_proxy = (char *)"x y" },
                 };
 
                 assert_int_equal(update_plan_print(&plan, &text), 0);
@@ -201,12 +202,14 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                 assert_int_equal(read.target_size, 8192);
                 assert_int_equal(read.now, 1);
                 assert_int_equal(read.made_min, 2);
+                assert_string_equal(read.transport.ca, "a\nb\n");
+                assert_string_equal(read.transport.no_proxy, "x y");
         }
 }
 
 #define SHA "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
 #define REST \
-        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nNOW=0\nMADE_MIN=0\n"
+        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\n"
 
 static void test_bad_plans_are_refused(_unused_ void **state)
 {

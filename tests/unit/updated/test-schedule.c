@@ -1,3 +1,4 @@
+#include "host.h"
 #include "schedule.h"
 #include "unit/unit.h"
 
@@ -26,6 +27,11 @@ static void test_waits_stay_within_their_bounds(_unused_ void **state)
                   120 * MIN,
                   240 * MIN },
                 { { .first = 1, .interval = 1 }, 1, 1 },
+                { { .interval = 45 * MIN, .last = 1, .retry_after = 7200 }, 120 * MIN, 120 * MIN },
+                { { .interval = 45 * MIN, .last = 1, .retry_after = 60 }, 40 * MIN, 50 * MIN },
+                { { .interval = 45 * MIN, .last = 1, .retry_after = UINT64_MAX },
+                  240 * MIN,
+                  240 * MIN },
                 { { .first = USEC_PER_SEC, .interval = 2 * USEC_PER_SEC },
                   285 * USEC_PER_MSEC,
                   1715 * USEC_PER_MSEC },
@@ -56,11 +62,36 @@ static void test_chance_reaches_both_ends(_unused_ void **state)
         assert_int_equal(schedule_next(&schedule), 12 * MIN);
 }
 
+static void test_each_host_has_its_own_first_place(_unused_ void **state)
+{
+        Schedule schedule = { .interval = 45 * MIN, .place = 0 };
+        unsigned minutes[46] = {};
+
+        assert_int_equal(schedule_next(&schedule), 2 * MIN);
+        for (int i = 0; i < 46000; i++) {
+                char id[33];
+                const Host host = { .machine_id = id };
+
+                snprintf(id, sizeof(id), "%032x", (unsigned)i); /* ids may be this much alike */
+                schedule.place = host_place(&host);
+                schedule.chance = (uint64_t)i;
+                assert_true(schedule_next(&schedule) >= 2 * MIN);
+                assert_true(schedule_next(&schedule) <= 45 * MIN);
+                minutes[schedule_next(&schedule) / MIN]++;
+        }
+        for (int i = 2; i < 45; i++)
+                assert_in_range(minutes[i], 900, 1250); /* 1070 wanted */
+
+        schedule.interval = USEC_PER_SEC; /* a lab: no two minutes then */
+        assert_in_range(schedule_next(&schedule), USEC_PER_SEC / 2, USEC_PER_SEC);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_waits_stay_within_their_bounds),
                 cmocka_unit_test(test_chance_reaches_both_ends),
+                cmocka_unit_test(test_each_host_has_its_own_first_place),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
