@@ -161,6 +161,24 @@ static void explain_pause(Gates *gates, Ctl *ctl, const Semaphore *semaphore)
                          semaphore->max);
 }
 
+static void explain_latecomers(Gates *gates, Ctl *ctl, const Semaphore *semaphore, const char *id)
+{
+        _cleanup_(peers_done) Peers holders = {};
+        _cleanup_free_ char *problem = NULL;
+        char why[LATECOMERS_WHY_MAX];
+        size_t n;
+
+        if (peers_read_holders(&ctl->session, ctl->settings.group, &holders, &problem) < 0) {
+                gate_add(gates, "fleet", VERDICT_UNKNOWN, "%s",
+                         problem ? problem : "the records of the holders can not be read");
+                return;
+        }
+        n = latecomers_count(semaphore, &holders, id, now_realtime(), ctl->settings.return_time,
+                             why);
+        gate_add(gates, "fleet", n > 0 ? VERDICT_CLOSED : VERDICT_OPEN, "%s",
+                 n > 0 ? why : "no host that went down is overdue");
+}
+
 static void explain_known_lock(Gates *gates, Ctl *ctl, const Semaphore *semaphore, const char *id)
 {
         _cleanup_(peers_done) Peers queue = {};
@@ -168,6 +186,7 @@ static void explain_known_lock(Gates *gates, Ctl *ctl, const Semaphore *semaphor
         size_t before;
 
         explain_pause(gates, ctl, semaphore);
+        explain_latecomers(gates, ctl, semaphore, id);
         if (semaphore_is_held_by(semaphore, id)) {
                 gate_add(gates, "lock", VERDICT_OPEN, "this host holds it");
                 return;

@@ -190,7 +190,7 @@ static void daemon_take(Daemon *d)
         int r;
 
         d->operation = lock_cancel(d->operation);
-        r = record_of_host(d->settings->root, DAEMON_REASON, d->to_version, &record);
+        r = record_of_host(d->settings->root, RECORD_REASON_UPDATE, d->to_version, &record);
         if (r >= 0)
                 r = record_format(&record, &text);
         if (r >= 0)

@@ -25,6 +25,7 @@ static const struct {
         { "REBOOT_WINDOW_LENGTH", "REBOOT_WINDOW_LENGTH", offsetof(Settings, window_length),
           false },
         { "LOGIN_GRACE", "REBOOT_LOGIN_GRACE", offsetof(Settings, login_grace_text), false },
+        { "RETURN_TIME", "REBOOT_RETURN_TIME", offsetof(Settings, return_time_text), false },
         { "HOOK_TIME", "REBOOT_HOOK_TIME", offsetof(Settings, hook_time_text), false },
         { NULL, "REBOOT_STRATEGY", offsetof(Settings, strategy_text), false },
 };
@@ -281,9 +282,13 @@ static int settings_check_spans(Settings *settings, char **ret_why)
         int r;
 
         settings->login_grace = SETTINGS_LOGIN_GRACE;
+        settings->return_time = SETTINGS_RETURN_TIME;
         settings->hook_time = SETTINGS_HOOK_TIME;
         r = span_check("REBOOT_LOGIN_GRACE", settings->login_grace_text, SETTINGS_LOGIN_GRACE_MAX,
                        &settings->login_grace, ret_why);
+        if (r >= 0)
+                r = span_check("REBOOT_RETURN_TIME", settings->return_time_text,
+                               SETTINGS_HOOK_TIME_MAX, &settings->return_time, ret_why);
         if (r >= 0)
                 r = span_check("REBOOT_HOOK_TIME", settings->hook_time_text, SETTINGS_HOOK_TIME_MAX,
                                &settings->hook_time, ret_why);
