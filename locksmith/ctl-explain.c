@@ -98,17 +98,24 @@ static void explain_update(Gates *gates, sd_bus *bus)
 
 static void explain_window(Gates *gates, const Settings *settings, usec_t now)
 {
-        const Window *window = &settings->window;
-        const char *start = settings->window_start, *length = settings->window_length;
+        const Windows *windows = &settings->windows;
+        bool open = windows_is_open(windows, now);
+        usec_t change = windows_next_change(windows, now);
+        Gate *gate;
 
-        if (!settings->has_window)
-                gate_add(gates, "window", VERDICT_OPEN, "none is set: at any time");
-        else if (window_contains(window, now))
-                gate_add(gates, "window", VERDICT_OPEN, "%s for %s", start, length)->changes =
-                        window_closing(window, now) + 1;
+        if (windows->n_windows == 0 && windows->n_blackouts == 0)
+                gate = gate_add(gates, "window", VERDICT_OPEN, "none is set: at any time");
         else
-                gate_add(gates, "window", VERDICT_CLOSED, "%s for %s", start, length)->changes =
-                        window_next_opening(window, now);
+                gate = gate_add(gates, "window", open ? VERDICT_OPEN : VERDICT_CLOSED,
+                                "%s%s%s%s%s%s%s",
+                                settings->has_window ? settings->window_start : "",
+                                settings->has_window ? " for " : "",
+                                settings->has_window ? settings->window_length : "",
+                                settings->has_window && settings->windows_text ? "; " : "",
+                                settings->windows_text ? settings->windows_text : "",
+                                settings->blackout_text ? " without " : "",
+                                settings->blackout_text ? settings->blackout_text : "");
+        gate->changes = change == USEC_INFINITY ? 0 : change;
 }
 
 typedef struct LockView {

@@ -5,6 +5,8 @@
 #include "lock-key.h"
 #include "settings.h"
 
+#define ZONES "/usr/share/zoneinfo"
+
 static const char *const default_endpoints[] = { "http://127.0.0.1:2379", "http://127.0.0.1:4001" };
 
 /* Of a setting: what follows LOCKSMITHD_ (or LOCKSMITHCTL_) in its name, and the name without any
@@ -24,6 +26,9 @@ static const struct {
         { "REBOOT_WINDOW_START", "REBOOT_WINDOW_START", offsetof(Settings, window_start), false },
         { "REBOOT_WINDOW_LENGTH", "REBOOT_WINDOW_LENGTH", offsetof(Settings, window_length),
           false },
+        { "REBOOT_WINDOWS", "REBOOT_WINDOWS", offsetof(Settings, windows_text), false },
+        { "REBOOT_BLACKOUT", "REBOOT_BLACKOUT", offsetof(Settings, blackout_text), false },
+        { "REBOOT_TIME_ZONE", "REBOOT_TIME_ZONE", offsetof(Settings, time_zone), false },
         { "LOGIN_GRACE", "REBOOT_LOGIN_GRACE", offsetof(Settings, login_grace_text), false },
         { "RETURN_TIME", "REBOOT_RETURN_TIME", offsetof(Settings, return_time_text), false },
         { "HOOK_TIME", "REBOOT_HOOK_TIME", offsetof(Settings, hook_time_text), false },
@@ -259,6 +264,48 @@ static int settings_check_window(Settings *settings, char **ret_why)
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
+/* libc takes a zone that it does not know for UTC without a word, so this looks for it first. */
+static int settings_check_zone(const Settings *settings, char **ret_why)
+{
+        const char *zone = settings->time_zone;
+        _cleanup_free_ char *path = NULL;
+
+        if (!zone)
+                return 0;
+        if (asprintf(&path, ZONES "/%s", zone) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        if (*zone == '/' || strstr(zone, "..") || access(path, R_OK) < 0)
+                return asprintf(ret_why, "REBOOT_TIME_ZONE \"%s\": there is none in " ZONES, zone)
+                                       < 0
+                               ? -ENOMEM
+                               : -EINVAL;
+
+        return RET_ERRNO(setenv("TZ", zone, 1));
+}
+
+static int settings_check_windows(Settings *settings, char **ret_why)
+{
+        const char *blackout = settings->blackout_text, *text = settings->windows_text;
+        Windows *windows = &settings->windows;
+        const char *why = NULL;
+        int r = 0;
+
+        if (settings->has_window)
+                windows->windows[windows->n_windows++] = settings->window;
+        if (text)
+                r = windows_parse(text, windows, &why);
+        if (r == -EINVAL)
+                return asprintf(ret_why, "REBOOT_WINDOWS \"%s\": %s", text, why) < 0 ? -ENOMEM : r;
+        if (r >= 0 && blackout)
+                r = blackouts_parse(blackout, windows, &why);
+        if (r == -EINVAL)
+                return asprintf(ret_why, "REBOOT_BLACKOUT \"%s\": %s", blackout, why) < 0 ? -ENOMEM
+                                                                                          : r;
+        return r;
+}
+
 /* NULL leaves the default. */
 static int span_check(const char *name, const char *text, usec_t max, usec_t *span, char **ret_why)
 {
@@ -307,7 +354,11 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
         if (r >= 0)
                 r = settings_check_strategy(settings, ret_why);
         if (r >= 0)
+                r = settings_check_zone(settings, ret_why);
+        if (r >= 0)
                 r = settings_check_window(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_windows(settings, ret_why);
         if (r >= 0)
                 r = settings_check_spans(settings, ret_why);
         return r;

@@ -8,7 +8,7 @@
 
 #include "etcd.h"
 #include "strategy.h"
-#include "window.h"
+#include "windows.h"
 
 #define SETTINGS_DROP_IN "/run/systemd/system/locksmithd.service.d/20-cloudinit.conf"
 
@@ -23,13 +23,15 @@ typedef struct Settings {
         char *group; /* of the lock; "" is the default group */
         char *endpoint, *ca_file, *certificate_file, *key_file, *user, *password;
         char *strategy_text, *window_start, *window_length;
+        char *windows_text, *blackout_text, *time_zone;
         char *login_grace_text, *hook_time_text, *return_time_text;
 
         /* What the texts above mean. */
         EtcdSettings etcd; /* its texts are ours */
         Strategy strategy;
-        Window window;
+        Window window; /* of window_start and window_length, the classic one */
         bool has_window;
+        Windows windows;    /* that one and all others, less the days without any */
         usec_t login_grace; /* how long users who are logged in keep a reboot up */
         usec_t return_time; /* a holder that is down for longer is not coming back; 0: it is */
         usec_t hook_time;   /* how long each hook may take */
