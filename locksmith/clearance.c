@@ -22,6 +22,7 @@ struct Clearance {
         bool wall_is_last; /* its end is the stage's */
         Hooks *hooks;
         Guard *guard;
+        Latecomers *latecomers;
 };
 
 Clearance *clearance_cancel(Clearance *c)
@@ -29,6 +30,7 @@ Clearance *clearance_cancel(Clearance *c)
         if (!c)
                 return NULL;
 
+        latecomers_cancel(c->latecomers);
         guard_cancel(c->guard);
         hooks_cancel(c->hooks);
         process_kill(c->wall);
@@ -287,13 +289,33 @@ static int quorum_ask(Clearance *c)
         return 0;
 }
 
-#define STAGES_MAX 4
+static void on_latecomers(const char *why, void *userdata)
+{
+        Clearance *c = userdata;
+
+        c->latecomers = NULL; /* gone behind this call */
+        clearance_stage_done(c, why);
+}
+
+static int latecomers_look(Clearance *c)
+{
+        if (c->request.with_lock)
+                return latecomers_ask(c->request.session, c->request.settings, on_latecomers, c,
+                                      &c->latecomers);
+
+        clearance_stage_done(c, NULL);
+        return 0;
+}
+
+#define STAGES_MAX 5
 
 typedef int (*ClearanceStage)(Clearance *c);
 
 static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
-        [CLEARANCE_LOCK] = { inhibitors_ask, users_ask_first, checks_run, quorum_ask },
-        [CLEARANCE_REBOOT] = { inhibitors_ask, quorum_ask, drain_run, users_ask_last },
+        [CLEARANCE_LOCK] = { inhibitors_ask, users_ask_first, checks_run, latecomers_look,
+                             quorum_ask },
+        [CLEARANCE_REBOOT] = { inhibitors_ask, latecomers_look, quorum_ask, drain_run,
+                               users_ask_last },
 };
 
 static int on_go(_unused_ sd_event_source *source, void *userdata)

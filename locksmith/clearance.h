@@ -6,9 +6,10 @@
 
 #include "guard.h"
 #include "hooks.h"
+#include "latecomers.h"
 
 typedef enum ClearanceKind {
-        CLEARANCE_LOCK,   /* before the lock: inhibitors, users, pre-reboot.d, etcd's quorum */
+        CLEARANCE_LOCK, /* before the lock: inhibitors, users, pre-reboot.d, latecomers, etcd's quorum */
         CLEARANCE_REBOOT, /* behind it: inhibitors and quorum again, drain.d, a last word to users */
         _CLEARANCE_KIND_MAX,
 } ClearanceKind;

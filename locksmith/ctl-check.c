@@ -138,6 +138,10 @@ int verb_check(_unused_ int argc, _unused_ char **argv)
         if (r < 0)
                 return r;
 
+        if (ctl.settings.windows_text)
+                printf("windows %s\n", ctl.settings.windows_text);
+        if (ctl.settings.blackout_text)
+                printf("no reboot on %s\n", ctl.settings.blackout_text);
         printf("strategy %s, group \"%s\", window %s%s%s, machine-id %s\n",
                strategy_to_string(ctl.settings.strategy), ctl.settings.group,
                ctl.settings.has_window ? ctl.settings.window_start : "none",

@@ -99,19 +99,27 @@ static void explain_update(Gates *gates, sd_bus *bus)
 
 static void explain_window(Gates *gates, const Settings *settings, usec_t now)
 {
-        const Window *window = &settings->window;
-        bool open = settings->has_window && window_contains(window, now);
+        const Windows *windows = &settings->windows;
+        bool open = windows_is_open(windows, now);
+        usec_t change = windows_next_change(windows, now);
         Gate *gate;
 
-        if (!settings->has_window) {
-                gate_add(gates, "window", VERDICT_OPEN, "none is set: at any time");
-                return;
-        }
-
-        gate = gate_add(gates, "window", open ? VERDICT_OPEN : VERDICT_CLOSED, "%s for %s (%s)",
-                        settings->window_start, settings->window_length,
-                        settings_origin(settings, "REBOOT_WINDOW_START"));
-        gate->changes = open ? window_closing(window, now) + 1 : window_next_opening(window, now);
+        if (windows->n_windows == 0 && windows->n_blackouts == 0)
+                gate = gate_add(gates, "window", VERDICT_OPEN, "none is set: at any time");
+        else
+                gate = gate_add(
+                        gates, "window", open ? VERDICT_OPEN : VERDICT_CLOSED,
+                        "%s%s%s%s%s%s%s (%s)", settings->has_window ? settings->window_start : "",
+                        settings->has_window ? " for " : "",
+                        settings->has_window ? settings->window_length : "",
+                        settings->has_window && settings->windows_text ? "; " : "",
+                        settings->windows_text ? settings->windows_text : "",
+                        settings->blackout_text ? " without " : "",
+                        settings->blackout_text ? settings->blackout_text : "",
+                        settings_origin(settings, settings->has_window     ? "REBOOT_WINDOW_START"
+                                                  : settings->windows_text ? "REBOOT_WINDOWS"
+                                                                           : "REBOOT_BLACKOUT"));
+        gate->changes = change == USEC_INFINITY ? 0 : change;
 }
 
 typedef struct LockView {
@@ -164,6 +172,24 @@ static void explain_pause(Gates *gates, Ctl *ctl, const Semaphore *semaphore)
                          semaphore->max);
 }
 
+static void explain_latecomers(Gates *gates, Ctl *ctl, const Semaphore *semaphore, const char *id)
+{
+        _cleanup_(peers_done) Peers holders = {};
+        _cleanup_free_ char *problem = NULL;
+        char why[LATECOMERS_WHY_MAX];
+        size_t n;
+
+        if (peers_read_holders(&ctl->session, ctl->settings.group, &holders, &problem) < 0) {
+                gate_add(gates, "fleet", VERDICT_UNKNOWN, "%s",
+                         problem ? problem : "the records of the holders can not be read");
+                return;
+        }
+        n = latecomers_count(semaphore, &holders, id, now_realtime(), ctl->settings.return_time,
+                             why);
+        gate_add(gates, "fleet", n > 0 ? VERDICT_CLOSED : VERDICT_OPEN, "%s",
+                 n > 0 ? why : "no host that went down is overdue");
+}
+
 static void explain_known_lock(Gates *gates, Ctl *ctl, const Semaphore *semaphore, const char *id)
 {
         _cleanup_(peers_done) Peers queue = {};
@@ -171,6 +197,7 @@ static void explain_known_lock(Gates *gates, Ctl *ctl, const Semaphore *semaphor
         size_t before;
 
         explain_pause(gates, ctl, semaphore);
+        explain_latecomers(gates, ctl, semaphore, id);
         if (semaphore_is_held_by(semaphore, id)) {
                 gate_add(gates, "lock", VERDICT_OPEN, "this host holds it");
                 return;

@@ -5,9 +5,10 @@
 
 #include "ctl.h"
 #include "hooks.h"
+#include "latecomers.h"
 #include "login.h"
 
-#define GATES_MAX 12
+#define GATES_MAX 16
 #define WHY_MAX   400
 
 typedef enum Verdict {

@@ -18,7 +18,7 @@ static int lock_take(Ctl *ctl, const char *id)
         if (!agrees)
                 return log_error_return(-EBUSY, "%s", why);
 
-        return ctl_change_holder(ctl, LOCK_KIND_TAKE, id, "locksmithctl reboot");
+        return ctl_change_holder(ctl, LOCK_KIND_TAKE, id, RECORD_REASON_REBOOT);
 }
 
 int verb_reboot(_unused_ int argc, _unused_ char **argv)

@@ -5,7 +5,7 @@
 #include "ctl.h"
 
 #define DAYS_DEFAULT 14
-#define WINDOWS_MAX  2000 /* more in one range are not printed */
+#define OPENINGS_MAX 2000 /* more in one range are not printed */
 
 static const char *arg_from = NULL, *arg_to = NULL;
 
@@ -67,15 +67,20 @@ static int opening_print(json_t *array, usec_t opens, usec_t closes)
         return 0;
 }
 
-/* Prints every window that is open at some time in the range. */
-static int openings_print(const Window *window, usec_t from, usec_t to, json_t *array)
+/* Prints every time in the range at which it is open. */
+static int openings_print(const Windows *windows, usec_t from, usec_t to, json_t *array)
 {
-        usec_t opens = window_contains(window, from) ? from : window_next_opening(window, from);
+        usec_t opens = windows_is_open(windows, from) ? from : windows_next_change(windows, from);
         int r = 0;
 
-        for (unsigned i = 0; opens <= to && i < WINDOWS_MAX && r >= 0; i++) {
-                r = opening_print(array, opens, window_closing(window, opens));
-                opens = window_next_opening(window, opens);
+        for (unsigned i = 0; opens <= to && i < OPENINGS_MAX && r >= 0; i++) {
+                usec_t change = windows_next_change(windows, opens);
+
+                /* The last moment of a window belongs to it. */
+                r = opening_print(array, opens, change == USEC_INFINITY ? to : change - 1);
+                if (change == USEC_INFINITY)
+                        break;
+                opens = windows_next_change(windows, change);
         }
         return r;
 }
@@ -87,19 +92,17 @@ int verb_simulate(_unused_ int argc, _unused_ char **argv)
         usec_t from = 0, to = 0;
         int r;
 
+        r = ctl_settings(&settings); /* first: they may set the time zone */
+        if (r < 0)
+                return r;
         r = range_read(&from, &to);
         if (r != 0)
-                return r;
-        r = ctl_settings(&settings);
-        if (r < 0)
                 return r;
 
         if (settings.strategy == STRATEGY_OFF)
                 log_notice("the strategy is off: there will be no reboot");
-        else if (!settings.has_window)
-                r = opening_print(array, from, to);
         else
-                r = openings_print(&settings.window, from, to, array);
+                r = openings_print(&settings.windows, from, to, array);
         if (r < 0)
                 return log_error_errno(-ENOMEM, "%m");
         return array ? ctl_print(json_incref(array)) : EXIT_DONE;

@@ -40,60 +40,71 @@ static void since_print(int64_t since)
         printf("  %-12s", since > 0 && then <= now ? timespan_format(now - then, text) : "?");
 }
 
-static void record_print(const char *id, const Record *record)
+static void record_print(const char *id, const Record *record, bool late)
 {
         char text[ETCD_WHY_MAX];
 
         printf("%-32s", shown(id, text));
         if (record) {
                 since_print(record->since);
-                printf("  %s  %s%s%s  %s", *record->host ? record->host : "?", record->from_version,
+                printf("  %s%s  %s%s%s  %s", late ? "OVERDUE " : "",
+                       *record->host ? record->host : "?", record->from_version,
                        *record->to_version ? " -> " : "", record->to_version, record->reason);
         } else
                 printf("  (no record: taken by an old client, or for another host)");
         printf("\n");
 }
 
-static void details_print(const Semaphore *semaphore, const Peers *holders, const Peers *queue)
+static void details_print(const Semaphore *semaphore, const Peers *holders, const Peers *queue,
+                          usec_t limit)
 {
+        usec_t now = now_realtime();
+
         printf("\n%-32s  %-12s  %s\n", "HOLDER", "FOR", "HOST, VERSIONS, REASON");
-        for (size_t i = 0; i < semaphore->holders.n_items; i++)
-                record_print(semaphore->holders.items[i],
-                             peers_find(holders, semaphore->holders.items[i]));
+        for (size_t i = 0; i < semaphore->holders.n_items; i++) {
+                const char *id = semaphore->holders.items[i];
+                const Record *record = peers_find(holders, id);
+
+                record_print(id, record, record && record_is_late(record, now, limit));
+        }
         printf("\n%-32s  %-12s  %s\n", "WAITER, IN ORDER", "FOR", "HOST, VERSIONS, REASON");
         for (size_t i = 0; i < queue->n_peers; i++)
-                record_print(queue->peers[i].id, &queue->peers[i].record);
+                record_print(queue->peers[i].id, &queue->peers[i].record, false);
 }
 
-static json_t *peer_json(const char *id, const Record *record)
+static json_t *peer_json(const char *id, const Record *record, bool late)
 {
         if (!record)
                 return json_pack("{s:s}", "id", id);
-        return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s}", "id", id, "host", record->host,
-                         "boot_id", record->boot_id, "since", (json_int_t)record->since, "reason",
-                         record->reason, "from_version", record->from_version, "to_version",
-                         record->to_version);
+        return json_pack("{s:s, s:b, s:s, s:s, s:I, s:s, s:s, s:s}", "id", id, "overdue", (int)late,
+                         "host", record->host, "boot_id", record->boot_id, "since",
+                         (json_int_t)record->since, "reason", record->reason, "from_version",
+                         record->from_version, "to_version", record->to_version);
 }
 
-static json_t *status_json(const Semaphore *semaphore, const char *group, const Peers *holders,
-                           const Peers *queue)
+static json_t *status_json(const Semaphore *semaphore, const Settings *settings,
+                           const Peers *holders, const Peers *queue)
 {
+        usec_t now = now_realtime(), limit = settings->return_time;
         json_auto_t *ids = json_array(), *records = json_array(), *waiters = json_array();
         int r = 0;
 
         for (size_t i = 0; i < semaphore->holders.n_items; i++) {
                 const char *id = semaphore->holders.items[i];
+                const Record *record = peers_find(holders, id);
 
                 r |= json_array_append_new(ids, json_string(id));
-                r |= json_array_append_new(records, peer_json(id, peers_find(holders, id)));
+                r |= json_array_append_new(
+                        records,
+                        peer_json(id, record, record && record_is_late(record, now, limit)));
         }
         for (size_t i = 0; i < queue->n_peers; i++)
-                r |= json_array_append_new(waiters,
-                                           peer_json(queue->peers[i].id, &queue->peers[i].record));
+                r |= json_array_append_new(
+                        waiters, peer_json(queue->peers[i].id, &queue->peers[i].record, false));
         if (r < 0)
                 return NULL;
 
-        return json_pack("{s:s, s:I, s:I, s:O, s:O, s:O}", "group", group, "available",
+        return json_pack("{s:s, s:I, s:I, s:O, s:O, s:O}", "group", settings->group, "available",
                          (json_int_t)semaphore->free, "max", (json_int_t)semaphore->max, "holders",
                          ids, "records", records, "queue", waiters);
 }
@@ -155,9 +166,9 @@ int verb_status(_unused_ int argc, _unused_ char **argv)
                             ", is wrong; the next change of the lock corrects it",
                             semaphore.stored);
         if (ctl_json())
-                return ctl_print(status_json(&semaphore, ctl.settings.group, &holders, &queue));
+                return ctl_print(status_json(&semaphore, &ctl.settings, &holders, &queue));
         status_print(&semaphore);
         if (arg_details)
-                details_print(&semaphore, &holders, &queue);
+                details_print(&semaphore, &holders, &queue, ctl.settings.return_time);
         return EXIT_DONE;
 }

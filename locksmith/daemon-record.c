@@ -42,7 +42,7 @@ static bool is_taken_by_hand(const Daemon *d, const EtcdRange *range)
                 return false;
 
         return *record.boot_id && streq(record.boot_id, host.boot_id)
-               && !streq(record.reason, DAEMON_REASON);
+               && !streq(record.reason, RECORD_REASON_UPDATE);
 }
 
 static void on_record(const EtcdReply *reply, void *userdata)

@@ -190,7 +190,7 @@ static void daemon_take(Daemon *d)
         int r;
 
         d->operation = lock_cancel(d->operation);
-        r = record_of_host(d->settings->root, DAEMON_REASON, d->to_version, &record);
+        r = record_of_host(d->settings->root, RECORD_REASON_UPDATE, d->to_version, &record);
         if (r >= 0)
                 r = record_format(&record, &text);
         if (r >= 0)
@@ -264,16 +264,15 @@ static int on_window(_unused_ sd_event_source *source, _unused_ uint64_t usec, v
 /* Learns whether the window is open, and wakes up when that changes, if a reboot is due. */
 static int daemon_look_at_window(Daemon *d)
 {
-        const Window *window = &d->settings->window;
+        const Windows *windows = &d->settings->windows;
         usec_t now = now_realtime(), change;
 
         d->window = sd_event_source_disable_unref(d->window);
-        d->facts.window_open = !d->settings->has_window || window_contains(window, now);
-        if (!d->settings->has_window || d->facts.update != UPDATE_DUE)
+        d->facts.window_open = windows_is_open(windows, now);
+        change = windows_next_change(windows, now);
+        if (change == USEC_INFINITY || d->facts.update != UPDATE_DUE)
                 return 0;
 
-        change = d->facts.window_open ? window_closing(window, now) + 1
-                                      : window_next_opening(window, now);
         return sd_event_add_time(d->event, &d->window, CLOCK_REALTIME,
                                  MIN_OF(change, now + DAEMON_WINDOW_LOOK), 0, on_window, d);
 }

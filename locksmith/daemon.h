@@ -21,7 +21,6 @@
 #define DAEMON_WINDOW_LOOK \
         (1 * USEC_PER_HOUR) /* a closed window is looked at so often: the time zone may change */
 #define DAEMON_LEAVE_TIME (4 * USEC_PER_SEC) /* for giving the lock back at the end */
-#define DAEMON_REASON     "update"           /* why locksmithd takes the lock, in its record */
 
 #define DAEMON_ETCD_SEEN "/var/lib/updated/etcd-seen" /* there was an etcd here once */
 

@@ -86,22 +86,16 @@ static int peers_add(Peers *peers, const char *prefix, const EtcdKey *key)
         return r;
 }
 
-static int peers_read(Session *session, const char *prefix, Peers *ret, char **ret_why)
+int peers_from_range(const char *prefix, const EtcdRange *range, Peers *ret)
 {
-        _cleanup_(etcd_range_done) EtcdRange range = {};
         _cleanup_(peers_done) Peers peers = {};
         int r;
 
-        r = range_read(session, &(EtcdRangeRequest) { .key = prefix, .prefix = true }, &range,
-                       ret_why);
-        if (r < 0)
-                return r;
-
-        peers.peers = calloc(range.n_keys + 1, sizeof(Peer));
+        peers.peers = calloc(range->n_keys + 1, sizeof(Peer));
         if (!peers.peers)
                 return -ENOMEM;
-        for (size_t i = 0; i < range.n_keys; i++) {
-                r = peers_add(&peers, prefix, &range.keys[i]);
+        for (size_t i = 0; i < range->n_keys; i++) {
+                r = peers_add(&peers, prefix, &range->keys[i]);
                 if (r < 0)
                         return r;
         }
@@ -109,6 +103,16 @@ static int peers_read(Session *session, const char *prefix, Peers *ret, char **r
         *ret = peers;
         peers = (Peers) {};
         return 0;
+}
+
+static int peers_read(Session *session, const char *prefix, Peers *ret, char **ret_why)
+{
+        _cleanup_(etcd_range_done) EtcdRange range = {};
+        int r;
+
+        r = range_read(session, &(EtcdRangeRequest) { .key = prefix, .prefix = true }, &range,
+                       ret_why);
+        return r < 0 ? r : peers_from_range(prefix, &range, ret);
 }
 
 int peers_read_holders(Session *session, const char *group, Peers *ret, char **ret_why)

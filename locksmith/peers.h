@@ -23,6 +23,9 @@ int peers_read_holders(Session *session, const char *group, Peers *ret,
                        char **ret_why) _must_check_;
 int peers_read_queue(Session *session, const char *group, Peers *ret, char **ret_why) _must_check_;
 
+/* Of the keys below prefix; keys that are not as we write them are none of ours. */
+int peers_from_range(const char *prefix, const EtcdRange *range, Peers *ret) _must_check_;
+
 /* The value of one key, "" when it is absent; the same way. */
 int peers_read_text(Session *session, const char *key, char **ret, char **ret_why) _must_check_;
 

@@ -3,7 +3,6 @@
 #include "base/env-file.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "base/time-util.h"
 #include "etcd-wire.h"
 #include "record.h"
 
@@ -103,6 +102,16 @@ int record_format(const Record *record, char **ret)
 
         *ret = text;
         return 0;
+}
+
+bool record_is_late(const Record *record, usec_t now, usec_t limit)
+{
+        uint64_t now_seconds = now / USEC_PER_SEC, since = (uint64_t)record->since;
+
+        return limit > 0 && record->since > 0 && since <= now_seconds
+               && now_seconds - since > limit / USEC_PER_SEC
+               && (streq(record->reason, RECORD_REASON_UPDATE)
+                   || streq(record->reason, RECORD_REASON_REBOOT));
 }
 
 static int text_read(const json_t *root, const char *name, char **ret)

@@ -5,9 +5,13 @@
  */
 #pragma once
 
-#include "base/macros.h"
+#include "base/time-util.h"
 
 #define RECORD_TEXT_MAX (4 * KIB)
+
+/* Reasons of a host that goes down and is expected back; any other is somebody's work by hand. */
+#define RECORD_REASON_UPDATE "update"
+#define RECORD_REASON_REBOOT "locksmithctl reboot"
 
 typedef struct Record {
         char *host;
@@ -34,5 +38,8 @@ int record_format(const Record *record, char **ret) _must_check_;
  * "", so that nobody has to ask.
  */
 int record_parse(const char *text, size_t size, Record *ret) _must_check_;
+
+/* Has a host that went down not come back within limit (0: it has all the time of the world)? */
+bool record_is_late(const Record *record, usec_t now, usec_t limit);
 
 void record_done(Record *record);

@@ -5,6 +5,8 @@
 #include "lock-key.h"
 #include "settings.h"
 
+#define ZONES "/usr/share/zoneinfo"
+
 static const struct {
         const char *ctl;      /* of the tool, in the environment only; NULL: none */
         const char *names[3]; /* from strong to weak, ended by NULL */
@@ -40,6 +42,22 @@ static const struct {
         { "LOCKSMITHCTL_REBOOT_WINDOW_LENGTH",
           { "LOCKSMITHD_REBOOT_WINDOW_LENGTH", "REBOOT_WINDOW_LENGTH" },
           offsetof(Settings, window_length),
+          false },
+        { NULL,
+          { "LOCKSMITHD_REBOOT_WINDOWS", "REBOOT_WINDOWS" },
+          offsetof(Settings, windows_text),
+          false },
+        { NULL,
+          { "LOCKSMITHD_REBOOT_BLACKOUT", "REBOOT_BLACKOUT" },
+          offsetof(Settings, blackout_text),
+          false },
+        { NULL,
+          { "LOCKSMITHD_REBOOT_TIME_ZONE", "REBOOT_TIME_ZONE" },
+          offsetof(Settings, time_zone),
+          false },
+        { NULL,
+          { "LOCKSMITHD_RETURN_TIME", "REBOOT_RETURN_TIME" },
+          offsetof(Settings, return_time_text),
           false },
         { NULL,
           { "LOCKSMITHD_LOGIN_GRACE", "REBOOT_LOGIN_GRACE" },
@@ -213,6 +231,48 @@ static int settings_check_window(Settings *settings, char **ret_why)
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
+/* libc takes a zone that it does not know for UTC without a word, so this looks for it first. */
+static int settings_check_zone(const Settings *settings, char **ret_why)
+{
+        const char *zone = settings->time_zone;
+        _cleanup_free_ char *path = NULL;
+
+        if (!zone)
+                return 0;
+        if (asprintf(&path, ZONES "/%s", zone) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        if (*zone == '/' || strstr(zone, "..") || access(path, R_OK) < 0)
+                return asprintf(ret_why, "REBOOT_TIME_ZONE \"%s\": there is none in " ZONES, zone)
+                                       < 0
+                               ? -ENOMEM
+                               : -EINVAL;
+
+        return RET_ERRNO(setenv("TZ", zone, 1));
+}
+
+static int settings_check_windows(Settings *settings, char **ret_why)
+{
+        const char *blackout = settings->blackout_text, *text = settings->windows_text;
+        Windows *windows = &settings->windows;
+        const char *why = NULL;
+        int r = 0;
+
+        if (settings->has_window)
+                windows->windows[windows->n_windows++] = settings->window;
+        if (text)
+                r = windows_parse(text, windows, &why);
+        if (r == -EINVAL)
+                return asprintf(ret_why, "REBOOT_WINDOWS \"%s\": %s", text, why) < 0 ? -ENOMEM : r;
+        if (r >= 0 && blackout)
+                r = blackouts_parse(blackout, windows, &why);
+        if (r == -EINVAL)
+                return asprintf(ret_why, "REBOOT_BLACKOUT \"%s\": %s", blackout, why) < 0 ? -ENOMEM
+                                                                                          : r;
+        return r;
+}
+
 /* NULL leaves the default. */
 static int span_check(const char *name, const char *text, usec_t max, usec_t *span, char **ret_why)
 {
@@ -236,9 +296,13 @@ static int settings_check_spans(Settings *settings, char **ret_why)
         int r;
 
         settings->login_grace = SETTINGS_LOGIN_GRACE;
+        settings->return_time = SETTINGS_RETURN_TIME;
         settings->hook_time = SETTINGS_HOOK_TIME;
         r = span_check("REBOOT_LOGIN_GRACE", settings->login_grace_text, SETTINGS_LOGIN_GRACE_MAX,
                        &settings->login_grace, ret_why);
+        if (r >= 0)
+                r = span_check("REBOOT_RETURN_TIME", settings->return_time_text,
+                               SETTINGS_HOOK_TIME_MAX, &settings->return_time, ret_why);
         if (r >= 0)
                 r = span_check("REBOOT_HOOK_TIME", settings->hook_time_text, SETTINGS_HOOK_TIME_MAX,
                                &settings->hook_time, ret_why);
@@ -257,7 +321,11 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
         if (r >= 0)
                 r = settings_check_strategy(settings, ret_why);
         if (r >= 0)
+                r = settings_check_zone(settings, ret_why);
+        if (r >= 0)
                 r = settings_check_window(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_windows(settings, ret_why);
         if (r >= 0)
                 r = settings_check_spans(settings, ret_why);
         return r;

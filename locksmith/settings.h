@@ -8,12 +8,13 @@
 
 #include "etcd.h"
 #include "strategy.h"
-#include "window.h"
+#include "windows.h"
 
-#define SETTINGS_MAX 12
+#define SETTINGS_MAX 16
 
 #define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
 #define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
+#define SETTINGS_RETURN_TIME     (1 * USEC_PER_HOUR)
 #define SETTINGS_HOOK_TIME       (10 * USEC_PER_MINUTE)
 #define SETTINGS_HOOK_TIME_MAX   USEC_PER_DAY
 
@@ -22,15 +23,18 @@ typedef struct Settings {
         char *group; /* of the lock; "" is the default group */
         char *endpoint, *ca_file, *certificate_file, *key_file, *user, *password;
         char *strategy_text, *window_start, *window_length;
-        char *login_grace_text, *hook_time_text;
+        char *windows_text, *blackout_text, *time_zone;
+        char *login_grace_text, *hook_time_text, *return_time_text;
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
         /* What the texts above mean. */
         EtcdSettings etcd; /* its texts are ours */
         Strategy strategy;
-        Window window;
+        Window window; /* of window_start and window_length, the classic one */
         bool has_window;
+        Windows windows;    /* that one and all others, less the days without any */
         usec_t login_grace; /* how long users who are logged in keep a reboot up */
+        usec_t return_time; /* a holder that is down for longer is not coming back; 0: it is */
         usec_t hook_time;   /* how long each hook may take */
 } Settings;
 

@@ -134,6 +134,18 @@ output_is "simulate knows the missing hour" \
 refuses "simulate wants times" 2 '"tomorrow" is no time' run_ctl simulate --from tomorrow
 refuses "in order" 2 "before --from" run_ctl simulate --from 2026-03-29 --to 2026-03-28
 unset REBOOT_WINDOW_START REBOOT_WINDOW_LENGTH TZ
+export REBOOT_WINDOWS="Mon..Fri 02:00 1h; Sat 22:00 4h" REBOOT_BLACKOUT=2026-10-27..2026-10-29 REBOOT_TIME_ZONE=Europe/Berlin
+output_is "simulate knows all windows, days without, the zone, and the hour that comes twice" \
+    "Sat 2026-10-24 22:00 CEST  to  Sun 2026-10-25 02:00 CEST  (4 h 0 min)
+Mon 2026-10-26 02:00 CET  to  Mon 2026-10-26 03:00 CET  (1 h 0 min)
+Fri 2026-10-30 02:00 CET  to  Fri 2026-10-30 03:00 CET  (1 h 0 min)" run_ctl simulate --from "2026-10-24 00:00" --to "2026-10-31 12:00"
+prints "explain shows them" "^window +[a-z]+ +Mon..Fri 02:00 1h; Sat 22:00 4h without 2026-10-27..2026-10-29; changes .* CES?T" run_ctl explain
+prints "check shows them" "^windows Mon..Fri 02:00 1h; Sat 22:00 4h" run_ctl check
+REBOOT_WINDOWS="Monday 2 o'clock" refuses "windows that are none are refused" 1 'REBOOT_WINDOWS "Monday 2' run_ctl simulate
+REBOOT_BLACKOUT=christmas refuses "days that are none are refused" 1 'REBOOT_BLACKOUT "christmas"' run_ctl simulate
+REBOOT_TIME_ZONE=Europe/Atlantis refuses "a zone that is none is refused" 1 'REBOOT_TIME_ZONE "Europe/Atlantis": there is none' run_ctl simulate
+REBOOT_TIME_ZONE=../etc/passwd refuses "a zone that is a path is refused" 1 'there is none' run_ctl simulate
+unset REBOOT_WINDOWS REBOOT_BLACKOUT REBOOT_TIME_ZONE
 prints "check: all is well" "^all is well" run_ctl check
 grep -q "a cluster of one member" "$scratch/err" && pass "one member is warned of" || fail "one member is warned of" "$scratch/err"
 refuses "check: an endpoint that does not answer" 1 "http://127.0.0.1:1: " run_ctl --endpoint "http://127.0.0.1:1,$etcd_main" check

@@ -110,6 +110,34 @@ static void test_a_pause_remembers_what_max_was(_unused_ void **state)
         assert_string_equal(again.reason, "\"why\"");
 }
 
+static void test_only_a_host_that_went_down_can_be_overdue(_unused_ void **state)
+{
+        static char update[] = RECORD_REASON_UPDATE, by_hand[] = "lock",
+                    reboot[] = RECORD_REASON_REBOOT;
+        static const struct {
+                char *reason;
+                int64_t since;
+                usec_t limit;
+                bool late;
+        } table[] = {
+                { update, 1000, 10 * USEC_PER_SEC, true },
+                { reboot, 1000, 10 * USEC_PER_SEC, true },
+                { by_hand, 1000, 10 * USEC_PER_SEC, false },
+                { update, 1990, 10 * USEC_PER_SEC, false }, /* just now */
+                { update, 1989, 10 * USEC_PER_SEC, true },
+                { update, 3000, 10 * USEC_PER_SEC, false }, /* of the future: a wrong clock */
+                { update, INT64_MAX, 10 * USEC_PER_SEC, false },
+                { update, 0, 10 * USEC_PER_SEC, false }, /* not said */
+                { update, 1000, 0, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                assert_int_equal(record_is_late(&(Record) { .reason = table[i].reason,
+                                                            .since = table[i].since },
+                                                2000 * USEC_PER_SEC, table[i].limit),
+                                 table[i].late);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -119,6 +147,7 @@ int main(void)
                 cmocka_unit_test(test_a_host_name_that_is_no_text_does_no_harm),
                 cmocka_unit_test(test_what_is_no_record_is_refused),
                 cmocka_unit_test(test_what_is_no_pause_is_refused),
+                cmocka_unit_test(test_only_a_host_that_went_down_can_be_overdue),
                 cmocka_unit_test(test_a_pause_remembers_what_max_was),
         };
 
