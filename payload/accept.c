@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include "base/text.h"
 #include "payload/apply.h"
 #include "payload/error.h"
@@ -147,6 +149,9 @@ static int part_prepare(PayloadApply *apply, const Manifest *manifest, const Par
         r = target_resize(&part->target, partition->new_image.size, error);
         if (r < 0)
                 return r;
+        if (apply->parameters.direct
+            && !(manifest->version == HEADER_VERSION_1 && partition->old_image.known))
+                part->direct.fd = direct_open(part->target.fd, O_RDWR); /* where it is possible */
         r = follower_new(&part->target, partition->new_image.size, apply->parameters.cached,
                          apply->parameters.jobs > 1, &part->follower);
         if (r < 0)

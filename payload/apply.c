@@ -3,6 +3,7 @@
  * one.
  */
 #include "payload/apply.h"
+#include "base/io.h"
 #include "payload/error.h"
 #include "payload/target.h"
 
@@ -17,6 +18,7 @@ PayloadApply *payload_apply_free(PayloadApply *apply)
         for (size_t i = 0; i < _PARTITION_ROLE_MAX; i++) {
                 follower_free(apply->parts[i].follower);
                 block_map_free(apply->parts[i].written);
+                (void)close_fd(apply->parts[i].direct.fd);
         }
         for (size_t i = 0; i < apply->n_jobs; i++) {
                 buffer_done(&apply->jobs[i].data);
@@ -114,6 +116,7 @@ static OperationPlace part_place(PayloadApply *apply, Part *part, const Partitio
 {
         return (OperationPlace) {
                 .target = &part->target,
+                .direct = part->direct.fd >= 0 ? &part->direct : NULL,
                 .image_size = partition->new_image.size,
                 .block_size = reader_manifest(apply->reader)->block_size,
                 .exact = apply->version == HEADER_VERSION_2,
@@ -189,7 +192,7 @@ int payload_apply_new(const PayloadApplyParameters *parameters, PayloadApply **r
                 apply->parameters.sha256 = apply->announced_sha256;
         }
         for (size_t i = 0; i < _PARTITION_ROLE_MAX; i++)
-                apply->parts[i].target = PAYLOAD_TARGET_NONE;
+                apply->parts[i].target = apply->parts[i].direct = PAYLOAD_TARGET_NONE;
         apply->parts[PARTITION_SLOT].target = parameters->target;
         apply->parts[PARTITION_SLOT].base = parameters->base;
         apply->parts[PARTITION_KERNEL].target = parameters->kernel;

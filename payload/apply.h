@@ -13,6 +13,7 @@
 /* One part of the payload: where it comes from and where it goes. */
 typedef struct Part {
         PayloadTarget target;      /* fd -1: it is only checked */
+        PayloadTarget direct;      /* fd -1: there is none; owned */
         const PayloadSource *base; /* borrowed; NULL: no delta can be applied */
         ExtentSource source;       /* of a delta */
         BlockMap *written;         /* of a delta of version 1: owned */

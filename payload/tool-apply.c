@@ -432,6 +432,7 @@ int verb_apply(_unused_ int argc, char **argv)
                 .kernel_base = arg_kernel_base ? &kernel_base : NULL,
                 .size = input.size,
                 .cached = arg_cached,
+                .direct = !arg_cached,
                 .now = now_realtime() / USEC_PER_SEC,
                 .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,
