@@ -2,6 +2,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/store.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 
@@ -140,11 +141,21 @@ static bool keys_have(const PayloadKeys *keys, const EVP_PKEY *pkey)
         return false;
 }
 
+/* The same key twice would count twice where two keys must have signed. Takes pkey over. */
+static int keys_add_pkey(PayloadKeys *keys, EVP_PKEY *pkey, const char *source)
+{
+        int r = pkey_kind(pkey) == KEY_NONE ? -EKEYREJECTED
+                : keys_have(keys, pkey)     ? 0
+                                            : keys_append(keys, pkey, source);
+
+        EVP_PKEY_free(pkey);
+        return r;
+}
+
 static int keys_add(PayloadKeys *keys, const char *pem, size_t size, const char *source)
 {
         EVP_PKEY *pkey;
         BIO *bio;
-        int r;
 
         if (size > KEY_FILE_MAX)
                 return -EBADMSG;
@@ -156,12 +167,7 @@ static int keys_add(PayloadKeys *keys, const char *pem, size_t size, const char 
         if (!pkey)
                 return -EBADMSG;
 
-        /* The same key twice would count twice where two keys must have signed. */
-        r = pkey_kind(pkey) == KEY_NONE ? -EKEYREJECTED
-            : keys_have(keys, pkey)     ? 0
-                                        : keys_append(keys, pkey, source);
-        EVP_PKEY_free(pkey);
-        return r;
+        return keys_add_pkey(keys, pkey, source);
 }
 
 int payload_keys_add_pem(PayloadKeys *keys, const char *pem, size_t size)
@@ -180,6 +186,55 @@ int payload_keys_add_file(PayloadKeys *keys, const char *path)
                 return r == -EFBIG ? -EBADMSG : r;
 
         return keys_add(keys, pem, size, path);
+}
+
+bool key_is_uri(const char *text)
+{
+        size_t n =
+                strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+        return n > 1 && text[n] == ':' && access(text, F_OK) < 0;
+}
+
+/* The first object of that type, OSSL_STORE_INFO_PKEY or _PUBKEY, behind a URI. */
+static int uri_load(const char *uri, int type, EVP_PKEY **ret)
+{
+        OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
+        EVP_PKEY *pkey = NULL;
+
+        if (!store)
+                return -ENOPKG;
+        if (OSSL_STORE_expect(store, type) != 1) {
+                (void)OSSL_STORE_close(store); /* nothing was read from it */
+                return -EBADMSG;
+        }
+
+        while (!pkey && !OSSL_STORE_eof(store)) {
+                OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+
+                if (info && OSSL_STORE_INFO_get_type(info) == type)
+                        pkey = type == OSSL_STORE_INFO_PKEY ? OSSL_STORE_INFO_get1_PKEY(info)
+                                                            : OSSL_STORE_INFO_get1_PUBKEY(info);
+                OSSL_STORE_INFO_free(info);
+                if (!info && OSSL_STORE_error(store))
+                        break;
+        }
+        (void)OSSL_STORE_close(store); /* only read from */
+
+        *ret = pkey;
+        return pkey ? 0 : -EBADMSG;
+}
+
+int keys_add_uri(PayloadKeys *keys, const char *uri)
+{
+        EVP_PKEY *pkey;
+        int r;
+
+        r = uri_load(uri, OSSL_STORE_INFO_PUBKEY, &pkey);
+        if (r < 0)
+                return r;
+
+        return keys_add_pkey(keys, pkey, uri);
 }
 
 static int entry_is_pem(const struct dirent *entry)
@@ -265,28 +320,37 @@ PrivateKey *private_key_free(PrivateKey *key)
         return NULL;
 }
 
-int private_key_load(const char *path, PrivateKey **ret)
+static int pem_load(const char *path, EVP_PKEY **ret)
 {
-        _cleanup_(private_key_free_p) PrivateKey *key = calloc(1, sizeof(*key));
         _cleanup_free_ char *pem = NULL;
         size_t size;
         BIO *bio;
         int r;
 
-        if (!key)
-                return -ENOMEM;
         r = file_read(NULL, path, KEY_FILE_MAX, &pem, &size);
         if (r < 0)
                 return r == -EFBIG ? -EBADMSG : r;
-
         bio = BIO_new_mem_buf(pem, (int)size);
         if (!bio)
                 return -ENOMEM;
-        key->pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+
+        *ret = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
         BIO_free(bio);
         explicit_bzero(pem, size);
-        if (!key->pkey)
-                return -EBADMSG;
+        return *ret ? 0 : -EBADMSG;
+}
+
+int private_key_load(const char *path, PrivateKey **ret)
+{
+        _cleanup_(private_key_free_p) PrivateKey *key = calloc(1, sizeof(*key));
+        int r;
+
+        if (!key)
+                return -ENOMEM;
+        r = key_is_uri(path) ? uri_load(path, OSSL_STORE_INFO_PKEY, &key->pkey)
+                             : pem_load(path, &key->pkey);
+        if (r < 0)
+                return r;
         if (pkey_kind(key->pkey) == KEY_NONE)
                 return -EKEYREJECTED;
 

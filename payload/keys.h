@@ -26,9 +26,18 @@ const char *keys_describe(const PayloadKeys *keys, size_t index);
 int keys_verify(const PayloadKeys *keys, uint64_t version, const uint8_t sha256[static SHA256_SIZE],
                 const Signature *signature) _must_check_;
 
+/*
+ * Does the text name a key of an OpenSSL provider: "pkcs11:object=release"? A file that is called
+ * so is a file.
+ */
+bool key_is_uri(const char *text);
+
+/* Errors as payload_keys_add_file(); -ENOPKG: no provider of OpenSSL knows such keys. */
+int keys_add_uri(PayloadKeys *keys, const char *uri) _must_check_;
+
 typedef struct PrivateKey PrivateKey;
 
-/* Errors as payload_keys_add_file(). */
+/* From a file or a URI. Errors as keys_add_uri(). */
 int private_key_load(const char *path, PrivateKey **ret) _must_check_;
 PrivateKey *private_key_free(PrivateKey *key);
 DEFINE_CLEANUP(PrivateKey *, private_key_free);

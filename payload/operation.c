@@ -9,6 +9,7 @@ static ExtentWriter operation_writer(const OperationPlace *place, const Operatio
 {
         return (ExtentWriter) {
                 .target = place->target,
+                .direct = place->direct,
                 .image_size = place->image_size,
                 .block_size = place->block_size,
                 .extents = operation->target,
@@ -64,17 +65,12 @@ static int writer_close(const OperationPlace *place, ExtentWriter *writer,
         return 0;
 }
 
-static int operation_replace(const OperationPlace *place, const Operation *operation,
-                             const uint8_t *data, PayloadError *error)
+/* Memory for a piece of an operation, which can be written past the page cache. */
+static uint8_t *chunk_new(uint64_t size, size_t *ret_size)
 {
-        ExtentWriter writer = operation_writer(place, operation);
-        int r;
-
-        r = extent_writer_write(&writer, data, (size_t)operation->data_length);
-        if (r < 0)
-                return write_failed(r, error);
-
-        return writer_close(place, &writer, operation, error);
+        *ret_size = (size_t)MIN_OF(size, DECODER_CHUNK);
+        return aligned_alloc(DIRECT_ALIGNMENT, (*ret_size + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT
+                                                       * DIRECT_ALIGNMENT);
 }
 
 static int decode_failed(int r, PayloadError *error)
@@ -90,10 +86,10 @@ static int operation_unpack(const OperationPlace *place, const Operation *operat
 {
         uint64_t target_size =
                 operation_target_size(operation, place->image_size, place->block_size);
-        size_t chunk = (size_t)MIN_OF(target_size, DECODER_CHUNK), n;
+        size_t chunk, n;
         ExtentWriter writer = operation_writer(place, operation);
         _cleanup_(decoder_free_p) Decoder *decoder = NULL;
-        _cleanup_free_ uint8_t *buffer = malloc(chunk);
+        _cleanup_free_ uint8_t *buffer = chunk_new(target_size, &chunk);
         int r;
 
         r = buffer ? decoder_new(codec, data, (size_t)operation->data_length, &decoder) : -ENOMEM;
@@ -108,6 +104,22 @@ static int operation_unpack(const OperationPlace *place, const Operation *operat
                 if (r < 0)
                         return write_failed(r, error);
         } while (n == chunk);
+
+        return writer_close(place, &writer, operation, error);
+}
+
+static int operation_replace(const OperationPlace *place, const Operation *operation,
+                             const uint8_t *data, PayloadError *error)
+{
+        ExtentWriter writer = operation_writer(place, operation);
+        int r;
+
+        if (place->direct) /* by way of aligned memory */
+                return operation_unpack(place, operation, CODEC_NONE, data, error);
+
+        r = extent_writer_write(&writer, data, (size_t)operation->data_length);
+        if (r < 0)
+                return write_failed(r, error);
 
         return writer_close(place, &writer, operation, error);
 }
@@ -209,7 +221,6 @@ static int source_open(const OperationPlace *place, const Operation *operation, 
         return 0;
 }
 
-/* Its lengths say how much of the last blocks is in use; whole blocks are moved. */
 /* Its lengths say how much of the last blocks is in use; whole blocks are moved. */
 static int operation_move(const OperationPlace *place, const Operation *operation,
                           _unused_ const uint8_t *data, PayloadError *error)

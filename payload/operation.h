@@ -10,6 +10,7 @@
 /* Where the operations of one partition act. */
 typedef struct OperationPlace {
         const PayloadTarget *target; /* borrowed; its fd is -1 when data is only to be checked */
+        const PayloadTarget *direct; /* borrowed; the same past the page cache, or NULL */
         uint64_t image_size;
         uint32_t block_size;
         bool exact; /* operations must fill their extents: version 2 */

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 
 #include "base/io.h"
 #include "payload/output-file.h"
@@ -8,7 +9,7 @@
 
 void output_file_done(OutputFile *file)
 {
-        if (file->temporary)
+        if (file->temporary && !file->keep)
                 (void)unlink(file->temporary); /* what is reported is why it was not committed */
         (void)close_fd(file->fd);
         free(file->temporary);
@@ -61,6 +62,37 @@ int output_file_open(const char *path, OutputFile *ret)
                 return r;
         }
         r = RET_ERRNO(fchmod(file.fd, mode));
+        if (r < 0)
+                return r;
+
+        *ret = file;
+        file = OUTPUT_FILE_NONE;
+        return 0;
+}
+
+int output_file_resume(const char *path, OutputFile *ret)
+{
+        _cleanup_(output_file_done) OutputFile file = { .fd = -1, .keep = true };
+        mode_t mode;
+        int r;
+
+        r = path_resolve(path, &file.path, &mode);
+        if (r < 0)
+                return r;
+        if (asprintf(&file.temporary, "%s.partial", file.path) < 0) {
+                file.temporary = NULL;
+                return -ENOMEM;
+        }
+
+        file.fd = RET_ERRNO(
+                open(file.temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, OUTPUT_MODE));
+        if (file.fd < 0)
+                return file.fd;
+        r = RET_ERRNO(flock(file.fd, LOCK_EX | LOCK_NB));
+        if (r >= 0)
+                r = RET_ERRNO(fchmod(file.fd, mode));
+        if (r >= 0)
+                r = directory_sync_of(file.temporary); /* the name has to survive a crash too */
         if (r < 0)
                 return r;
 

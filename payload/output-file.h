@@ -12,6 +12,7 @@ typedef struct OutputFile {
         int fd;          /* owned; of the temporary file, for reading and writing */
         char *path;      /* owned; where it is going to be, symbolic links resolved */
         char *temporary; /* owned; NULL when there is none any more */
+        bool keep;       /* what is not committed stays, to go on with it later */
 } OutputFile;
 
 #define OUTPUT_FILE_NONE \
@@ -23,10 +24,16 @@ typedef struct OutputFile {
 /* -EISDIR, -EEXIST (there is something that is no regular file), or what open(2) says. */
 int output_file_open(const char *path, OutputFile *ret) _must_check_;
 
+/*
+ * The same with a temporary name that is always the same, PATH.partial, and with what is in it:
+ * an earlier run may have begun it. Locked: -EWOULDBLOCK when another run has it.
+ */
+int output_file_resume(const char *path, OutputFile *ret) _must_check_;
+
 /* Syncs it and gives it its name; an existing file is replaced, and its permissions are kept. */
 int output_file_commit(OutputFile *file) _must_check_;
 
-/* Removes it, unless it was committed. */
+/* Removes it, unless it was committed or is to be kept. */
 void output_file_done(OutputFile *file);
 
 /*

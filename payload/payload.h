@@ -94,6 +94,14 @@ typedef struct PayloadSource {
         uint64_t size;   /* bytes that may be read */
 } PayloadSource;
 
+/* Every byte is hashed for itself, for its operation, and for the payload that it is part of. */
+typedef enum PayloadHashing {
+        PAYLOAD_HASH_ALL,        /* both: what is wanted of bytes that nobody has checked before */
+        PAYLOAD_HASH_WHOLE,      /* who made it? Nothing is unpacked; there must be no targets */
+        PAYLOAD_HASH_OPERATIONS, /* version 2, whose signature at the end was checked just before:
+                                    what is signed with the metadata is enough */
+} PayloadHashing;
+
 typedef struct PayloadApplyParameters {
         const PayloadKeys *keys;   /* borrowed; must hold one key at least */
         PayloadTarget target;      /* the slot */
@@ -104,10 +112,14 @@ typedef struct PayloadApplyParameters {
         const PayloadSource *base; /* the slot a delta starts from (borrowed), or NULL: no deltas */
         const PayloadSource *kernel_base; /* the same for a KERNEL procedure, or NULL */
         bool cached;   /* hash the image through the page cache instead of reading the medium */
+        bool direct;   /* write past the page cache where that is possible; wants several jobs */
         unsigned jobs; /* threads that check and decompress; 0 and 1: all in the caller's thread */
         uint64_t now;  /* seconds since 1970, to refuse what has expired; 0: not checked */
         uint64_t timestamp_min;  /* refuse payloads made before; 0: not checked */
         unsigned signatures_min; /* so many different trusted keys must have signed; 0 means 1 */
+        PayloadHashing hashing;
+        const char *checkpoint;   /* a file (borrowed path) to go on from after a crash, or NULL */
+        uint64_t checkpoint_step; /* a checkpoint after so many bytes; 0: as is best */
 } PayloadApplyParameters;
 
 /*
@@ -130,6 +142,20 @@ DEFINE_CLEANUP(PayloadApply *, payload_apply_free);
 int payload_apply_push(PayloadApply *apply, const void *data, size_t size,
                        PayloadError *ret_error) _must_check_;
 int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error) _must_check_;
+
+/*
+ * Of an earlier run with the same checkpoint file, payload and targets, everything is done that is
+ * in front of this byte of the payload; 0: nothing, or not known yet: it is as soon as the manifest
+ * has been pushed. At most 8 MiB of its work (and one operation) are done again. What is pushed in
+ * front of that byte is hashed and not used otherwise; payload_apply_resume() says instead that
+ * that byte is the next one to be pushed (an HTTP Range, a seek). The checkpoint is removed when
+ * the payload is refused, kept when it only ends early, and belongs to the caller after success.
+ */
+uint64_t payload_apply_resume_offset(const PayloadApply *apply);
+int payload_apply_resume(PayloadApply *apply) _must_check_;
+
+/* Why a checkpoint was not used or can not be written, for one warning; or NULL. Borrowed. */
+const char *payload_apply_checkpoint_problem(const PayloadApply *apply);
 
 /* Bytes of the payload taken in so far. */
 uint64_t payload_apply_bytes(const PayloadApply *apply);

@@ -1,13 +1,12 @@
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "base/disk-io.h"
 #include "base/io.h"
 #include "payload/digest.h"
 #include "payload/read-back.h"
+#include "payload/target.h"
 
-#define READ_BACK_CHUNK     (1 * MIB)
-#define READ_BACK_ALIGNMENT 4096 /* of buffer, offset and size: enough for O_DIRECT on every disk */
+#define READ_BACK_CHUNK (1 * MIB)
 
 struct ReadBack {
         PayloadTarget target;
@@ -22,8 +21,7 @@ struct ReadBack {
 
 static size_t size_align(uint64_t size)
 {
-        return (size_t)((size + READ_BACK_ALIGNMENT - 1) / READ_BACK_ALIGNMENT
-                        * READ_BACK_ALIGNMENT);
+        return (size_t)((size + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT * DIRECT_ALIGNMENT);
 }
 
 ReadBack *read_back_free(ReadBack *read_back)
@@ -38,18 +36,6 @@ ReadBack *read_back_free(ReadBack *read_back)
         return NULL;
 }
 
-/*
- * A second descriptor of the same file that reads past the page cache, or -1 where that is not
- * possible: tmpfs can not do it, and a sandboxed worker may not open what it was given.
- */
-static int direct_open(int fd)
-{
-        char path[sizeof("/proc/self/fd/") + DECIMAL_MAX];
-
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        return disk_io()->open(path, O_RDONLY | O_CLOEXEC | O_DIRECT, 0);
-}
-
 int read_back_new(const PayloadTarget *target, uint64_t image_size, bool cached, ReadBack **ret)
 {
         _cleanup_(read_back_free_p) ReadBack *read_back = calloc(1, sizeof(*read_back));
@@ -60,10 +46,10 @@ int read_back_new(const PayloadTarget *target, uint64_t image_size, bool cached,
         read_back->target = *target;
         read_back->image_size = image_size;
         read_back->cached = cached;
-        read_back->direct_fd = cached ? -1 : direct_open(target->fd);
+        read_back->direct_fd = cached ? -1 : direct_open(target->fd, O_RDONLY);
         read_back->buffer_size =
                 size_align(MIN_OF(MAX_OF(image_size, UINT64_C(1)), READ_BACK_CHUNK));
-        read_back->buffer = aligned_alloc(READ_BACK_ALIGNMENT, read_back->buffer_size);
+        read_back->buffer = aligned_alloc(DIRECT_ALIGNMENT, read_back->buffer_size);
         if (!read_back->buffer)
                 return -ENOMEM;
         r = digest_new(&read_back->digest);

@@ -9,13 +9,16 @@ struct PayloadReader {
         Buffer piece;  /* what is being collected */
         size_t wanted; /* the size at which it is complete */
         PayloadHeader header;
-        Manifest *manifest;   /* owned */
-        size_t partition;     /* whose operations come now */
-        size_t operation;     /* the next one, counted within the partition */
-        Buffer manifest_data; /* while the signatures over it are collected */
-        Digest *digest;       /* of what is signed */
-        Digest *file_digest;  /* of all bytes; as long as that is the same, NULL */
+        Manifest *manifest;    /* owned */
+        size_t partition;      /* whose operations come now */
+        size_t operation;      /* the next one, counted within the partition */
+        uint64_t n_operations; /* that were emitted or skipped */
+        uint64_t skip_left;    /* bytes of data that are only hashed */
+        Buffer manifest_data;  /* while the signatures over it are collected */
+        Digest *digest;        /* of what is signed */
+        Digest *file_digest;   /* of all bytes; as long as that is the same, NULL */
         bool file_hash;
+        bool hash_less; /* no hash of what is signed */
         uint64_t bytes;
         uint8_t signed_sha256[SHA256_SIZE];
 };
@@ -122,6 +125,7 @@ static int reader_emit(PayloadReader *reader, PayloadError *error)
         const Partition *partition = &reader->manifest->partitions[reader->partition];
         const Operation *operation = &partition->operations[reader->operation++];
 
+        reader->n_operations++;
         return reader->events->on_operation(reader->userdata, partition, operation, &reader->piece,
                                             error);
 }
@@ -173,6 +177,14 @@ static int reader_parse_manifest(PayloadReader *reader, const Buffer *signatures
                 return r;
 
         buffer_done(&reader->manifest_data);
+        if (reader->skip_left == 0)
+                return reader_next_blob(reader, error);
+        reader_collect(reader, READER_SKIP, 0);
+        return 0;
+}
+
+static int reader_take_skip(PayloadReader *reader, PayloadError *error)
+{
         return reader_next_blob(reader, error);
 }
 
@@ -224,22 +236,47 @@ static const ReaderStage reader_stages[_READER_STATE_MAX] = {
         [READER_HEADER] = { "header", reader_take_header },
         [READER_MANIFEST] = { "manifest", reader_take_manifest },
         [READER_METADATA_SIGNATURES] = { "metadata signatures", reader_take_metadata_signatures },
+        [READER_SKIP] = { "data", reader_take_skip },
         [READER_BLOBS] = { "data", reader_take_blob },
         [READER_SIGNATURES] = { "signatures", reader_take_signatures },
         [READER_DONE] = { "end", NULL },
 };
 
-static bool reader_state_is_signed(ReaderState state)
+static bool reader_hashes_signed(const PayloadReader *reader)
 {
-        return state != READER_METADATA_SIGNATURES && state != READER_SIGNATURES;
+        switch (reader->state) {
+        case READER_HEADER:
+        case READER_MANIFEST:
+                return true;
+        case READER_SKIP:
+        case READER_BLOBS:
+                return !reader->hash_less;
+        case READER_METADATA_SIGNATURES:
+        case READER_SIGNATURES:
+        case READER_DONE:
+        case _READER_STATE_MAX:
+                return false;
+        }
+
+        return false;
+}
+
+/* So many bytes are missing to what is being collected or skipped. */
+static uint64_t reader_room(const PayloadReader *reader)
+{
+        return reader->state == READER_SKIP ? reader->skip_left
+                                            : reader->wanted - reader->piece.size;
 }
 
 static int reader_append(PayloadReader *reader, const uint8_t *data, size_t size)
 {
-        int r;
+        int r = 0;
 
-        r = buffer_append(&reader->piece, data, size);
-        if (r >= 0 && reader_state_is_signed(reader->state))
+        if (reader->state == READER_SKIP)
+                reader->skip_left -= size;
+        else
+                r = buffer_append(&reader->piece, data, size);
+        if (r >= 0 && reader_hashes_signed(reader))
                 r = digest_update(reader->digest, data, size);
         if (r >= 0 && reader->file_digest)
                 r = digest_update(reader->file_digest, data, size);
@@ -252,7 +289,7 @@ int reader_push(PayloadReader *reader, const void *data, size_t size, PayloadErr
         int r;
 
         while (size > 0) {
-                size_t n = MIN_OF(size, reader->wanted - reader->piece.size);
+                size_t n = (size_t)MIN_OF((uint64_t)size, reader_room(reader));
 
                 if (reader->state == READER_DONE)
                         return payload_refuse(error, PAYLOAD_REFUSAL_SIZE,
@@ -266,7 +303,7 @@ int reader_push(PayloadReader *reader, const void *data, size_t size, PayloadErr
                 p += n;
                 size -= n;
 
-                if (reader->piece.size < reader->wanted)
+                if (reader_room(reader) > 0)
                         return 0;
                 r = reader_stages[reader->state].take(reader, error);
                 if (r < 0)
@@ -284,6 +321,71 @@ int reader_finish(PayloadReader *reader, PayloadError *error)
                                       (unsigned long long)reader->bytes,
                                       reader_stages[reader->state].name);
         return 0;
+}
+
+void reader_mark(const PayloadReader *reader, ReaderMark *ret)
+{
+        *ret = (ReaderMark) { .n_operations = reader->n_operations, .bytes = reader->bytes };
+        if (!reader->hash_less)
+                digest_save(reader->digest, &ret->payload);
+        if (reader->file_digest)
+                digest_save(reader->file_digest, &ret->file);
+}
+
+void reader_skip(PayloadReader *reader, uint64_t n_operations)
+{
+        const Manifest *manifest = reader->manifest;
+
+        for (; reader->partition < manifest->n_partitions; reader->partition++) {
+                const Partition *partition = &manifest->partitions[reader->partition];
+
+                for (; reader->operation < partition->n_operations; reader->operation++) {
+                        if (reader->n_operations == n_operations)
+                                return;
+                        reader->n_operations++;
+                        reader->skip_left += reader_operation(reader)->data_length;
+                }
+                reader->operation = 0;
+        }
+}
+
+void reader_hash_less(PayloadReader *reader)
+{
+        reader->hash_less = true;
+}
+
+uint64_t reader_skip_end(const PayloadReader *reader)
+{
+        return reader->skip_left > 0 ? reader->bytes + reader->skip_left : 0;
+}
+
+bool reader_mark_is_valid(const PayloadReader *reader, const ReaderMark *mark)
+{
+        const Manifest *manifest = reader->manifest;
+        uint64_t bytes = reader->bytes, unsigned_size = reader->header.metadata_signature_size;
+
+        if (mark->n_operations > manifest->n_operations)
+                return false;
+        for (uint64_t i = 0; i < mark->n_operations; i++)
+                bytes += manifest->operations[i].data_length;
+
+        return mark->bytes == bytes
+               && (reader->hash_less || mark->payload.bytes == bytes - unsigned_size)
+               && (!reader->file_digest || mark->file.bytes == bytes);
+}
+
+bool reader_jump(PayloadReader *reader, const ReaderMark *mark)
+{
+        if (reader_skip_end(reader) != mark->bytes)
+                return false;
+
+        reader->bytes = mark->bytes;
+        reader->skip_left = 0;
+        if (!reader->hash_less)
+                digest_restore(reader->digest, &mark->payload);
+        if (reader->file_digest)
+                digest_restore(reader->file_digest, &mark->file);
+        return true;
 }
 
 ReaderState reader_state(const PayloadReader *reader)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "payload/digest.h"
 #include "payload/header.h"
 #include "payload/manifest.h"
 
@@ -13,11 +14,20 @@ typedef enum ReaderState {
         READER_HEADER,              /* collecting the fixed header */
         READER_MANIFEST,            /* collecting the manifest */
         READER_METADATA_SIGNATURES, /* version 2: collecting the signatures of header and manifest */
+        READER_SKIP,                /* hashing data that nobody wants */
         READER_BLOBS,               /* collecting the data of one operation after the other */
         READER_SIGNATURES,          /* collecting the signatures message */
         READER_DONE,                /* the payload is complete; one more byte is an error */
         _READER_STATE_MAX,
 } ReaderState;
+
+/* A place between two operations, and what was hashed in front of it. */
+typedef struct ReaderMark {
+        uint64_t n_operations; /* of the payload, in front of it */
+        uint64_t bytes;        /* from the start of the payload */
+        DigestState payload;   /* of what is signed; its bytes are 0: not hashed */
+        DigestState file;      /* of all; its bytes are 0: not hashed, or the same */
+} ReaderMark;
 
 typedef struct ReaderEvents {
         /*
@@ -47,6 +57,30 @@ int reader_new(const ReaderEvents *events, void *userdata, bool file_hash,
                PayloadReader **ret) _must_check_;
 PayloadReader *reader_free(PayloadReader *reader);
 DEFINE_CLEANUP(PayloadReader *, reader_free);
+
+/* In on_operation: the place behind that operation. */
+void reader_mark(const PayloadReader *reader, ReaderMark *ret);
+
+/*
+ * In on_manifest: the first operations are not wanted. Their data is hashed, not collected;
+ * n_operations may be UINT64_MAX: none is wanted.
+ */
+void reader_skip(PayloadReader *reader, uint64_t n_operations);
+
+/* In on_manifest: nobody is going to ask for the hash of what is signed. */
+void reader_hash_less(PayloadReader *reader);
+
+/* The byte behind the data that is skipped; 0 when none is skipped (any more). */
+uint64_t reader_skip_end(const PayloadReader *reader);
+
+/*
+ * The next byte pushed is the one at reader_skip_end(). mark is that place. False, and nothing
+ * is changed, when the mark can not be of this payload.
+ */
+bool reader_jump(PayloadReader *reader, const ReaderMark *mark) _must_check_;
+
+/* Can the mark be of this payload, and does it know what is going to be asked for? In on_manifest. */
+bool reader_mark_is_valid(const PayloadReader *reader, const ReaderMark *mark);
 
 int reader_push(PayloadReader *reader, const void *data, size_t size,
                 PayloadError *error) _must_check_;

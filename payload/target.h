@@ -26,15 +26,24 @@ void target_flush(const PayloadTarget *target, uint64_t offset, uint64_t size);
 int source_hash(const PayloadSource *source, uint64_t size,
                 uint8_t ret_sha256[static SHA256_SIZE]) _must_check_;
 
+#define DIRECT_ALIGNMENT 4096 /* of memory, offset and size: enough for O_DIRECT on every disk */
+
+/*
+ * A second descriptor for a file that goes past the page cache, or -errno where that is not
+ * possible: tmpfs can not do it, and a sandboxed worker may not open what it was given.
+ */
+int direct_open(int fd, int flags);
+
 /* A cursor that writes a stream of bytes over a list of extents. */
 typedef struct ExtentWriter {
         const PayloadTarget *target;
         uint64_t image_size;
         uint32_t block_size;
         ExtentList extents;
-        size_t index;      /* the extent the cursor is in */
-        uint64_t position; /* bytes from its start */
-        uint64_t written;  /* bytes altogether, those into holes included */
+        size_t index;                /* the extent the cursor is in */
+        uint64_t position;           /* bytes from its start */
+        uint64_t written;            /* bytes altogether, those into holes included */
+        const PayloadTarget *direct; /* the same past the page cache, or NULL */
 } ExtentWriter;
 
 /*

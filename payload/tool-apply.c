@@ -19,7 +19,9 @@ static const char *arg_base;
 static const char *arg_kernel_base;
 static uint64_t arg_signatures;
 static uint64_t arg_jobs;
+static const char *arg_checkpoint;
 static bool arg_cached;
+static bool arg_operations;
 static bool arg_json;
 
 const Option verify_options[] = {
@@ -27,6 +29,8 @@ const Option verify_options[] = {
           "trust it; a directory: every *.pem in it" },
         { "signatures", 0, OPTION_NUMBER, &arg_signatures, "N",
           "so many trusted keys must have signed (1)", SIGNATURES_MAX },
+        { "operations", 0, OPTION_FLAG, &arg_operations, NULL,
+          "hash the data of each operation, too" },
         { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
           POOL_THREADS_MAX },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
@@ -43,6 +47,8 @@ const Option apply_options[] = {
         { "kernel-target", 0, OPTION_TEXT, &arg_kernel_target, "FILE", "where the kernel goes" },
         { "kernel-base", 0, OPTION_TEXT, &arg_kernel_base, "FILE",
           "what a delta of the kernel starts from" },
+        { "checkpoint", 0, OPTION_TEXT, &arg_checkpoint, "FILE",
+          "go on where a run that was interrupted left off" },
         { "cached", 0, OPTION_FLAG, &arg_cached, NULL,
           "do not read the image back from the medium" },
         { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
@@ -67,6 +73,9 @@ typedef struct Destination {
 
 static void destination_done(Destination *destination)
 {
+        /* Without its checkpoint nobody can go on with it. */
+        if (arg_checkpoint && access(arg_checkpoint, F_OK) < 0)
+                destination->output.keep = false;
         output_file_done(&destination->output);
         (void)close_fd(destination->device_fd);
 }
@@ -105,7 +114,10 @@ static int destination_open(const char *path, Destination *destination)
         if (stat(path, &status) == 0 && S_ISBLK(status.st_mode))
                 return destination_open_device(destination);
 
-        r = output_file_open(path, &destination->output);
+        r = arg_checkpoint ? output_file_resume(path, &destination->output)
+                           : output_file_open(path, &destination->output);
+        if (r == -EWOULDBLOCK)
+                return log_error_return(r, "%s.partial: another payload is writing it", path);
         if (r == -EEXIST)
                 return log_error_return(r, "%s: it is neither a regular file nor a block device",
                                         path);
@@ -134,20 +146,77 @@ static void destination_warn(const Destination *destination)
                             destination->path);
 }
 
-/* Pushes everything that fd gives. */
-static int input_push(int fd, PayloadApply *apply, Progress *progress, PayloadError *error)
+typedef struct Input {
+        const char *path;
+        int fd; /* owned, unless it is standard input */
+        bool seekable;
+        uint64_t size; /* 0: not known */
+} Input;
+
+static void input_done(Input *input)
+{
+        if (input->fd != STDIN_FILENO)
+                (void)close_fd(input->fd);
+}
+
+static int input_open(const char *path, Input *ret)
+{
+        Input input = { .path = path, .fd = STDIN_FILENO };
+        struct stat status;
+
+        if (!streq(path, "-"))
+                input.fd = RET_ERRNO(open(path, O_RDONLY | O_CLOEXEC));
+        if (input.fd < 0)
+                return log_error_errno(input.fd, "%s: %m", path);
+        if (fstat(input.fd, &status) == 0 && S_ISREG(status.st_mode) && input.fd != STDIN_FILENO) {
+                input.seekable = true;
+                input.size = (uint64_t)status.st_size;
+        }
+
+        *ret = input;
+        return 0;
+}
+
+/* What the engine found out about the checkpoint, once it has: a resume, or why there is none. */
+static int input_resume(const Input *input, PayloadApply *apply, bool *told)
+{
+        const char *problem = payload_apply_checkpoint_problem(apply);
+        uint64_t offset = payload_apply_resume_offset(apply);
+
+        if (*told || (!problem && offset == 0))
+                return 0;
+        *told = true;
+        if (problem) {
+                log_warning("%s: %s; the payload is applied without it", arg_checkpoint, problem);
+                return 0;
+        }
+
+        log_info("%s: going on at byte %llu", input->path, (unsigned long long)offset);
+        if (!input->seekable)
+                return 0; /* it is read up to there */
+        if (lseek(input->fd, (off_t)offset, SEEK_SET) < 0)
+                return -errno;
+        return payload_apply_resume(apply);
+}
+
+/* Pushes everything that the input gives. */
+static int input_push(const Input *input, PayloadApply *apply, Progress *progress,
+                      PayloadError *error)
 {
         _cleanup_free_ uint8_t *buffer = malloc(INPUT_CHUNK);
+        bool told = false;
         int r;
 
         if (!buffer)
                 return -ENOMEM;
 
         for (;;) {
-                ssize_t n = read_some(fd, buffer, INPUT_CHUNK);
+                ssize_t n = read_some(input->fd, buffer, INPUT_CHUNK);
                 if (n <= 0)
                         return (int)n;
                 r = payload_apply_push(apply, buffer, (size_t)n, error);
+                if (r >= 0)
+                        r = input_resume(input, apply, &told);
                 if (r < 0)
                         return r;
                 progress_update(progress, payload_apply_bytes(apply));
@@ -158,7 +227,7 @@ static int input_push(int fd, PayloadApply *apply, Progress *progress, PayloadEr
  * One pass over the payload. Logs; *ret is the finished machine, for its results. *ret_touched is
  * set in any case: are the targets still as they were?
  */
-static int input_run(const char *path, int fd, const PayloadApplyParameters *parameters,
+static int input_run(const Input *input, const PayloadApplyParameters *parameters,
                      const char *label, bool *ret_touched, PayloadApply **ret)
 {
         _cleanup_(payload_apply_free_p) PayloadApply *apply = NULL;
@@ -169,16 +238,16 @@ static int input_run(const char *path, int fd, const PayloadApplyParameters *par
         *ret_touched = false;
         r = payload_apply_new(parameters, &apply);
         if (r < 0)
-                return log_error_errno(r, "%s: %m", path);
+                return log_error_errno(r, "%s: %m", input->path);
 
         progress_start(&progress, stderr, label, parameters->size);
-        r = input_push(fd, apply, &progress, &error);
+        r = input_push(input, apply, &progress, &error);
         if (r >= 0)
                 r = payload_apply_finish(apply, &error);
         progress_finish(&progress, payload_apply_bytes(apply));
         *ret_touched = payload_apply_touched(apply);
         if (r < 0)
-                return tool_refused(path, r, &error);
+                return tool_refused(input->path, r, &error);
 
         *ret = TAKE_PTR(apply);
         return 0;
@@ -213,37 +282,6 @@ static int base_open(const char *path, const Destination *destination, PayloadSo
         return 0;
 }
 
-typedef struct Input {
-        const char *path;
-        int fd; /* owned, unless it is standard input */
-        bool seekable;
-        uint64_t size; /* 0: not known */
-} Input;
-
-static void input_done(Input *input)
-{
-        if (input->fd != STDIN_FILENO)
-                (void)close_fd(input->fd);
-}
-
-static int input_open(const char *path, Input *ret)
-{
-        Input input = { .path = path, .fd = STDIN_FILENO };
-        struct stat status;
-
-        if (!streq(path, "-"))
-                input.fd = RET_ERRNO(open(path, O_RDONLY | O_CLOEXEC));
-        if (input.fd < 0)
-                return log_error_errno(input.fd, "%s: %m", path);
-        if (fstat(input.fd, &status) == 0 && S_ISREG(status.st_mode) && input.fd != STDIN_FILENO) {
-                input.seekable = true;
-                input.size = (uint64_t)status.st_size;
-        }
-
-        *ret = input;
-        return 0;
-}
-
 static int result_print(const PayloadApply *apply, const char *done)
 {
         char sha256[SHA256_TEXT];
@@ -267,7 +305,8 @@ static int result_print(const PayloadApply *apply, const char *done)
                                          "image_sha256", sha256, "signers", signers));
 }
 
-static int input_verify(const Input *input, const PayloadKeys *keys, PayloadApply **ret)
+static int input_verify(const Input *input, const PayloadKeys *keys, PayloadHashing hashing,
+                        PayloadApply **ret)
 {
         bool touched;
         PayloadApplyParameters parameters = {
@@ -278,9 +317,10 @@ static int input_verify(const Input *input, const PayloadKeys *keys, PayloadAppl
                 .now = now_realtime() / USEC_PER_SEC,
                 .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,
+                .hashing = hashing,
         };
 
-        return input_run(input->path, input->fd, &parameters, "verifying", &touched, ret);
+        return input_run(input, &parameters, "verifying", &touched, ret);
 }
 
 int verb_verify(_unused_ int argc, char **argv)
@@ -296,7 +336,8 @@ int verb_verify(_unused_ int argc, char **argv)
         r = input_open(argv[1], &input);
         if (r < 0)
                 return r;
-        r = input_verify(&input, keys, &apply);
+        r = input_verify(&input, keys, arg_operations ? PAYLOAD_HASH_ALL : PAYLOAD_HASH_WHOLE,
+                         &apply);
         if (r < 0)
                 return r;
 
@@ -316,14 +357,14 @@ static int input_apply(const Input *input, const PayloadApplyParameters *paramet
         int r;
 
         if (input->seekable) {
-                r = input_verify(input, parameters->keys, &verified);
+                r = input_verify(input, parameters->keys, PAYLOAD_HASH_WHOLE, &verified);
                 if (r >= 0 && lseek(input->fd, 0, SEEK_SET) < 0)
                         r = log_error_errno(-errno, "%s: %m", input->path);
                 if (r < 0)
                         return r;
         }
 
-        r = input_run(input->path, input->fd, parameters, "applying", &touched, &apply);
+        r = input_run(input, parameters, "applying", &touched, &apply);
         if (r < 0 && touched) {
                 destination_warn(slot);
                 destination_warn(kernel);
@@ -337,6 +378,9 @@ static int input_apply(const Input *input, const PayloadApplyParameters *paramet
         r = destination_commit(slot);
         if (r < 0)
                 return r;
+        r = arg_checkpoint ? file_remove(NULL, arg_checkpoint) : 0;
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", arg_checkpoint);
 
         return result_print(apply, "applied");
 }
@@ -388,9 +432,12 @@ int verb_apply(_unused_ int argc, char **argv)
                 .kernel_base = arg_kernel_base ? &kernel_base : NULL,
                 .size = input.size,
                 .cached = arg_cached,
+                .direct = !arg_cached,
                 .now = now_realtime() / USEC_PER_SEC,
                 .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,
+                .hashing = input.seekable ? PAYLOAD_HASH_OPERATIONS : PAYLOAD_HASH_ALL,
+                .checkpoint = arg_checkpoint,
         };
         return input_apply(&input, &parameters, &slot, &kernel);
 }

@@ -9,6 +9,8 @@ static const char *key_problem(int r)
         switch (r) {
         case -EBADMSG:
                 return "there is no key of the wanted kind in it";
+        case -ENOPKG:
+                return "OpenSSL can not open it: is a provider for such keys configured?";
         case -EKEYREJECTED:
                 return "only RSA of 2048 to 16384 bits, Ed25519 and ECDSA P-256 are accepted";
         default:
@@ -20,6 +22,8 @@ static int key_add(PayloadKeys *keys, const char *path)
 {
         struct stat status;
 
+        if (key_is_uri(path))
+                return keys_add_uri(keys, path);
         if (stat(path, &status) < 0)
                 return -errno;
         return S_ISDIR(status.st_mode) ? payload_keys_add_directory(keys, path)

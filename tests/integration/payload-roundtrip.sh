@@ -97,6 +97,13 @@ works "which begin with the image" cmp -n 4097 odd new
 works "two keys sign" "${create[@]}" --image odd --key a.pem --key b.pem --output two
 works "either is enough" "$payload" verify --key b.pub.pem two
 works "both can be wanted" "$payload" verify --key b.pub.pem --key a.pub.pem --signatures 2 two
+works "a private key by its URI" "$payload" create --format v1 --image image --kernel kernel --key "file:$scratch/a.pem" --output by-uri
+works "signs the same" cmp signed by-uri
+works "a public key by its URI" "$payload" verify --key "file:$scratch/a.pub.pem" signed
+refuses "a URI without a public key" 1 "no key of the wanted kind" "$payload" verify --key "file:$scratch/image" signed
+refuses "a URI that no provider knows" 1 "is a provider for such keys configured" "$payload" verify --key "pkcs99:object=a" signed
+cp a.pub.pem pkcs11:a
+works "a file that looks like a URI is a file" "$payload" verify --key pkcs11:a signed
 mkdir keys.d && cp a.pub.pem b.pub.pem keys.d
 works "keys from a directory" "$payload" verify --key keys.d --signatures 2 two
 refuses "one key given twice is one" 1 "signed by 1 trusted keys, 2 are wanted" "$payload" verify --key b.pub.pem --key b.pub.pem --signatures 2 two
