@@ -113,7 +113,7 @@ def test_channel(tap, host, server):
 
 def test_pause(tap, directory, server, public):
     host = Host(directory, server.url, public, settings="CHECK_FIRST=1s\nCHECK_INTERVAL=1s\n")
-    host.write("var/lib/updated/state", 'STATE=1\nPAUSED="1"\n')
+    host.write_state('STATE=1\nPAUSED="1"\n')
     server.offer(None)
     try:
         host.start()
