@@ -12,7 +12,7 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, PAYLOAD, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
+from host import CLIENT, IMAGE_SIZE, PAYLOAD, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
 from omaha import Server  # noqa: E402
 
 NEED_REBOOT = "UPDATE_STATUS_UPDATED_NEED_REBOOT"
@@ -162,6 +162,33 @@ def test_rollback(tap, host, server, release):
     tap.same((host.update()[0], host.status()["current_operation"]), (0, NEED_REBOOT), "another version is")
 
 
+def test_policy(tap, directory, server, public):
+    """The policy that is installed: everybody may read, root may act."""
+    try:
+        subprocess.run([CLIENT, "--version"], user="nobody", stdout=subprocess.DEVNULL, check=True)
+    except PermissionError as error:
+        tap.ok(True, f"the policy of the bus # SKIP nobody can not run the client here: {error.strerror}")
+        return
+    host = Host(directory, server.url, public)
+    host.strict = True
+    os.chmod(directory, 0o755)
+    os.chmod(host.root, 0o755)
+    server.offer(None)
+    try:
+        host.start()
+        for command in ("status", "slots", "history"):
+            code, _, error = host.client(command, user="nobody")
+            tap.ok(code == 0, f"nobody may ask for {command}", error)
+        for command in (("check",), ("update",), ("reset-status",), ("rollback",), ("cancel",), ("pause",), ("resume",),
+                        ("set-channel", "alpha"), ("install", "http://127.0.0.1:1/")):
+            code, _, error = host.client(*command, user="nobody")
+            tap.ok(code == 1 and "ejected send message" in error, f"nobody may not {command[0]}", code, error)
+        tap.same((host.status()["channel"], host.status()["paused"], server.requests), ("beta", False, []), "and nothing happens")
+        tap.same(host.client("pause")[0], 0, "root may")
+    finally:
+        host.stop()
+
+
 def test_signals(tap, host):
     """Every property of Manager2 announces its changes."""
     done = subprocess.run(["dbus-send", "--system", "--print-reply=literal", "--dest=com.coreos.update1", "/com/coreos/update1",
@@ -194,6 +221,7 @@ def main():
         test_rollback(tap, host, server, releases["good"])
         host.stop()
         test_pause(tap, directory, server, public)
+        test_policy(tap, directory, server, public)
     finally:
         if host:
             host.stop()

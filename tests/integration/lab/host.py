@@ -29,6 +29,19 @@ BUS_CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus
 """
 
 
+# As the system bus has it: nothing is allowed but what a file of ours allows.
+STRICT_BUS_CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>system</type><listen>unix:path={}</listen><auth>EXTERNAL</auth><policy context="default">
+<allow user="*"/><deny own="*"/><deny send_type="method_call"/><allow send_type="signal"/>
+<allow send_requested_reply="true" send_type="method_return"/><allow send_requested_reply="true" send_type="error"/>
+<allow receive_type="method_call"/><allow receive_type="method_return"/><allow receive_type="error"/>
+<allow receive_type="signal"/><allow send_destination="org.freedesktop.DBus"/></policy>
+<include>{}</include></busconfig>
+"""
+POLICY = os.path.join(os.environ["SLUICE_SOURCE"], "updated/units/com.coreos.update1.conf")
+
+
 def run(*command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                           env=dict(os.environ, PATH=PATH), **options)
@@ -103,6 +116,7 @@ class Host:
         self.offsets = {}
         self.sector = sector
         self.bus = self.daemon = None
+        self.strict = False  # a bus with the policy that we install
         self.address = "unix:path=" + self.path("bus")
         self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.address, PATH=PATH)
         self.log = self.path("updated.log")
@@ -194,7 +208,8 @@ class Host:
 
     def start(self):
         if not self.bus:
-            self.write("bus.conf", BUS_CONFIGURATION.format(self.path("bus")))
+            self.write("bus.conf", STRICT_BUS_CONFIGURATION.format(self.path("bus"), POLICY) if self.strict
+                       else BUS_CONFIGURATION.format(self.path("bus")))
             self.bus = subprocess.Popen(["dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork"],
                                         env=self.environment, stderr=subprocess.DEVNULL)
             wait_until(lambda: os.path.exists(self.path("bus")), what="the D-Bus daemon")
@@ -221,8 +236,8 @@ class Host:
             self.bus.wait()
             self.bus = None
 
-    def client(self, *arguments, timeout=60):
-        done = subprocess.run([CLIENT, *arguments], env=self.environment, stdin=subprocess.DEVNULL, text=True,
+    def client(self, *arguments, timeout=60, user=None):
+        done = subprocess.run([CLIENT, *arguments], env=self.environment, stdin=subprocess.DEVNULL, text=True, user=user,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False)
         return done.returncode, done.stdout, done.stderr
 
