@@ -48,14 +48,16 @@ static void value_unescape(char *text)
         *to = 0;
 }
 
-/* From Environment="NAME=value" to NAME and value. Returns 0 for a line of another kind. */
+/* From Environment="NAME=value" to NAME and value; a line of another kind loses its key. */
 static int drop_in_entry(EnvEntry *entry)
 {
         char *equals = strchr(entry->value, '=');
         int r;
 
-        if (!streq(entry->key, "Environment") || !equals)
+        if (!streq(entry->key, "Environment") || !equals) {
+                *entry->key = 0;
                 return 0;
+        }
 
         *equals = 0;
         r = text_set(&entry->key, entry->value);
@@ -64,38 +66,21 @@ static int drop_in_entry(EnvEntry *entry)
 
         memmove(entry->value, equals + 1, strlen(equals + 1) + 1);
         value_unescape(entry->value);
-        return 1;
+        return 0;
 }
 
 int conf_read_drop_in(const char *root, Conf *conf)
 {
         EnvFile *file = &conf->drop_in;
-        size_t n = 0;
         int r;
 
         /* It is written in systemd's own syntax: lines of other kinds are none of our business. */
         r = env_file_read(root, CONF_DROP_IN, NULL, NULL, file);
-        if (r < 0)
-                return r == -ENOENT || r == -ENOTDIR ? 0 : r;
-
-        for (size_t i = 0; i < file->n_entries; i++) {
-                EnvEntry other;
-
+        if (r == -ENOENT || r == -ENOTDIR)
+                return 0;
+        for (size_t i = 0; i < file->n_entries && r >= 0; i++)
                 r = drop_in_entry(&file->entries[i]);
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        continue;
-                other = file->entries[n];
-                file->entries[n++] = file->entries[i];
-                file->entries[i] = other;
-        }
-        for (size_t i = n; i < file->n_entries; i++) {
-                free(file->entries[i].key);
-                free(file->entries[i].value);
-        }
-        file->n_entries = n;
-        return 0;
+        return r;
 }
 
 static bool value_from(const EnvFile *file, const char *name, ConfValue *ret)
