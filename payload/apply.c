@@ -117,6 +117,7 @@ static OperationPlace part_place(PayloadApply *apply, Part *part, const Partitio
         return (OperationPlace) {
                 .target = &part->target,
                 .direct = part->direct.fd >= 0 ? &part->direct : NULL,
+                .skip_same = apply->parameters.skip_same,
                 .image_size = partition->new_image.size,
                 .block_size = reader_manifest(apply->reader)->block_size,
                 .exact = apply->version == HEADER_VERSION_2,

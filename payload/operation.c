@@ -10,6 +10,7 @@ static ExtentWriter operation_writer(const OperationPlace *place, const Operatio
         return (ExtentWriter) {
                 .target = place->target,
                 .direct = place->direct,
+                .skip_same = place->skip_same,
                 .image_size = place->image_size,
                 .block_size = place->block_size,
                 .extents = operation->target,

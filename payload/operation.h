@@ -11,6 +11,7 @@
 typedef struct OperationPlace {
         const PayloadTarget *target; /* borrowed; its fd is -1 when data is only to be checked */
         const PayloadTarget *direct; /* borrowed; the same past the page cache, or NULL */
+        bool skip_same;              /* write only what is different */
         uint64_t image_size;
         uint32_t block_size;
         bool exact; /* operations must fill their extents: version 2 */

@@ -111,10 +111,11 @@ typedef struct PayloadApplyParameters {
         uint64_t target_size_max;  /* refuse larger images; 0: no limit besides target.size */
         const PayloadSource *base; /* the slot a delta starts from (borrowed), or NULL: no deltas */
         const PayloadSource *kernel_base; /* the same for a KERNEL procedure, or NULL */
-        bool cached;   /* hash the image through the page cache instead of reading the medium */
-        bool direct;   /* write past the page cache where that is possible; wants several jobs */
-        unsigned jobs; /* threads that check and decompress; 0 and 1: all in the caller's thread */
-        uint64_t now;  /* seconds since 1970, to refuse what has expired; 0: not checked */
+        bool cached;    /* hash the image through the page cache instead of reading the medium */
+        bool direct;    /* write past the page cache where that is possible; wants several jobs */
+        bool skip_same; /* read before writing, and write only what is different */
+        unsigned jobs;  /* threads that check and decompress; 0 and 1: all in the caller's thread */
+        uint64_t now;   /* seconds since 1970, to refuse what has expired; 0: not checked */
         uint64_t timestamp_min;  /* refuse payloads made before; 0: not checked */
         unsigned signatures_min; /* so many different trusted keys must have signed; 0 means 1 */
         PayloadHashing hashing;

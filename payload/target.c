@@ -8,6 +8,8 @@
 #include "payload/read-back.h"
 #include "payload/target.h"
 
+#define SAME_CHUNK (64 * KIB) /* so much is compared at once */
+
 int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t image_size_max,
                       PayloadError *error)
 {
@@ -101,6 +103,8 @@ static int extent_writer_put(const ExtentWriter *writer, const uint8_t *p, size_
 {
         ssize_t done = 0;
 
+        if (n == 0)
+                return 0;
         if (writer->direct && ((uintptr_t)p | n | offset) % DIRECT_ALIGNMENT == 0)
                 done = disk_io()->pwrite(writer->direct->fd, p, n, offset);
         if (done < 0 && done != -EINVAL && done != -EINTR)
@@ -108,6 +112,35 @@ static int extent_writer_put(const ExtentWriter *writer, const uint8_t *p, size_
 
         done = MAX_OF(done, 0); /* a medium with larger sectors, or a short write */
         return pwrite_full(writer->target->fd, p + done, n - (size_t)done, offset + (uint64_t)done);
+}
+
+/* Does the medium hold these bytes already? What can not be read is not the same. */
+static bool extent_writer_same(const ExtentWriter *writer, const uint8_t *p, size_t n,
+                               uint64_t offset)
+{
+        uint8_t there[SAME_CHUNK];
+
+        return pread_full(writer->target->fd, there, n, offset) == 0 && memcmp(there, p, n) == 0;
+}
+
+/* Writes the stretches that are different, each at once. */
+static int extent_writer_update(const ExtentWriter *writer, const uint8_t *p, size_t n,
+                                uint64_t offset)
+{
+        size_t written = 0, step;
+        int r;
+
+        for (size_t i = 0; i < n; i += step) {
+                step = MIN_OF(n - i, (size_t)SAME_CHUNK);
+                if (!extent_writer_same(writer, p + i, step, offset + i))
+                        continue;
+                r = extent_writer_put(writer, p + written, i - written, offset + written);
+                if (r < 0)
+                        return r;
+                written = i + step;
+        }
+
+        return extent_writer_put(writer, p + written, n - written, offset + written);
 }
 
 int extent_writer_write(ExtentWriter *writer, const void *data, size_t size)
@@ -125,8 +158,9 @@ int extent_writer_write(ExtentWriter *writer, const void *data, size_t size)
                         return -EFBIG;
 
                 if (!extent_is_hole(&writer->extents.items[writer->index])) {
-                        r = extent_writer_put(writer, p, (size_t)n,
-                                              writer->target->offset + offset);
+                        offset += writer->target->offset;
+                        r = writer->skip_same ? extent_writer_update(writer, p, (size_t)n, offset)
+                                              : extent_writer_put(writer, p, (size_t)n, offset);
                         if (r < 0)
                                 return r == -EFBIG ? -EIO : r;
                 }

@@ -44,6 +44,7 @@ typedef struct ExtentWriter {
         uint64_t position;           /* bytes from its start */
         uint64_t written;            /* bytes altogether, those into holes included */
         const PayloadTarget *direct; /* the same past the page cache, or NULL */
+        bool skip_same;              /* read first, and write only what is different */
 } ExtentWriter;
 
 /*

@@ -22,6 +22,7 @@ static uint64_t arg_jobs;
 static const char *arg_checkpoint;
 static bool arg_cached;
 static bool arg_operations;
+static bool arg_skip_same;
 static bool arg_json;
 
 const Option verify_options[] = {
@@ -49,6 +50,8 @@ const Option apply_options[] = {
           "what a delta of the kernel starts from" },
         { "checkpoint", 0, OPTION_TEXT, &arg_checkpoint, "FILE",
           "go on where a run that was interrupted left off" },
+        { "skip-same", 0, OPTION_FLAG, &arg_skip_same, NULL,
+          "write only what is not there already" },
         { "cached", 0, OPTION_FLAG, &arg_cached, NULL,
           "do not read the image back from the medium" },
         { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
@@ -433,6 +436,7 @@ int verb_apply(_unused_ int argc, char **argv)
                 .size = input.size,
                 .cached = arg_cached,
                 .direct = !arg_cached,
+                .skip_same = arg_skip_same,
                 .now = now_realtime() / USEC_PER_SEC,
                 .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,

@@ -24,6 +24,10 @@ works "apply to a device" "${apply[@]}" update
 works "the image is on it" cmp -n 3145728 image "$device"
 same "and nothing behind it is touched" "$(tail -c +3145729 "$device" | tr -d '\0' | wc -c)" 0
 
+printf x | dd of="$device" bs=1 seek=1000000 conv=notrunc status=none
+works "apply again, and write only what is different" "${apply[@]}" --skip-same update
+works "the image is on it again" cmp -n 3145728 image "$device"
+
 refuses "an image that does not fit" 1 "the image has 16777216 bytes, the target has room for 8388608" "${apply[@]}" too-large
 same "the device is as it was, and nobody is warned" "$(grep -c 'do not use it' err) $(cmp -n 3145728 image "$device" && echo same)" "0 same"
 head -c 20000 update >./cut

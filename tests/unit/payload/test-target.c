@@ -1,5 +1,6 @@
 #include <fcntl.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "payload/digest.h"
 #include "payload/read-back.h"
@@ -100,6 +101,51 @@ static void test_data_behind_the_extents_or_the_image_is_refused(_unused_ void *
         disk_done(&disk);
 }
 
+static uint64_t bytes_written;
+
+static ssize_t count_pwrite(int fd, const void *data, size_t size, uint64_t offset)
+{
+        bytes_written += size;
+        return disk_io_system.pwrite(fd, data, size, offset);
+}
+
+static void test_what_is_there_already_is_not_written_again(_unused_ void **state)
+{
+        enum {
+                CHUNK = 65536,
+                N = 5
+        };
+        static const Extent extents[] = { { 0, N * CHUNK / BLOCK } };
+        _cleanup_free_ uint8_t *data = calloc(N, CHUNK), *there = malloc(N * CHUNK);
+        Disk disk = disk_make();
+        DiskIo table = disk_io_system;
+
+        assert_true(data && there);
+        table.pwrite = count_pwrite;
+        disk_io_set(&table);
+        for (unsigned i = 0; i < 1 << N; i++) { /* every pattern of what is different */
+                ExtentWriter writer = {
+                        .target = &disk.target,
+                        .image_size = N * CHUNK,
+                        .block_size = BLOCK,
+                        .extents = { extents, 1 },
+                        .skip_same = true,
+                };
+
+                for (unsigned j = 0; j < N; j++)
+                        data[j * CHUNK + i] ^= i >> j & 1;
+                bytes_written = 0;
+                assert_int_equal(extent_writer_write(&writer, data, N * CHUNK), 0);
+                if (i > 0) /* at first there is less than that in the file */
+                        assert_int_equal(bytes_written, __builtin_popcount(i) * CHUNK);
+                assert_int_equal(pread_full(disk.target.fd, there, N * CHUNK, disk.target.offset),
+                                 0);
+                assert_memory_equal(there, data, N * CHUNK);
+        }
+        disk_io_set(NULL);
+        disk_done(&disk);
+}
+
 static void test_what_is_read_back_is_the_image_and_not_what_is_around_it(_unused_ void **state)
 {
         uint8_t data[4 * BLOCK], wanted[SHA256_SIZE], sha256[SHA256_SIZE];
@@ -151,6 +197,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_data_goes_over_extents_holes_and_padding_and_nowhere_else),
                 cmocka_unit_test(test_data_behind_the_extents_or_the_image_is_refused),
+                cmocka_unit_test(test_what_is_there_already_is_not_written_again),
                 cmocka_unit_test(test_what_is_read_back_is_the_image_and_not_what_is_around_it),
                 cmocka_unit_test(test_a_medium_that_is_shorter_than_the_image_is_told),
                 cmocka_unit_test(test_an_image_that_does_not_fit_is_refused),
