@@ -234,8 +234,10 @@ static bool piece_is_flushed(const Piece *piece, const Record *flush)
 {
         const Record *record = piece->record;
 
+        /* A partition and its disk are two devices: what was written to one is not flushed by the other. */
         if (record->kind == RECORD_DATA)
-                return flush->kind != RECORD_SYNC_DIRECTORY && record->file == flush->file;
+                return flush->kind != RECORD_SYNC_DIRECTORY && record->file == flush->file
+                       && record->in_partition == flush->in_partition;
         return flush->kind == RECORD_SYNC_DIRECTORY
                && (name_is_in(record->add, flush->add) || name_is_in(record->remove, flush->add));
 }

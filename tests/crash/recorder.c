@@ -4,7 +4,10 @@
 
 #include "crash/check.h"
 #include "crash/recorder.h"
+#include "crash/release.h"
 #include "crash/world.h"
+
+#define FDS_MAX 1024
 
 typedef struct Known {
         ino_t inode;
@@ -18,6 +21,8 @@ static struct {
         Known *known;
         size_t n_known;
         int n_files;
+        int openings[FDS_MAX]; /* of each descriptor */
+        int n_openings;
         Failure failure;
         const char **calls; /* their names */
         unsigned long n_calls;
@@ -100,6 +105,9 @@ static int on_open(const char *path, int flags, mode_t mode)
         if (call_fails("open"))
                 return recorder.failure.error;
         fd = disk_io_system.open(path, flags, mode);
+        CHECK(fd < FDS_MAX);
+        if (fd >= 0)
+                recorder.openings[fd] = ++recorder.n_openings;
         if (fd >= 0 && flags & O_CREAT && name_of(path)) {
                 Record *record = record_add(RECORD_NAME);
 
@@ -124,6 +132,20 @@ static ssize_t on_pread(int fd, void *data, size_t size, uint64_t offset)
                                    : disk_io_system.pread(fd, data, call_size(size), offset);
 }
 
+static bool offset_is_in_slot(uint64_t offset)
+{
+        return offset >= MIB && offset < MIB + 2 * SLOT_SIZE;
+}
+
+/* A descriptor that wrote into a slot is one of the slot's device; the others are of the whole disk. */
+static bool opening_is_of_partition(int opening)
+{
+        for (size_t i = 0; i < recorder.n_records; i++)
+                if (recorder.records[i].opening == opening && recorder.records[i].in_partition)
+                        return true;
+        return false;
+}
+
 static void record_data(int fd, const void *data, size_t size, uint64_t offset)
 {
         int file = file_of(fd);
@@ -133,6 +155,8 @@ static void record_data(int fd, const void *data, size_t size, uint64_t offset)
                 return;
         record = record_add(RECORD_DATA);
         record->file = file;
+        record->opening = recorder.openings[fd];
+        record->in_partition = file == WORLD_DISK && offset_is_in_slot(offset);
         record->offset = offset;
         record->size = size;
         record->data = malloc(size);
@@ -198,16 +222,22 @@ static int on_zero(int fd, uint64_t offset, uint64_t size)
 /* The page cache forgets what never reached the medium: what was there before is there again. */
 static void disk_lose(int fd)
 {
+        bool in_partition = opening_is_of_partition(recorder.openings[fd]);
+        Record *lost;
+
         for (size_t i = recorder.n_records; i-- > 0;) {
                 const Record *record = &recorder.records[i];
 
-                if (record->file == WORLD_DISK && record->kind != RECORD_DATA)
+                if (record->file != WORLD_DISK || record->in_partition != in_partition)
+                        continue;
+                if (record->kind != RECORD_DATA)
                         break;
-                if (record->file == WORLD_DISK)
-                        CHECK(pwrite(fd, record->before, record->size, (off_t)record->offset)
-                              == (ssize_t)record->size);
+                CHECK(pwrite(fd, record->before, record->size, (off_t)record->offset)
+                      == (ssize_t)record->size);
         }
-        record_add(RECORD_LOST)->file = WORLD_DISK;
+        lost = record_add(RECORD_LOST);
+        lost->file = WORLD_DISK;
+        lost->in_partition = in_partition;
 }
 
 static int sync_record(int fd, const char *call, int (*sync)(int fd))
@@ -224,9 +254,14 @@ static int sync_record(int fd, const char *call, int (*sync)(int fd))
         r = sync(fd);
         if (r < 0 || fstat(fd, &status) < 0)
                 return r;
-        if (file >= 0)
-                record_add(RECORD_SYNC_FILE)->file = file;
-        else if (S_ISDIR(status.st_mode)) {
+        if (file >= 0) {
+                bool in_partition = opening_is_of_partition(recorder.openings[fd]);
+                Record *record = record_add(RECORD_SYNC_FILE);
+
+                record->file = file;
+                record->in_partition = in_partition && file == WORLD_DISK;
+        }
+        if (file < 0 && S_ISDIR(status.st_mode)) {
                 (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
                 CHECK(readlink(link, path, sizeof(path) - 1) > 0);
                 if (name_of(path))

@@ -17,6 +17,8 @@ typedef enum RecordKind {
 typedef struct Record {
         RecordKind kind;
         int file; /* number in the world; of a RECORD_NAME what add stands for, -1 for a directory */
+        int opening;       /* which open(2) its descriptor came from */
+        bool in_partition; /* of the disk: through a slot's device, which has a page cache of its own */
         uint64_t offset;
         size_t size;
         uint8_t *data, *before; /* of RECORD_DATA; before: what was there, of the disk only */
