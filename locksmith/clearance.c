@@ -307,13 +307,15 @@ static int latecomers_look(Clearance *c)
         return 0;
 }
 
-#define STAGES_MAX 5
+#define STAGES_MAX 7
 
 typedef int (*ClearanceStage)(Clearance *c);
 
+/* What costs nobody anything comes first, so that users are not warned for nothing; the lock itself
+ * is asked for with fresh answers. */
 static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
-        [CLEARANCE_LOCK] = { inhibitors_ask, users_ask_first, checks_run, latecomers_look,
-                             quorum_ask },
+        [CLEARANCE_LOCK] = { inhibitors_ask, latecomers_look, quorum_ask, users_ask_first,
+                             checks_run, latecomers_look, quorum_ask },
         [CLEARANCE_REBOOT] = { inhibitors_ask, latecomers_look, quorum_ask, drain_run,
                                users_ask_last },
 };
