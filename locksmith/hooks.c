@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "hooks.h"
 
 #define WHY_MAX (3 * PROCESS_LINE_MAX)
@@ -133,10 +134,8 @@ static int hooks_run_current(Hooks *h)
         _cleanup_free_ char *path = NULL, *file = NULL;
         int r;
 
-        if (asprintf(&path, "%s/%s", h->request.directory, h->names.items[h->current]) < 0) {
-                path = NULL;
+        if (text_format(&path, "%s/%s", h->request.directory, h->names.items[h->current]) < 0)
                 return -ENOMEM;
-        }
         r = root_join(h->request.root, path, &file);
         if (r < 0)
                 return r;
@@ -174,10 +173,8 @@ static int environment_add(TextList *list, const char *name, const char *value)
 {
         _cleanup_free_ char *entry = NULL;
 
-        if (asprintf(&entry, "%s=%s", name, value) < 0) {
-                entry = NULL;
+        if (text_format(&entry, "%s=%s", name, value) < 0)
                 return -ENOMEM;
-        }
         return text_list_add(list, entry);
 }
 

@@ -105,6 +105,28 @@ int text_list_split(TextList *list, const char *text, const char *separators)
         return 0;
 }
 
+int text_vformat(char **ret, const char *format, va_list arguments)
+{
+        char *text;
+
+        if (vasprintf(&text, format, arguments) < 0)
+                return -ENOMEM;
+
+        *ret = text;
+        return 0;
+}
+
+int text_format(char **ret, const char *format, ...)
+{
+        va_list arguments;
+        int r;
+
+        va_start(arguments, format);
+        r = text_vformat(ret, format, arguments);
+        va_end(arguments);
+        return r;
+}
+
 int text_set(char **target, const char *value)
 {
         char *copy = NULL;

@@ -2,6 +2,7 @@
 
 #include "base/bus.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "locksmith/clearance.h"
 #include "unit/unit.h"
 
@@ -15,8 +16,8 @@ static void hook_write(const char *root, const char *name, const char *script, m
 {
         _cleanup_free_ char *path = NULL, *text = NULL;
 
-        assert_true(asprintf(&path, HOOKS_DRAIN "/%s", name) > 0);
-        assert_true(asprintf(&text, "#!/bin/sh\n%s\n", script) > 0);
+        assert_true(text_format(&path, HOOKS_DRAIN "/%s", name) >= 0);
+        assert_true(text_format(&text, "#!/bin/sh\n%s\n", script) >= 0);
         assert_int_equal(file_replace(root, path, text, strlen(text), mode), 0);
 }
 
