@@ -50,6 +50,10 @@ bool text_is_utf8(const char *text, size_t size);
 /* Makes one printable line of UTF-8 of it, for logs, the bus and pipes: whatever does not fit becomes '?'. */
 void text_make_plain(char *text);
 
+/* Copies a foreign text so that it can be shown: one line, valid UTF-8, nothing that a terminal
+ * obeys. */
+void foreign_text(const char *text, size_t size, char *out, size_t out_size);
+
 /*
  * The nearest of candidates[0..n) for a mistyped word, or NULL when none is near: at most two
  * single-letter changes (Damerau-Levenshtein with adjacent swaps), letter case ignored.
