@@ -9,21 +9,27 @@
 #define CONFIG_FIRST_CLASSIC    (7 * USEC_PER_MINUTE) /* FIRST_CHECK=classic */
 #define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
+#define CONFIG_SYSEXT_DEFAULT   "/etc/flatcar/sysext"
+#define CONFIG_POSTINST_DEFAULT (10 * USEC_PER_MINUTE)
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
-#define CONFIG_KEYS 22 /* that update.conf has for us */
+#define CONFIG_KEYS 26 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
         char *group;
         char *machine_alias;
-        char *disk;            /* NULL: the disk of the running slot */
-        char *worker_user;     /* "": the worker keeps the daemon's user */
-        Transport transport;   /* with the files that it names */
-        bool downgrade;        /* DOWNGRADE=allow */
-        char *minimum_version; /* "": none */
-        char *metrics_file;    /* NULL: none is written */
-        usec_t check_first;    /* 0: spread over one interval */
+        char *disk;                 /* NULL: the disk of the running slot */
+        char *worker_user;          /* "": the worker keeps the daemon's user */
+        Transport transport;        /* with the files that it names */
+        bool downgrade;             /* DOWNGRADE=allow */
+        char *minimum_version;      /* "": none */
+        char *metrics_file;         /* NULL: none is written */
+        char *sysext_directory;     /* where images of extensions go */
+        char *oem_sysext_directory; /* where the one of the OEM goes; NULL: as is usual */
+        bool postinst;              /* run the image's own */
+        usec_t postinst_time;       /* at most, of it and of each hook */
+        usec_t check_first;         /* 0: spread over one interval */
         usec_t check_interval;
         char *origins[CONFIG_KEYS]; /* for config_origin() */
 } Config;
