@@ -10,6 +10,7 @@
 #include "base/bus.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "locksmith/claim.h"
 
 static const char *arg_etcd = NULL;
@@ -201,7 +202,7 @@ static int fleet_open(Fleet *fleet)
                 Host *host = &fleet->hosts[i];
 
                 host->fleet = fleet;
-                if (asprintf(&host->id, "host-%04zu", i) < 0)
+                if (text_format(&host->id, "host-%04zu", i) < 0)
                         return -ENOMEM;
                 r = session_open(fleet->event, &fleet->settings, &host->session);
         }
