@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon-internal.h"
 #include "lock-key.h"
 #include "record.h"
@@ -61,10 +62,8 @@ static void daemon_say(Daemon *d)
         _cleanup_free_ char *say = NULL;
         int r;
 
-        if (asprintf(&say, "%s%s%s", text, why ? ": " : "", why ? why : "") < 0) {
-                say = NULL;
+        if (text_format(&say, "%s%s%s", text, why ? ": " : "", why ? why : "") < 0)
                 return;
-        }
         if (streq_null(say, d->said))
                 return;
 

@@ -33,43 +33,6 @@ void etcd_watch_line_done(EtcdWatchLine *line)
         *line = (EtcdWatchLine) {};
 }
 
-/* How many bytes the character at text takes if it may be shown, 0 if it may not. */
-static size_t shown_length(const char *text, size_t size)
-{
-        unsigned char first = (unsigned char)*text;
-
-        if (first < 0x80)
-                return first >= ' ' && first != 0x7f;
-        if (first == 0xc2 && size > 1 && (unsigned char)text[1] < 0xa0)
-                return 0; /* C1: control characters of terminals */
-        for (size_t n = 2; n <= 4 && n <= size; n++)
-                if (text_is_utf8(text, n))
-                        return n;
-        return 0;
-}
-
-void foreign_text(const char *text, size_t size, char *out, size_t out_size)
-{
-        size_t n = 0;
-
-        while (size > 0) {
-                size_t length = shown_length(text, size), step = MAX_OF(length, (size_t)1);
-
-                if (n + step >= out_size)
-                        break;
-                if (length > 0)
-                        memcpy(out + n, text, step);
-                else
-                        out[n] = *text == '\n' || *text == '\t' ? ' ' : '?';
-                n += step;
-                text += step;
-                size -= step;
-        }
-        while (n > 0 && out[n - 1] == ' ')
-                n--;
-        out[n] = 0;
-}
-
 static json_t *load(const char *text, size_t size)
 {
         json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);

@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "etcd-internal.h"
 
 #define WHY_MAX           2048
@@ -72,15 +73,11 @@ int etcd_post(Etcd *etcd, const EtcdPost *post, HttpRequest **ret)
                 "Grpc-Metadata-hasleader: true", NULL, NULL
         };
 
-        if (asprintf(&url, "%s%s", etcd_endpoint(etcd), post->path) < 0) {
-                url = NULL;
+        if (text_format(&url, "%s%s", etcd_endpoint(etcd), post->path) < 0)
                 return -ENOMEM;
-        }
         if (etcd->token && !streq(post->path, AUTH_PATH)) {
-                if (asprintf(&authorization, "Authorization: %s", etcd->token) < 0) {
-                        authorization = NULL;
+                if (text_format(&authorization, "Authorization: %s", etcd->token) < 0)
                         return -ENOMEM;
-                }
                 headers[3] = authorization;
         }
 

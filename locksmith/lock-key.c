@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "lock-key.h"
 
 /* Every byte becomes at most three. */
@@ -37,24 +38,17 @@ static int name_escape(const char *name, char **ret)
 static int key_join(const char *middle, const char *group, const char *leaf, char **ret)
 {
         _cleanup_free_ char *escaped = NULL;
-        char *key;
         int r;
 
         if (is_empty(group))
-                r = asprintf(&key, LOCK_KEY_ROOT "%s/%s", middle, leaf);
-        else {
-                if (streq(group, ".") || streq(group, ".."))
-                        return -EINVAL;
-                r = name_escape(group, &escaped);
-                if (r < 0)
-                        return r;
-                r = asprintf(&key, LOCK_KEY_ROOT "%s/groups/%s/%s", middle, escaped, leaf);
-        }
-        if (r < 0)
-                return -ENOMEM;
+                return text_format(ret, LOCK_KEY_ROOT "%s/%s", middle, leaf);
+        if (streq(group, ".") || streq(group, ".."))
+                return -EINVAL;
 
-        *ret = key;
-        return 0;
+        r = name_escape(group, &escaped);
+        if (r < 0)
+                return r;
+        return text_format(ret, LOCK_KEY_ROOT "%s/groups/%s/%s", middle, escaped, leaf);
 }
 
 int lock_key_semaphore(const char *group, char **ret)
@@ -70,7 +64,7 @@ static int side_key(const char *group, const char *kind, const char *id, char **
         r = name_escape(id ? id : "", &escaped);
         if (r < 0)
                 return r;
-        if (asprintf(&leaf, "%s/%s", kind, escaped) < 0)
+        if (text_format(&leaf, "%s/%s", kind, escaped) < 0)
                 return -ENOMEM;
 
         return key_join("/sluice", group, leaf, ret);

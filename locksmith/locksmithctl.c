@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/text.h"
 #include "ctl.h"
 
 static TextList arg_endpoints;
@@ -20,8 +21,8 @@ static int endpoints_join(char **ret)
         for (size_t i = 0; i < arg_endpoints.n_items; i++) {
                 char *longer;
 
-                if (asprintf(&longer, "%s%s%s", joined ? joined : "", joined ? "," : "",
-                             arg_endpoints.items[i])
+                if (text_format(&longer, "%s%s%s", joined ? joined : "", joined ? "," : "",
+                                arg_endpoints.items[i])
                     < 0)
                         return -ENOMEM;
                 free(joined);

@@ -2,6 +2,7 @@
 
 #include "base/conf.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "lock-key.h"
 #include "settings.h"
 
@@ -131,10 +132,8 @@ static int endpoint_add(TextList *list, const char *text)
         _cleanup_free_ char *url = NULL;
         size_t n;
 
-        if (asprintf(&url, "%s%s", strstr(text, "://") ? "" : "http://", text) < 0) {
-                url = NULL;
+        if (text_format(&url, "%s%s", strstr(text, "://") ? "" : "http://", text) < 0)
                 return -ENOMEM;
-        }
         for (n = strlen(url); n > 0 && url[n - 1] == '/'; n--)
                 url[n - 1] = 0;
         if (!http_url_is_valid(url) || strpbrk(url, "?#"))
@@ -154,8 +153,8 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
         if (r < 0)
                 return r;
         if (texts.n_items == 0 || texts.n_items > ETCD_ENDPOINTS_MAX)
-                return asprintf(ret_why, "etcd endpoints: \"%s\" names %zu, wanted are 1 to %d",
-                                settings->endpoint, texts.n_items, ETCD_ENDPOINTS_MAX)
+                return text_format(ret_why, "etcd endpoints: \"%s\" names %zu, wanted are 1 to %d",
+                                   settings->endpoint, texts.n_items, ETCD_ENDPOINTS_MAX)
                                        < 0
                                ? -ENOMEM
                                : -EINVAL;
@@ -163,8 +162,8 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
         for (size_t i = 0; i < texts.n_items; i++) {
                 r = endpoint_add(list, texts.items[i]);
                 if (r == -EINVAL
-                    && asprintf(ret_why, "etcd endpoint \"%s\": not an http or https URL",
-                                texts.items[i])
+                    && text_format(ret_why, "etcd endpoint \"%s\": not an http or https URL",
+                                   texts.items[i])
                                < 0)
                         r = -ENOMEM;
                 if (r < 0)
@@ -210,8 +209,9 @@ static int settings_check_strategy(Settings *settings, char **ret_why)
         if (settings->strategy >= 0)
                 return 0;
 
-        r = asprintf(ret_why, "REBOOT_STRATEGY: unknown strategy \"%s\", there are " STRATEGY_NAMES,
-                     text);
+        r = text_format(ret_why,
+                        "REBOOT_STRATEGY: unknown strategy \"%s\", there are " STRATEGY_NAMES,
+                        text);
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
@@ -225,9 +225,9 @@ static int settings_check_window(Settings *settings, char **ret_why)
         if (r >= 0)
                 return 0;
 
-        r = asprintf(ret_why, "reboot window: start \"%s\", length \"%s\": %s",
-                     settings->window_start ? settings->window_start : "",
-                     settings->window_length ? settings->window_length : "", why);
+        r = text_format(ret_why, "reboot window: start \"%s\", length \"%s\": %s",
+                        settings->window_start ? settings->window_start : "",
+                        settings->window_length ? settings->window_length : "", why);
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
@@ -239,12 +239,11 @@ static int settings_check_zone(const Settings *settings, char **ret_why)
 
         if (!zone)
                 return 0;
-        if (asprintf(&path, ZONES "/%s", zone) < 0) {
-                path = NULL;
+        if (text_format(&path, ZONES "/%s", zone) < 0)
                 return -ENOMEM;
-        }
         if (*zone == '/' || strstr(zone, "..") || access(path, R_OK) < 0)
-                return asprintf(ret_why, "REBOOT_TIME_ZONE \"%s\": there is none in " ZONES, zone)
+                return text_format(ret_why, "REBOOT_TIME_ZONE \"%s\": there is none in " ZONES,
+                                   zone)
                                        < 0
                                ? -ENOMEM
                                : -EINVAL;
@@ -264,12 +263,14 @@ static int settings_check_windows(Settings *settings, char **ret_why)
         if (text)
                 r = windows_parse(text, windows, &why);
         if (r == -EINVAL)
-                return asprintf(ret_why, "REBOOT_WINDOWS \"%s\": %s", text, why) < 0 ? -ENOMEM : r;
+                return text_format(ret_why, "REBOOT_WINDOWS \"%s\": %s", text, why) < 0 ? -ENOMEM
+                                                                                        : r;
         if (r >= 0 && blackout)
                 r = blackouts_parse(blackout, windows, &why);
         if (r == -EINVAL)
-                return asprintf(ret_why, "REBOOT_BLACKOUT \"%s\": %s", blackout, why) < 0 ? -ENOMEM
-                                                                                          : r;
+                return text_format(ret_why, "REBOOT_BLACKOUT \"%s\": %s", blackout, why) < 0
+                               ? -ENOMEM
+                               : r;
         return r;
 }
 
@@ -288,7 +289,7 @@ static int span_check(const char *name, const char *text, usec_t max, usec_t *sp
                 return 0;
         }
 
-        return asprintf(ret_why, "%s \"%s\": %s", name, text, why) < 0 ? -ENOMEM : -EINVAL;
+        return text_format(ret_why, "%s \"%s\": %s", name, text, why) < 0 ? -ENOMEM : -EINVAL;
 }
 
 static int settings_check_spans(Settings *settings, char **ret_why)

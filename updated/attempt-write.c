@@ -272,7 +272,7 @@ static int attempt_note_staged(Attempt *attempt)
         _cleanup_free_ char *sha256 = NULL, *size = NULL;
         int r;
 
-        if (asprintf(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
+        if (text_format(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
                 return -ENOMEM;
         r = attempt->plan.announced ? hex_encode(attempt->plan.sha256, SHA256_SIZE, &sha256) : 0;
         if (r >= 0)

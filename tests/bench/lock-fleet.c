@@ -10,6 +10,7 @@
 #include "base/bus.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "lock-old-client.h"
 #include "locksmith/claim.h"
 #include "locksmith/lock-key.h"
@@ -251,11 +252,9 @@ static int host_open(Fleet *fleet, size_t i)
         int r;
 
         host->fleet = fleet;
-        if (asprintf(&host->id, "host-%04zu", i) < 0) {
-                host->id = NULL;
-                return -ENOMEM;
-        }
-        r = lock_key_holder("", host->id, &host->record_key);
+        r = text_format(&host->id, "host-%04zu", i);
+        if (r >= 0)
+                r = lock_key_holder("", host->id, &host->record_key);
         if (r >= 0)
                 r = session_open(fleet->event, &fleet->settings, &host->session);
         for (size_t n = i % fleet->settings.etcd.endpoints.n_items; n > 0 && r >= 0; n--)

@@ -188,6 +188,6 @@ int silent_port_open(char **ret_url)
         assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
         assert_int_equal(listen(fd, 16), 0);
         assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-        assert_true(asprintf(ret_url, "http://127.0.0.1:%u/", ntohs(address.sin_port)) > 0);
+        assert_true(text_format(ret_url, "http://127.0.0.1:%u/", ntohs(address.sin_port)) >= 0);
         return fd;
 }

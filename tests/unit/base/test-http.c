@@ -92,7 +92,7 @@ static char *url_make(const Fixture *fixture, const char *path)
 {
         char *url;
 
-        assert_true(asprintf(&url, "http://127.0.0.1:%u%s", fixture->server.port, path) > 0);
+        assert_true(text_format(&url, "http://127.0.0.1:%u%s", fixture->server.port, path) >= 0);
         return url;
 }
 
