@@ -57,11 +57,10 @@ void manager_write_metrics(Manager *manager)
 /* May a boot loader take the other slot? It does only what is good, or has a try left. */
 static bool target_may_boot(const Slots *slots)
 {
-        uint64_t attributes =
-                slots->target == SLOT_NONE ? 0 : slots->gpt.partitions[slots->target].attributes;
+        const BootState *state = &slots->target_state;
 
-        return gpt_priority(attributes) > 0
-               && (gpt_successful(attributes) || gpt_tries(attributes) > 0);
+        return slots->target != SLOT_NONE && state->priority > 0
+               && (state->good || state->tries > 0);
 }
 
 /* The images of a version go when no slot that may boot holds it; with one of which nobody knows the version, none. */

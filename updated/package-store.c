@@ -226,7 +226,10 @@ int package_begin(const char *root, const PlannedPackage *package, int *ret_fd)
         if (r != 0)
                 return r;
 
-        fd = root_open(root, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, IMAGE_MODE);
+        r = file_remove(root, temporary); /* of an attempt that did not come to its end */
+        if (r < 0)
+                return r;
+        fd = root_open(root, temporary, O_RDWR | O_CREAT | O_EXCL, IMAGE_MODE);
         if (fd < 0)
                 return fd;
 
