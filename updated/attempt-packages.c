@@ -10,11 +10,8 @@ int attempt_plan_packages(Attempt *attempt)
         const AttemptContext *context = &attempt->context;
         int r;
 
-        r = package_wishes_read(context->root, context->host, context->config, &wishes);
-        if (r == -E2BIG)
-                return update_failure_set(&attempt->failure, r, UPDATE_ERROR_PACKAGE,
-                                          "enabled-sysext.conf names more than %d extensions",
-                                          PACKAGES_MAX);
+        r = package_wishes_read(context->root, context->host, context->config, &wishes,
+                                &attempt->failure);
         if (r >= 0)
                 r = packages_plan(&attempt->response, &wishes, &attempt->packages,
                                   &attempt->failure);

@@ -86,11 +86,12 @@ static int wishes_add(PackageWishes *wishes, PackageWish *wish)
         return 0;
 }
 
-static bool file_is_there(const char *root, const char *path)
+/* Returns 1, 0, or -errno: what can not be told is not taken for missing. */
+static int file_is_there(const char *root, const char *path)
 {
         _cleanup_close_ int fd = root_open(root, path, O_PATH, 0);
 
-        return fd >= 0;
+        return fd >= 0 ? 1 : fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
 }
 
 static bool list_has(const TextList *list, const char *text)
@@ -131,14 +132,8 @@ static int sysext_read(const char *root, const char *path, TextList *wanted, Tex
         int r;
 
         r = file_read(root, path, IO_SMALL_FILE_MAX, &text, NULL);
-        if (r == -ENOENT)
-                return 0;
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0) {
-                (void)log_warning_errno(r, "%s can not be read: %m", path);
-                return 0;
-        }
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
 
         rest = text;
         while ((line = strsep(&rest, "\n"))) {
@@ -173,19 +168,38 @@ static int wishes_add_sysexts(PackageWishes *wishes, const char *root, const Con
         return r;
 }
 
-static const char *oem_directory(const char *root, const Config *config)
+static int oem_directory(const char *root, const Config *config, char **ret)
 {
-        if (config->oem_sysext_directory)
-                return config->oem_sysext_directory;
-        return file_is_there(root, "/oem") ? PACKAGE_OEM_DIRECTORY : PACKAGE_OEM_DIRECTORY_FALLBACK;
+        int there = config->oem_sysext_directory ? 1 : file_is_there(root, "/oem");
+
+        if (there < 0)
+                return there;
+        return text_set(ret, config->oem_sysext_directory ? config->oem_sysext_directory
+                             : there                      ? PACKAGE_OEM_DIRECTORY
+                                                          : PACKAGE_OEM_DIRECTORY_FALLBACK);
 }
 
 /* Not every OEM has an image: what the running version has, the next one needs. */
+static int wish_fill_oem(const char *root, const Host *host, const Config *config,
+                         PackageWish *wish)
+{
+        _cleanup_free_ char *running = NULL;
+        int r;
+
+        r = text_format(&wish->name, OEM_PREFIX "%s", host->oem);
+        if (r >= 0)
+                r = oem_directory(root, config, &wish->directory);
+        if (r >= 0)
+                r = package_path(wish->directory, wish->name, host->version, &running);
+        if (r >= 0)
+                r = file_is_there(root, running);
+        wish->needed = r > 0;
+        return r < 0 ? r : 0;
+}
+
 static int wishes_add_oem(PackageWishes *wishes, const char *root, const Host *host,
                           const Config *config)
 {
-        const char *directory = oem_directory(root, config);
-        _cleanup_free_ char *running = NULL;
         PackageWish wish = {};
         int r;
 
@@ -196,30 +210,33 @@ static int wishes_add_oem(PackageWishes *wishes, const char *root, const Host *h
                 return 0;
         }
 
-        r = text_format(&wish.name, OEM_PREFIX "%s", host->oem);
-        if (r >= 0)
-                r = text_set(&wish.directory, directory);
-        if (r >= 0)
-                r = package_path(directory, wish.name, host->version, &running);
+        r = wish_fill_oem(root, host, config, &wish);
         if (r < 0) {
                 wish_done(&wish);
                 return r;
         }
-        wish.needed = file_is_there(root, running);
         return wishes_add(wishes, &wish);
 }
 
 int package_wishes_read(const char *root, const Host *host, const Config *config,
-                        PackageWishes *ret)
+                        PackageWishes *ret, UpdateFailure *failure)
 {
         _cleanup_(package_wishes_done) PackageWishes wishes = {};
         int r;
 
-        r = wishes_add_oem(&wishes, root, host, config);
+        r = host->incomplete ? -EIO : wishes_add_oem(&wishes, root, host, config);
         if (r >= 0)
                 r = wishes_add_sysexts(&wishes, root, config);
+        if (r == -E2BIG)
+                return update_failure_set(failure, r, UPDATE_ERROR_PACKAGE,
+                                          SYSEXT_CONF " names more than %d extensions",
+                                          PACKAGES_MAX);
         if (r < 0)
-                return r;
+                return update_failure_set(
+                        failure, r, UPDATE_ERROR_PACKAGE,
+                        "which packages this host needs can not be told, so no update begins: %s",
+                        host->incomplete ? "a release file can not be read; the log says which"
+                                         : strerror(-r));
 
         *ret = wishes;
         wishes = (PackageWishes) {};

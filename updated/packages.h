@@ -29,10 +29,11 @@ typedef struct PackageWishes {
 
 /*
  * The image of this host's OEM, and those of the extensions that enabled-sysext.conf names ("-name" takes one back).
- * The one of the OEM is needed when the running version has it, the others always. -E2BIG: more than PACKAGES_MAX.
+ * The one of the OEM is needed when the running version has it, the others always. -errno with *failure filled: nobody
+ * knows what is needed when a file that says so can not be read.
  */
 int package_wishes_read(const char *root, const Host *host, const Config *config,
-                        PackageWishes *ret) _must_check_;
+                        PackageWishes *ret, UpdateFailure *failure) _must_check_;
 void package_wishes_done(PackageWishes *wishes);
 
 /* A package of an answer, and where its image goes. All owned. */

@@ -21,9 +21,10 @@ static char *wishes_text(const char *root, const char *oem)
         _cleanup_(package_wishes_done) PackageWishes wishes = {};
         Host host = { .oem = (char *)oem, .version = (char *)"1.0" };
         Config config = { .sysext_directory = (char *)"/x" };
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
         char *text = strdup("");
 
-        assert_int_equal(package_wishes_read(root, &host, &config, &wishes), 0);
+        assert_int_equal(package_wishes_read(root, &host, &config, &wishes, &failure), 0);
         for (size_t i = 0; i < wishes.n_items; i++) {
                 _cleanup_free_ char *before = text;
 
@@ -75,18 +76,37 @@ static void test_the_oem_needs_what_the_running_version_has(_unused_ void **stat
         directory_remove(root);
 }
 
+static void wishes_refused(const char *root, bool incomplete, int error, const char *why)
+{
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        const Host host = { .oem = (char *)"", .version = (char *)"1.0", .incomplete = incomplete };
+        const Config config = { .sysext_directory = (char *)"/x" };
+        PackageWishes wishes = {};
+
+        assert_int_equal(package_wishes_read(root, &host, &config, &wishes, &failure), error);
+        assert_int_equal(failure.code, UPDATE_ERROR_PACKAGE);
+        assert_non_null(strstr(update_failure_text(&failure), why));
+}
+
 static void test_too_many_are_refused(_unused_ void **state)
 {
         char *root = directory_make(), text[PACKAGES_MAX * 8 + 16];
-        PackageWishes wishes = {};
-        Host host = { .oem = (char *)"" };
-        Config config = { .sysext_directory = (char *)"/x" };
         size_t n = 0;
 
         for (int i = 0; i <= PACKAGES_MAX; i++)
                 n += (size_t)snprintf(text + n, sizeof(text) - n, "x%d\n", i);
         file_set(root, "/etc/flatcar/enabled-sysext.conf", text);
-        assert_int_equal(package_wishes_read(root, &host, &config, &wishes), -E2BIG);
+        wishes_refused(root, false, -E2BIG, "more than 64");
+        directory_remove(root);
+}
+
+static void test_what_can_not_be_read_is_not_nothing(_unused_ void **state)
+{
+        char *root = directory_make();
+
+        wishes_refused(root, true, -EIO, "a release file can not be read");
+        file_set(root, "/etc/flatcar/enabled-sysext.conf/x", "a directory");
+        wishes_refused(root, false, -EISDIR, "Is a directory");
         directory_remove(root);
 }
 
@@ -263,6 +283,7 @@ int main(void)
                 cmocka_unit_test(test_what_a_host_wants),
                 cmocka_unit_test(test_the_oem_needs_what_the_running_version_has),
                 cmocka_unit_test(test_too_many_are_refused),
+                cmocka_unit_test(test_what_can_not_be_read_is_not_nothing),
                 cmocka_unit_test(test_what_is_offered_and_wanted_is_planned),
                 cmocka_unit_test(test_what_is_needed_and_not_right_is_refused),
                 cmocka_unit_test(test_an_image_is_made_once_for_each_content),
