@@ -14,6 +14,7 @@ static void on_written(const LockReply *reply, void *userdata)
                 break;
         case LOCK_ANSWER_UNKNOWN:
         case LOCK_ANSWER_FAILED:
+        case LOCK_ANSWER_BUSY: /* no answer to a swap */
                 client->on_done(OLD_FAILED, client->userdata);
                 break;
         }
