@@ -97,8 +97,8 @@ static AutoCall *auto_call_waiting(const BackendAuto *b)
         AutoCall *a;
 
         LIST_FOREACH(a, &b->calls, entries)
-                if (!a->inner)
-                        return a;
+        if (!a->inner)
+                return a;
         return NULL;
 }
 
@@ -209,7 +209,8 @@ static void on_look(const EtcdReply *reply, void *userdata)
                 r = look_take(b, reply);
                 b->look++;
         } else if (reply->status == HTTP_NOT_FOUND)
-                b->look = b->look < LOOK_V2_DOCUMENT ? LOOK_V2_DOCUMENT : _LOOK_MAX; /* not served */
+                b->look =
+                        b->look < LOOK_V2_DOCUMENT ? LOOK_V2_DOCUMENT : _LOOK_MAX; /* not served */
         else {
                 look_fail(b, reply->why);
                 return;

@@ -72,8 +72,8 @@ static void on_read(const EtcdReply *answer, void *userdata)
 static int v2_get(BackendV2 *b, EtcdOnReply on_reply)
 {
         return backend_v2_send(b, b->key,
-                               &(EtcdV2Message) { .method = "GET", .path = "quorum=true" }, on_reply,
-                               b, &b->call);
+                               &(EtcdV2Message) { .method = "GET", .path = "quorum=true" },
+                               on_reply, b, &b->call);
 }
 
 static int backend_v2_read(LockBackend *backend, LockOnReply on_reply, void *userdata)

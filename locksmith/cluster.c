@@ -184,8 +184,7 @@ static void on_probe(const EtcdReply *reply, void *userdata)
         EtcdStatus status;
 
         probe->call = NULL;
-        if (reply->outcome == ETCD_DONE
-            && etcd_read_status(probe->etcd, reply, &status) >= 0)
+        if (reply->outcome == ETCD_DONE && etcd_read_status(probe->etcd, reply, &status) >= 0)
                 probe_take(probe, &status);
         if (--l->n_pending == 0)
                 look_judge(l);

@@ -18,8 +18,7 @@ static void on_members(const EtcdReply *reply, void *userdata)
         Member *member = userdata;
 
         member->done = true;
-        if (reply->outcome == ETCD_DONE
-            && etcd_read_members(member->etcd, reply, &members) >= 0)
+        if (reply->outcome == ETCD_DONE && etcd_read_members(member->etcd, reply, &members) >= 0)
                 member->n_members = members.n_members; /* else 0: not known */
         if (*reply->cluster_id)
                 foreign_text(reply->cluster_id, strlen(reply->cluster_id),
@@ -39,8 +38,7 @@ static void on_status(const EtcdReply *reply, void *userdata)
                                "the answer is none of etcd"); /* fits */
 }
 
-static int member_ask(Session *session, EtcdQuestion question, EtcdOnReply on_reply,
-                      Member *member)
+static int member_ask(Session *session, EtcdQuestion question, EtcdOnReply on_reply, Member *member)
 {
         EtcdCall *call = NULL;
         int r;

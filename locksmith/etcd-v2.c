@@ -92,10 +92,10 @@ int etcd_ask(Etcd *etcd, EtcdQuestion question, EtcdOnReply on_reply, void *user
         char *body;
 
         if (etcd->api == ETCD_API_V2)
-                return etcd_v2_call(etcd,
-                                    &(EtcdV2Message) { .method = "GET",
-                                                       .path = questions[question].v2_path },
-                                    on_reply, userdata, ret);
+                return etcd_v2_call(
+                        etcd,
+                        &(EtcdV2Message) { .method = "GET", .path = questions[question].v2_path },
+                        on_reply, userdata, ret);
 
         body = strdup("{}");
         if (!body)

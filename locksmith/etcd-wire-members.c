@@ -22,8 +22,9 @@ int etcd_status_parse(const char *body, size_t size, EtcdStatus *ret)
 
         etcd_json_text(json_object_get(root, "version"), status.version, sizeof(status.version));
         etcd_json_text(json_object_get(header, "cluster_id"), status.cluster_id,
-                  sizeof(status.cluster_id));
-        etcd_json_text(json_object_get(header, "member_id"), status.member_id, sizeof(status.member_id));
+                       sizeof(status.cluster_id));
+        etcd_json_text(json_object_get(header, "member_id"), status.member_id,
+                       sizeof(status.member_id));
         status.has_leader = json_object_get(root, "leader"); /* absent: 0, nobody */
         status.raft_index = (uint64_t)index;
         status.raft_applied_index = (uint64_t)applied;

@@ -39,7 +39,7 @@ typedef struct EtcdSettings {
 } EtcdSettings;
 
 typedef enum EtcdOutcome {
-        ETCD_DONE,    /* body is the answer; of v2 also what it says of a key that is not as wanted */
+        ETCD_DONE, /* body is the answer; of v2 also what it says of a key that is not as wanted */
         ETCD_UNKNOWN, /* a write that was sent, without an answer that tells whether it was done */
         ETCD_FAILED,  /* it was not done: why tells */
 } EtcdOutcome;

@@ -2,7 +2,6 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "base/text.h"
 #include "lock-key.h"
 
 /* Every byte becomes at most three. */

@@ -185,8 +185,8 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
 
 static int settings_check_api(Settings *settings, char **ret_why)
 {
-        settings->etcd.api = settings->api_text ? etcd_api_from_string(settings->api_text)
-                                                : ETCD_API_V3;
+        settings->etcd.api =
+                settings->api_text ? etcd_api_from_string(settings->api_text) : ETCD_API_V3;
         if ((int)settings->etcd.api >= 0)
                 return 0;
 

@@ -3,9 +3,9 @@
 #include "backend-etcd-v2-internal.h"
 #include "side-call.h"
 
-#define QUERY_MAX  96
-#define QUORUM     "quorum=true"
-#define NO_ANSWER  "the answer is none of etcd's v2 API"
+#define QUERY_MAX 96
+#define QUORUM    "quorum=true"
+#define NO_ANSWER "the answer is none of etcd's v2 API"
 
 static int side_send(SideCall *s, const EtcdV2Message *message, EtcdOnReply on_reply)
 {
@@ -215,8 +215,8 @@ static void on_ticket(const EtcdReply *reply, void *userdata)
         else {
                 r = text_set(&b->ticket, s->key);
                 if (r >= 0)
-                        side_call_finish(
-                                s, &(LockSideReply) { .place = answer.key.create_revision });
+                        side_call_finish(s,
+                                         &(LockSideReply) { .place = answer.key.create_revision });
         }
         if (r < 0)
                 side_call_fail(s, strerror(-r));

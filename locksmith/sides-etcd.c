@@ -27,7 +27,8 @@ static int side_range(SideCall *s, const EtcdRangeRequest *request, EtcdOnReply 
         r = etcd_range_build(request, &body);
         if (r < 0)
                 return r;
-        return etcd_call(backend_etcd_from(s->backend)->etcd, RANGE_PATH, body, false, on_reply, s, &s->etcd);
+        return etcd_call(backend_etcd_from(s->backend)->etcd, RANGE_PATH, body, false, on_reply, s,
+                         &s->etcd);
 }
 
 static void on_list(const EtcdReply *reply, void *userdata)
@@ -74,7 +75,8 @@ static int side_wait(LockBackend *backend, const char *key, int64_t revision, Lo
 
         r = side_call_new(backend, NULL, on_reply, userdata, &s);
         if (r >= 0)
-                r = etcd_watch(backend_etcd_from(s->backend)->etcd, key, revision + 1, on_changed, s, &s->watch);
+                r = etcd_watch(backend_etcd_from(s->backend)->etcd, key, revision + 1, on_changed,
+                               s, &s->watch);
         if (r < 0)
                 return r;
 
@@ -90,7 +92,8 @@ static int side_write(SideCall *s, const EtcdWrite *write, EtcdOnReply on_reply)
         r = etcd_txn_build(&(EtcdTxnRequest) { .writes = write, .n_writes = 1 }, &body);
         if (r < 0)
                 return r;
-        return etcd_call(backend_etcd_from(s->backend)->etcd, TXN_PATH, body, true, on_reply, s, &s->etcd);
+        return etcd_call(backend_etcd_from(s->backend)->etcd, TXN_PATH, body, true, on_reply, s,
+                         &s->etcd);
 }
 
 /* Returns false when it was not written, as far as is known: that was told then. */
@@ -141,7 +144,8 @@ static void on_place(const EtcdReply *reply, void *userdata)
         if (!side_read(s, reply, &range))
                 return;
         if (range.n_keys != 1 || !streq(range.keys[0].key, s->key)) {
-                backend_etcd_from(s->backend)->lease = 0; /* it ended in between: the next time with a new one */
+                backend_etcd_from(s->backend)->lease =
+                        0; /* it ended in between: the next time with a new one */
                 side_call_fail(s, "the ticket of this host is gone from the queue");
         } else
                 side_call_finish(s, &(LockSideReply) { .place = range.keys[0].create_revision });
@@ -160,7 +164,8 @@ static void on_ticket(const EtcdReply *reply, void *userdata)
         int r;
 
         if (reply->outcome == ETCD_FAILED)
-                backend_etcd_from(s->backend)->lease = 0; /* it may be that which etcd does not know any more */
+                backend_etcd_from(s->backend)->lease =
+                        0; /* it may be that which etcd does not know any more */
         if (!side_written(s, reply, &write))
                 return;
         r = side_range(s, &(EtcdRangeRequest) { .key = s->key }, on_place);
@@ -202,7 +207,8 @@ static int side_get_lease(SideCall *s)
         r = etcd_lease_grant_build(LOCK_TICKET_SECONDS, &body);
         if (r < 0)
                 return r;
-        return etcd_call(backend_etcd_from(s->backend)->etcd, "/v3/lease/grant", body, false, on_granted, s, &s->etcd);
+        return etcd_call(backend_etcd_from(s->backend)->etcd, "/v3/lease/grant", body, false,
+                         on_granted, s, &s->etcd);
 }
 
 static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide on_reply,
@@ -215,7 +221,8 @@ static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide o
         if (r >= 0)
                 r = text_set(&s->text, ticket->value);
         if (r >= 0)
-                r = backend_etcd_from(s->backend)->lease > 0 ? side_put_ticket(s) : side_get_lease(s);
+                r = backend_etcd_from(s->backend)->lease > 0 ? side_put_ticket(s)
+                                                             : side_get_lease(s);
         if (r < 0)
                 return r;
 
@@ -251,8 +258,8 @@ static int side_beat(LockBackend *backend, LockOnSide on_reply, void *userdata, 
         if (r >= 0)
                 r = etcd_lease_build(backend_etcd_from(s->backend)->lease, &body);
         if (r >= 0)
-                r = etcd_call(backend_etcd_from(s->backend)->etcd, "/v3/lease/keepalive", body, false, on_beaten, s,
-                              &s->etcd);
+                r = etcd_call(backend_etcd_from(s->backend)->etcd, "/v3/lease/keepalive", body,
+                              false, on_beaten, s, &s->etcd);
         if (r < 0)
                 return r;
 
