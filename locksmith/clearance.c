@@ -283,10 +283,11 @@ static void on_guard(bool agrees, const char *why, void *userdata)
         clearance_stage_done(c, agrees ? NULL : why);
 }
 
-/* Hosts that reboot without the lock do not look after each other at all. */
+/* Hosts that reboot without the lock do not look after each other at all; and where the lock is not
+ * in etcd, etcd is none of ours. */
 static int quorum_ask(Clearance *c)
 {
-        if (c->request.with_lock)
+        if (c->request.with_lock && c->request.session->etcd)
                 return guard_ask(c->request.session, c->request.settings, GUARD_LEAVE, true,
                                  on_guard, c, &c->guard);
 
@@ -304,7 +305,7 @@ static void on_latecomers(const char *why, void *userdata)
 
 static int latecomers_look(Clearance *c)
 {
-        if (c->request.with_lock)
+        if (c->request.with_lock && c->request.session->backend->ops->sides)
                 return latecomers_ask(c->request.session, c->request.settings, on_latecomers, c,
                                       &c->latecomers);
 

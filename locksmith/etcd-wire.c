@@ -20,6 +20,41 @@ void etcd_range_done(EtcdRange *range)
         *range = (EtcdRange) {};
 }
 
+static int key_copy(const EtcdKey *key, EtcdKey *ret)
+{
+        _cleanup_(etcd_key_done) EtcdKey copy = *key;
+
+        copy.key = strdup(key->key);
+        copy.value = malloc(key->value_size + 1);
+        if (!copy.key || !copy.value)
+                return -ENOMEM;
+        memcpy(copy.value, key->value, key->value_size + 1);
+
+        *ret = copy;
+        copy = (EtcdKey) {};
+        return 0;
+}
+
+int etcd_range_copy(const EtcdRange *range, EtcdRange *ret)
+{
+        _cleanup_(etcd_range_done) EtcdRange copy = {};
+        int r;
+
+        copy.keys = calloc(range->n_keys + 1, sizeof(EtcdKey));
+        if (!copy.keys)
+                return -ENOMEM;
+        for (size_t i = 0; i < range->n_keys; i++) {
+                r = key_copy(&range->keys[i], &copy.keys[i]);
+                if (r < 0)
+                        return r;
+                copy.n_keys++;
+        }
+
+        *ret = copy;
+        copy = (EtcdRange) {};
+        return 0;
+}
+
 void etcd_txn_done(EtcdTxn *txn)
 {
         for (size_t i = 0; i < txn->n_ranges; i++)

@@ -43,7 +43,7 @@ int attempt_decide(Attempt *attempt)
         int r;
 
         if (attempt->response.verdict == OMAHA_UPDATE) {
-                r = slots_read(context->root, context->config->disk, &attempt->slots,
+                r = slots_read(context->root, &context->config->slots, &attempt->slots,
                                &attempt->failure);
                 if (r < 0)
                         return r;
@@ -59,7 +59,7 @@ int attempt_take_source(Attempt *attempt)
         struct stat status = {};
         int r;
 
-        r = slots_read(attempt->context.root, attempt->context.config->disk, &attempt->slots,
+        r = slots_read(attempt->context.root, &attempt->context.config->slots, &attempt->slots,
                        &attempt->failure);
         if (r < 0)
                 return r;
@@ -94,13 +94,12 @@ static int attempt_make_unselectable(Attempt *attempt)
 {
         int r;
 
-        slots_set_unselectable(&attempt->slots);
-        r = gpt_write_attributes(&attempt->slots.gpt);
+        r = slots_make_target_unselectable(&attempt->slots);
         if (r < 0)
                 return update_failure_set(
                         &attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                         "%s: making slot %s unselectable before it is written: %s",
-                        attempt->slots.gpt.path,
+                        attempt->slots.place,
                         attempt->slots.gpt.partitions[attempt->slots.target].label, strerror(-r));
 
         attempt->slots_changed = true;
@@ -298,8 +297,7 @@ static int attempt_note_staged(Attempt *attempt)
 static int attempt_activate_undo(Attempt *attempt, int error)
 {
         state_unstage(attempt->context.state);
-        slots_set_unselectable(&attempt->slots);
-        if (gpt_write_attributes(&attempt->slots.gpt) < 0
+        if (slots_make_target_unselectable(&attempt->slots) < 0
             || state_write(attempt->context.root, attempt->context.state) < 0)
                 log_warning(
                         "taking back the activation failed as well; the next start of the daemon "
@@ -307,7 +305,7 @@ static int attempt_activate_undo(Attempt *attempt, int error)
 
         return update_failure_set(&attempt->failure, error, UPDATE_ERROR_ACTIVATE,
                                   "%s: making the new slot the next one to boot: %s",
-                                  attempt->slots.gpt.path, strerror(-error));
+                                  attempt->slots.place, strerror(-error));
 }
 
 int attempt_activate(Attempt *attempt)
@@ -329,8 +327,7 @@ int attempt_activate(Attempt *attempt)
                                           "%s",
                                           STATE_PATH, strerror(-r));
         }
-        slots_set_next(&attempt->slots);
-        r = gpt_write_attributes(&attempt->slots.gpt);
+        r = slots_activate_target(&attempt->slots, attempt->context.config->slots.tries);
         if (r < 0)
                 return attempt_activate_undo(attempt, r);
 

@@ -42,42 +42,22 @@ HealthAction health_next(const HealthFacts *facts)
         return HEALTH_WAIT;
 }
 
-int health_mend(const Slots *slots)
-{
-        int r;
-
-        if (!slots->gpt.wants_repair)
-                return HEALTH_UNCHANGED;
-        r = gpt_write_attributes(&slots->gpt);
-        return r < 0 ? r : HEALTH_TABLE_MENDED;
-}
-
 int health_confirm(Slots *slots)
 {
+        bool good = slots_running_is_good(slots);
         int r;
 
-        if (slots_running_is_good(slots))
-                return health_mend(slots);
+        if (good && !slots->wants_repair)
+                return HEALTH_UNCHANGED;
 
-        slots_set_running_good(slots);
-        r = gpt_write_attributes(&slots->gpt);
-        return r < 0 ? r : HEALTH_MARKED_GOOD;
+        r = slots_mark_running_good(slots);
+        if (r < 0)
+                return r;
+        return good ? HEALTH_TABLE_MENDED : HEALTH_MARKED_GOOD;
 }
 
 bool health_has_way_back(const Slots *slots)
 {
-        uint64_t other;
-
-        if (slots->gpt.n_partitions == 0 || slots->target == SLOT_NONE)
-                return false;
-        other = slots->gpt.partitions[slots->target].attributes;
-        return gpt_successful(other) && gpt_priority(other) > 0;
-}
-
-int health_refuse(Slots *slots)
-{
-        GptPartition *running = &slots->gpt.partitions[slots->running];
-
-        running->attributes = gpt_with_tries(running->attributes, 0, false);
-        return gpt_write_attributes(&slots->gpt);
+        return slots->gpt.n_partitions > 0 && slots->target != SLOT_NONE && slots->target_state.good
+               && slots->target_state.priority > 0;
 }

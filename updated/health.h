@@ -63,9 +63,3 @@ typedef enum HealthOutcome {
 
 /* Marks the running slot good when it is on trial, and mends the partition table. Returns a HealthOutcome or -errno. */
 int health_confirm(Slots *slots) _must_check_;
-
-/* The running slot is not started again. Returns 0 or -errno. */
-int health_refuse(Slots *slots) _must_check_;
-
-/* Only mends the table; a slot on trial stays so. The same returns. */
-int health_mend(const Slots *slots) _must_check_;

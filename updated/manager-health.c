@@ -16,7 +16,9 @@ static void manager_forget_trial(Manager *manager)
 {
         State *state = &manager->state;
 
-        text_clear(&state->staged_boot_id);
+        if (!streq_null(state->staged_boot_id, manager->host.boot_id))
+                text_clear(
+                        &state->staged_boot_id); /* what is staged in this boot still waits for its own */
         text_clear(&state->left_version);
         if (streq_null(state->failed_version, manager->host.version)) {
                 text_clear(&state->failed_version);
@@ -33,11 +35,11 @@ static int manager_confirm(Manager *manager)
 
         if (r < 0)
                 (void)log_error_errno(r, "%s: marking the running slot %s good: %m",
-                                      manager->slots.gpt.path, label);
+                                      manager->slots.place, label);
         else if (r == HEALTH_TABLE_MENDED)
                 log_notice("%s: one copy of the partition table was damaged or out of date, and is "
                            "mended from the other",
-                           manager->slots.gpt.path);
+                           manager->slots.place);
         else if (r == HEALTH_MARKED_GOOD)
                 manager_note_good(manager, label);
 
@@ -55,20 +57,8 @@ bool manager_needs_trial(const Manager *manager)
 
 void manager_settle_health(Manager *manager)
 {
-        int r;
-
-        if (manager->slots.gpt.n_partitions == 0)
-                return;
-        if (!manager_needs_trial(manager)) {
+        if (manager->slots.gpt.n_partitions > 0 && !manager_needs_trial(manager))
                 (void)manager_confirm(manager); /* logged */
-                return;
-        }
-
-        r = health_mend(&manager->slots);
-        if (r < 0)
-                (void)log_error_errno(r, "%s: mending the partition table: %m",
-                                      manager->slots.gpt.path);
-        manager_read_slots(manager);
 }
 
 /* What the bus tells of the trial has changed. */
@@ -122,7 +112,7 @@ static int manager_note_ill(Manager *manager, bool leaves)
 {
         State *state = &manager->state;
         const char *version = manager->host.version;
-        bool staged = streq_null(state->staged_version, version);
+        bool staged = !is_empty(state->staged_boot_id); /* the update that was staged last runs */
         int r;
 
         r = text_set(&state->failed_version, version);
@@ -133,22 +123,30 @@ static int manager_note_ill(Manager *manager, bool leaves)
         return r < 0 ? r : state_write(manager->root, state);
 }
 
+/* What follows, and what can be done. */
+static const char *ill_advice(const Manager *manager, HealthAction action)
+{
+        if (action == HEALTH_GO_BACK)
+                return "The host reboots into the version before";
+        if (!health_has_way_back(&manager->slots))
+                return "There is no good version to go back to; mend what is wrong, then restart "
+                       "updated.service, or use \"update-engine-client mark-good\"";
+        if (manager->slots.running_state.tries > 0)
+                return "The boot loader tries it again before it takes the version before; "
+                       "\"update-engine-client mark-good\" keeps this one";
+        return "The next reboot brings the version before back; "
+               "\"update-engine-client mark-good\" keeps this one";
+}
+
 static void manager_tell_ill(Manager *manager, HealthAction action)
 {
-        const GptPartition *slot = manager_running_slot(manager);
-        bool way_back = health_has_way_back(&manager->slots);
-
         (void)update_failure_set(&manager->last_error, 0, UPDATE_ERROR_ROLLED_BACK,
                                  "version %s is not good: %s", manager->host.version, manager->ill);
         journal_tell(JOURNAL_ILL,
-                     &(JournalFields) { .version = manager->host.version, .slot = slot_name(slot) },
+                     &(JournalFields) { .version = manager->host.version,
+                                        .slot = slot_name(manager_running_slot(manager)) },
                      "%s. %s", update_failure_text(&manager->last_error),
-                     action == HEALTH_GO_BACK ? "The host reboots into the version before"
-                     : way_back               ? "The next reboot brings the version before back; "
-                                                "\"update-engine-client mark-good\" keeps this one"
-                                : "There is no good version to go back to; mend what is wrong, "
-                                  "then restart updated.service, or use "
-                                  "\"update-engine-client mark-good\"");
+                     ill_advice(manager, action));
         manager_note(manager, HISTORY_ILL, manager->host.version, &manager->last_error);
 }
 
@@ -185,13 +183,13 @@ static void manager_reboot(Manager *manager)
 /* Only once for a version, which is on disk, and only when the boot loader will not take the same slot again. */
 static void manager_go_back(Manager *manager)
 {
-        int r = health_refuse(&manager->slots);
+        int r = slots_mark_running_bad(&manager->slots);
 
         if (r < 0) {
                 (void)log_error_errno(r,
                                       "%s: the running slot can not be marked bad, so there is no "
                                       "reboot: %m",
-                                      manager->slots.gpt.path);
+                                      manager->slots.place);
                 return;
         }
         manager_read_slots(manager);
@@ -277,7 +275,7 @@ int manager_mark_good(Manager *manager, UpdateFailure *failure)
         if (r < 0)
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: marking the running slot good: %s",
-                                          manager->slots.gpt.path, strerror(-r));
+                                          manager->slots.place, strerror(-r));
         update_failure_done(&manager->last_error);
         return 0;
 }

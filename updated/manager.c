@@ -20,7 +20,7 @@ void manager_read_slots(Manager *manager)
         Slots slots;
         int r;
 
-        r = slots_read(manager->root, manager->config.disk, &slots, &failure);
+        r = slots_read(manager->root, &manager->config.slots, &slots, &failure);
         slots_done(&manager->slots);
         if (r >= 0)
                 manager->slots = slots;
@@ -376,7 +376,7 @@ static int manager_judge_staged(Manager *manager)
         State *state = &manager->state;
         const Slots *slots = &manager->slots;
         bool known = slots->gpt.n_partitions > 0 && slots->target != SLOT_NONE;
-        bool flipped = known && gpt_priority(slots->gpt.partitions[slots->target].attributes) > 0;
+        bool flipped = known && slots_target_was_next(slots);
         uint64_t size = 0;
         int r;
 
@@ -400,10 +400,8 @@ static int manager_judge_staged(Manager *manager)
                         return r;
                 if (!flipped)
                         state->previous_version[0] = 0; /* it never came to a try */
-        }
-        if (slots->gpt.n_partitions > 0 && !slots_running_is_good(slots)
-            && streq_null(state->staged_version, manager->host.version))
-                return 0; /* on trial: what it was before counts until it is good */
+        } else if (slots->gpt.n_partitions > 0 && !slots_running_is_good(slots))
+                return 0; /* on trial: a fall back is still possible */
         text_clear(&state->staged_boot_id);
         return 0;
 }

@@ -75,24 +75,18 @@ static void test_a_reboot_is_always_from_ill_to_good_and_once(_unused_ void **st
 
 static void test_a_way_back_is_a_good_slot_with_priority(_unused_ void **state)
 {
-        GptPartition partitions[2] = { { .label = (char *)"USR-A" }, { .label = (char *)"USR-B" } };
-        Slots slots = {
-                .gpt = { .partitions = partitions, .n_partitions = 2 },
-                .running = 0,
-                .target = 1,
-        };
-        uint64_t good = gpt_with_tries(0, 0, true);
+        Slots slots = { .gpt = { .n_partitions = 2 }, .running = 0, .target = 1 };
 
-        partitions[0].attributes = gpt_with_priority(0, 2);
         assert_false(health_has_way_back(&slots));
-        partitions[1].attributes = good; /* good once, and made unselectable since */
+        slots.target_state = (BootState) { .good = true }; /* once, and made unselectable since */
         assert_false(health_has_way_back(&slots));
-        partitions[1].attributes = gpt_with_priority(gpt_with_tries(0, 1, false), 1);
+        slots.target_state = (BootState) { .priority = 1, .tries = 1 };
         assert_false(health_has_way_back(&slots));
-        partitions[1].attributes = gpt_with_priority(good, 1);
+        slots.target_state = (BootState) { .priority = 1, .good = true };
         assert_true(health_has_way_back(&slots));
         slots.target = SLOT_NONE;
         assert_false(health_has_way_back(&slots));
+        slots.target = 1;
         slots.gpt.n_partitions = 0;
         assert_false(health_has_way_back(&slots));
 }
