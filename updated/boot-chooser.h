@@ -12,6 +12,7 @@ typedef struct Slots Slots;
 typedef enum BootChooserType {
         BOOT_CHOOSER_AUTO, /* whichever shows signs of being in use; GPT when none does */
         BOOT_CHOOSER_GPT,
+        BOOT_CHOOSER_GRUB,
         _BOOT_CHOOSER_MAX,
         _BOOT_CHOOSER_INVALID = -EINVAL,
 } BootChooserType;
@@ -54,4 +55,4 @@ typedef struct BootChooser {
         int (*mark_bad)(Slots *slots);
 } BootChooser;
 
-extern const BootChooser boot_gpt;
+extern const BootChooser boot_gpt, boot_grub;

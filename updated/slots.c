@@ -21,6 +21,7 @@ static size_t label_stem(const char *label)
 static const char *const boot_chooser_type_table[] = {
         [BOOT_CHOOSER_AUTO] = "auto",
         [BOOT_CHOOSER_GPT] = "gpt",
+        [BOOT_CHOOSER_GRUB] = "grub",
 };
 
 DEFINE_STRING_TABLE(boot_chooser_type, BootChooserType);
@@ -224,7 +225,7 @@ static int slots_read_table(const char *path, const RunningPartition *running, S
 /* The boot loader that update.conf names, or the first one that shows signs of being in use. */
 static const BootChooser *slots_chooser(const Slots *slots, BootChooserType type)
 {
-        static const BootChooser *const choosers[] = { &boot_gpt };
+        static const BootChooser *const choosers[] = { &boot_gpt, &boot_grub };
 
         for (size_t i = 0; i < ELEMENTSOF(choosers); i++)
                 if (type == BOOT_CHOOSER_AUTO ? choosers[i]->is_used(slots)
