@@ -45,6 +45,9 @@ typedef struct BootChooser {
         /* The target can not be started any more, whatever happens next. */
         int (*make_unselectable)(Slots *slots);
 
+        /* Where the target's kernel goes, on the host; -ENODATA: nowhere, kernels come with the slot. */
+        int (*kernel_path)(const Slots *slots, char **ret);
+
         /* The target is started next, so many times before it has to be good; 0 tries: it is good already. */
         int (*activate)(Slots *slots, unsigned tries);
 
@@ -54,5 +57,8 @@ typedef struct BootChooser {
         /* The running slot is not started again as long as there is another one. */
         int (*mark_bad)(Slots *slots);
 } BootChooser;
+
+/* For kernel_path: below the boot directory, where one of the known directories is. */
+int boot_kernel_path_default(const Slots *slots, char **ret) _must_check_;
 
 extern const BootChooser boot_gpt, boot_grub;

@@ -166,6 +166,7 @@ const BootChooser boot_gpt = {
         .is_used = boot_gpt_is_used,
         .read = boot_gpt_read,
         .make_unselectable = boot_gpt_make_unselectable,
+        .kernel_path = boot_kernel_path_default,
         .activate = boot_gpt_activate,
         .mark_good = boot_gpt_mark_good,
         .mark_bad = boot_gpt_mark_bad,

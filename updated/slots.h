@@ -11,6 +11,8 @@
 
 #define SLOT_NONE SIZE_MAX
 
+#define BOOT_DIRECTORY_DEFAULT "/boot"
+
 #define SLOT_TRIES_MAX 9 /* one digit, also in a GRUB environment */
 
 /* What update.conf says about them; owned by its reader. */
