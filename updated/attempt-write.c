@@ -307,7 +307,7 @@ static int attempt_activate_undo(Attempt *attempt, int error)
 
         return update_failure_set(&attempt->failure, error, UPDATE_ERROR_ACTIVATE,
                                   "%s: making the new slot the next one to boot: %s",
-                                  attempt->slots.place, strerror(-error));
+                                  attempt->slots.place, slots_why(&attempt->slots, error));
 }
 
 int attempt_activate(Attempt *attempt)
@@ -332,7 +332,8 @@ int attempt_activate(Attempt *attempt)
                                           "%s",
                                           STATE_PATH, strerror(-r));
         }
-        r = slots_activate_target(&attempt->slots, attempt->context.config->slots.tries);
+        r = slots_activate_target(&attempt->slots, attempt->plan.version,
+                                  attempt->context.config->slots.tries);
         if (r < 0)
                 return attempt_activate_undo(attempt, r);
 

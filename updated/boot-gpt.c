@@ -125,7 +125,7 @@ static int boot_gpt_make_unselectable(Slots *slots)
         return boot_gpt_write(slots);
 }
 
-static int boot_gpt_activate(Slots *slots, unsigned tries)
+static int boot_gpt_activate(Slots *slots, _unused_ const char *version, unsigned tries)
 {
         boot_gpt_set_next(slots, tries);
         return boot_gpt_write(slots);

@@ -173,7 +173,7 @@ static int grub_make_unselectable(Slots *slots)
         return grub_change(slots, change_unselectable, 0);
 }
 
-static int grub_activate(Slots *slots, unsigned tries)
+static int grub_activate(Slots *slots, _unused_ const char *version, unsigned tries)
 {
         return grub_change(slots, change_next, tries);
 }
