@@ -159,6 +159,7 @@ int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHo
                 .payload_fd = -1,
                 .package_fd = -1,
                 .target = { .fd = -1 },
+                .kernel = BOOT_KERNEL_NONE,
         };
         r = sd_event_add_defer(context->event, &attempt->timer, on_begin, attempt);
         if (r < 0)
@@ -211,6 +212,7 @@ Attempt *attempt_free(Attempt *attempt)
         (void)close_fd(attempt->payload_fd);
         (void)close_fd(attempt->package_fd);
         (void)close_fd(attempt->target.fd);
+        boot_kernel_done(&attempt->kernel);
         slots_done(&attempt->slots);
         omaha_response_done(&attempt->response);
         update_plan_done(&attempt->plan);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "boot-kernel.h"
 #include "client.h"
 #include "config.h"
 #include "host.h"
@@ -84,6 +85,7 @@ struct Attempt {
         int payload_fd; /* … the payload itself; else -1 */
         Slots slots;
         SlotRegion target;
+        BootKernel kernel;
         size_t package;         /* of packages: the one under way */
         int package_fd;         /* its file */
         uint64_t packages_done; /* bytes of those before it */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/time-util.h"
+#include "health.h"
 #include "slots.h"
 #include "transport.h"
 
@@ -13,9 +14,11 @@
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
 #define CONFIG_SYSEXT_DEFAULT   "/etc/flatcar/sysext"
 #define CONFIG_POSTINST_DEFAULT (10 * USEC_PER_MINUTE)
+#define CONFIG_HEALTH_TARGET    "boot-complete.target"
+#define CONFIG_HEALTH_TIMEOUT   (10 * USEC_PER_MINUTE)
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
-#define CONFIG_KEYS 29 /* that update.conf has for us */
+#define CONFIG_KEYS 32 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
@@ -33,6 +36,9 @@ typedef struct Config {
         usec_t postinst_time;       /* at most, of it and of each hook */
         usec_t check_first;         /* 0: spread over one interval */
         usec_t check_interval;
+        char *health_target; /* of systemd: the boot is complete; NULL: none is waited for */
+        usec_t health_timeout;
+        HealthFailure health_failure;
         char *origins[CONFIG_KEYS]; /* for config_origin() */
 } Config;
 
