@@ -6,6 +6,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "base/text.h"
 #include "base/time-util.h"
 #include "omaha-error.h"
 #include "transport.h"

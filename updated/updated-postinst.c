@@ -329,7 +329,7 @@ int main(int argc, char **argv)
         };
         static const Program program = {
                 .name = "updated-postinst",
-                .synopsis = "--target FILE --offset BYTES --size BYTES --directory DIR [PROGRAM]",
+                .synopsis = "[OPTION...] [PROGRAM]",
                 .summary =
                         "Started by updated: runs PROGRAM, or the postinst of the new slot, with the\n"
                         "slot mounted read-only where SLUICE_MOUNT says.",
