@@ -211,6 +211,8 @@ static int helper_fill(Postinst *p, const PostinstRequest *request, const char *
         for (size_t i = 0; i < 5 && r >= 0; i++)
                 r = text_list_add(&p->helper, (const char *const[]) { target, offset, size, device,
                                                                       directory }[i]);
+        if (r >= 0 && !is_empty(request->root))
+                r = text_list_add(&p->helper, "--lab"); /* nothing there belongs to the host */
         return r;
 }
 

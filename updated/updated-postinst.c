@@ -28,6 +28,7 @@ static const char *arg_target;
 static uint64_t arg_offset, arg_size;
 static const char *arg_device = "";
 static const char *arg_directory;
+static bool arg_lab;
 
 /* The nodes that programs can not do without; none of them is a disk. */
 static const char *const nodes[] = { "null", "zero", "full", "random", "urandom" };
@@ -87,53 +88,80 @@ static int devices_hide(void)
 /* What is mounted in here is seen by nobody outside, and gone with the last process. */
 static int namespace_enter(void)
 {
-        int r;
-
         if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0
-            || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-                return log_error_errno(errno, "a private mount namespace: %m");
-        r = mount("tmpfs", arg_directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m");
-        if (r < 0)
-                return log_error_errno(errno, "mounting a tmpfs on %s: %m", arg_directory);
+            || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0
+            || mount("tmpfs", arg_directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
+                       < 0)
+                return -errno;
         return 0;
 }
 
-/* Returns 1 when the slot is mounted, 0 when there is no file system in it. */
-static int slot_prepare(int target, char **ret_mount)
+/* What the programs find. */
+typedef struct Place {
+        bool own;    /* mounts, /dev and process ids are not the host's */
+        char *type;  /* of the slot's file system; NULL: there is none */
+        char *where; /* it is mounted there; NULL: it is not */
+} Place;
+
+static void place_done(Place *place)
 {
-        const SlotImage image = { .fd = target, .offset = arg_offset, .size = arg_size };
-        _cleanup_free_ char *type = NULL, *where = NULL;
+        free(place->type);
+        free(place->where);
+}
+
+static int place_mount(Place *place, const SlotImage *image)
+{
         int r;
 
-        r = slot_image_probe(&image, &type);
+        r = namespace_enter();
+        if (r < 0)
+                return r;
+        place->own = true;
+        if (!place->type)
+                return 0;
+
+        r = text_format(&place->where, "%s/slot", arg_directory);
+        if (r >= 0)
+                r = RET_ERRNO(mkdir(place->where, 0755));
+        if (r >= 0)
+                r = slot_image_mount(image, place->type, place->where);
+        if (r < 0)
+                text_clear(&place->where);
+        return r;
+}
+
+/* In a lab nobody needs to be root. */
+static bool error_is_of_rights(int error)
+{
+        return error == -EPERM || error == -EACCES || error == -ENOENT;
+}
+
+static int place_prepare(Place *place, int target, bool hook)
+{
+        const SlotImage image = { .fd = target, .offset = arg_offset, .size = arg_size };
+        int r;
+
+        r = slot_image_probe(&image, &place->type);
         if (r < 0)
                 return log_error_errno(r, "looking for the file system of the new slot: %m");
-        if (geteuid() != 0) {
-                if (!type)
-                        return 0;
-                return log_error_return(-EPERM, "mounting the %s of the new slot: only root can",
-                                        type);
-        }
+        if (!place->type && !hook)
+                return 0;
 
-        r = namespace_enter();
-        if (r < 0 || !type)
-                return r;
-        if (text_format(&where, "%s/slot", arg_directory) < 0)
-                return -ENOMEM;
-        r = RET_ERRNO(mkdir(where, 0755));
-        if (r >= 0)
-                r = slot_image_mount(&image, type, where);
+        r = place_mount(place, &image);
+        if (r < 0 && arg_lab && error_is_of_rights(r)) {
+                printf("the new slot can not be mounted here: %s\n", strerror(-r));
+                return 0;
+        }
         if (r == -EEXIST)
                 return log_error_return(r,
                                         "mounting the %s of the new slot: the running system has "
                                         "one with the same UUID; POSTINST=no in update.conf "
                                         "passes the postinst over",
-                                        type);
+                                        place->type);
         if (r < 0)
-                return log_error_errno(r, "mounting the %s of the new slot: %m", type);
-
-        *ret_mount = TAKE_PTR(where);
-        return 1;
+                return log_error_errno(r, "mounting the %s of the new slot: %m",
+                                       place->type ? place->type : "surroundings");
+        return 0;
 }
 
 static int fd_path(int fd, char path[static PATH_MAX])
@@ -191,8 +219,6 @@ static int privileges_drop(void)
 
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        if (geteuid() != 0)
-                return 0;
         if (syscall(SYS_capget, &header, now) < 0)
                 return -errno;
         for (size_t i = 0; i < ELEMENTSOF(capabilities); i++)
@@ -252,13 +278,16 @@ static _noreturn_ void init_run(const char *const *arguments)
 }
 
 /* SIGTERM is for the program; we wait for what it makes of it. */
-static int program_start(const char *const *arguments)
+static int program_start(const Place *place, const char *const *arguments)
 {
         pid_t pid;
 
-        (void)signal(SIGTERM, SIG_IGN); /* can not fail */
-        if (geteuid() != 0)
+        if (place->where && setenv("SLUICE_MOUNT", place->where, 1) < 0)
+                return log_error_errno(errno, "the environment: %m");
+        (void)fflush(stdout);
+        if (!place->own)
                 program_exec(arguments);
+        (void)signal(SIGTERM, SIG_IGN); /* can not fail */
         pid = fork();
         if (pid < 0)
                 return log_error_errno(errno, "starting %s: %m", arguments[0]);
@@ -267,17 +296,20 @@ static int program_start(const char *const *arguments)
         return child_wait(pid);
 }
 
-static int program_choose(const char *where, const char *hook, char **ret)
+/* Returns 1, or 0 when there is nothing to run. */
+static int program_choose(const Place *place, const char *hook, char **ret)
 {
         int r;
 
         if (hook)
                 return text_set(ret, hook) < 0 ? -ENOMEM : 1;
-        if (!where) {
-                printf("the image holds no file system that is known here, so it has no postinst\n");
+        if (!place->where) {
+                printf("%s\n", place->type ? "so its postinst is passed over"
+                                           : "the image holds no file system that is known here, "
+                                             "so it has no postinst");
                 return 0;
         }
-        r = postinst_find(where, ret);
+        r = postinst_find(place->where, ret);
         if (r == 0)
                 printf("the image has no postinst\n");
         if (r < 0)
@@ -287,7 +319,9 @@ static int program_choose(const char *where, const char *hook, char **ret)
 
 static int run(int argc, char **argv)
 {
-        _cleanup_free_ char *where = NULL, *program = NULL;
+        const char *hook = argc > 1 ? argv[1] : NULL;
+        _cleanup_(place_done) Place place = {};
+        _cleanup_free_ char *program = NULL;
         _cleanup_close_ int target = -1;
         int r;
 
@@ -299,21 +333,15 @@ static int run(int argc, char **argv)
         if (target < 0)
                 return log_error_errno(errno, "opening the new slot %s: %m", arg_target);
 
-        r = slot_prepare(target, &where);
+        r = place_prepare(&place, target, hook);
         if (r >= 0)
-                r = program_choose(where, argc > 1 ? argv[1] : NULL, &program);
+                r = program_choose(&place, hook, &program);
         if (r <= 0)
                 return r < 0 ? EXIT_REFUSED : EXIT_DONE;
-        if (geteuid() == 0) {
-                r = devices_hide();
-                if (r < 0)
-                        return log_error_errno(r, "a /dev without disks: %m");
-        }
-        if (where && setenv("SLUICE_MOUNT", where, 1) < 0)
-                return log_error_errno(errno, "the environment: %m");
-
-        (void)fflush(stdout);
-        return program_start((const char *const[]) { program, arg_device, NULL });
+        r = place.own ? devices_hide() : 0;
+        if (r < 0)
+                return log_error_errno(r, "a /dev without disks: %m");
+        return program_start(&place, (const char *const[]) { program, arg_device, NULL });
 }
 
 int main(int argc, char **argv)
@@ -325,6 +353,8 @@ int main(int argc, char **argv)
                 { "device", 0, OPTION_TEXT, &arg_device, "NAME", "its name, for the program", 0 },
                 { "directory", 0, OPTION_TEXT, &arg_directory, "DIR",
                   "an empty one, to mount things on", 0 },
+                { "lab", 0, OPTION_FLAG, &arg_lab, NULL,
+                  "without the right to mount, go on without", 0 },
                 {},
         };
         static const Program program = {
