@@ -121,14 +121,14 @@ static enum MHD_Result answer_too_large(struct MHD_Connection *connection)
 static enum MHD_Result answer_payload(Server *server, struct MHD_Connection *connection,
                                       const char *method, const char *name)
 {
-        const CataloguePayload *payload;
+        CatalogueFile file;
         int fd;
 
         if (!streq(method, MHD_HTTP_METHOD_GET) && !streq(method, MHD_HTTP_METHOD_HEAD))
                 return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD",
                                    "Payloads are fetched with GET.");
 
-        fd = site_open(&server->site, name, &payload);
+        fd = site_open(&server->site, name, &file);
         if (fd == -ENOENT)
                 return answer_text(connection, MHD_HTTP_NOT_FOUND, NULL,
                                    "There is no such payload.");
@@ -136,7 +136,7 @@ static enum MHD_Result answer_payload(Server *server, struct MHD_Connection *con
                 return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL,
                                    "The payload can not be read; the server's log says why.");
 
-        return download_answer(&server->downloads, connection, method, payload, fd);
+        return download_answer(&server->downloads, connection, method, &file, fd);
 }
 
 static const char *header_get(struct MHD_Connection *connection, const char *name)
