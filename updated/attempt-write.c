@@ -289,6 +289,7 @@ static int attempt_note_staged(Attempt *attempt)
         if (r < 0)
                 return r;
 
+        text_clear(&state->left_version); /* another trial */
         return state_write(context->root, state);
 }
 

@@ -64,6 +64,8 @@ int manager_install(Manager *manager, const char *url, int fd, UpdateFailure *fa
         }
 
         r = manager_attempt(manager, ATTEMPT_INSTALL);
+        if (r == -EBUSY && manager_is_on_trial(manager))
+                return manager_refuse_on_trial(manager, failure);
         if (r == -EBUSY)
                 return manager_refuse_busy(failure);
         if (r < 0)
@@ -152,7 +154,7 @@ static int rollback_write(Manager *manager, UpdateFailure *failure)
 
 int manager_rollback(Manager *manager, UpdateFailure *failure)
 {
-        static const char *const changed[] = { "Slots", NULL };
+        static const char *const changed[] = { "Slots", "Trial", NULL };
         const char *label;
         int r;
 
@@ -170,6 +172,8 @@ int manager_rollback(Manager *manager, UpdateFailure *failure)
         if (r < 0)
                 return r;
 
+        manager->trial = trial_free(manager->trial); /* it has been decided */
+        text_clear(&manager->ill);
         label = manager->slots.gpt.partitions[manager->slots.target].label;
         journal_tell(JOURNAL_ROLLED_BACK, &(JournalFields) { .version = manager->host.version },
                      "rolled back: slot %s with version %s boots next, and version %s is not "

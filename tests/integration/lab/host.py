@@ -206,13 +206,17 @@ class Host:
         self.write("usr/share/coreos/release", f"COREOS_RELEASE_VERSION={version}\nCOREOS_RELEASE_BOARD=amd64-usr\n"
                                                f"COREOS_RELEASE_APPID={APP_ID}\n")
 
+    def start_bus(self):
+        if self.bus:
+            return
+        self.write("bus.conf", STRICT_BUS_CONFIGURATION.format(self.path("bus"), POLICY) if self.strict
+                   else BUS_CONFIGURATION.format(self.path("bus")))
+        self.bus = subprocess.Popen(["dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork"],
+                                    env=self.environment, stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(self.path("bus")), what="the D-Bus daemon")
+
     def start(self):
-        if not self.bus:
-            self.write("bus.conf", STRICT_BUS_CONFIGURATION.format(self.path("bus"), POLICY) if self.strict
-                       else BUS_CONFIGURATION.format(self.path("bus")))
-            self.bus = subprocess.Popen(["dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork"],
-                                        env=self.environment, stderr=subprocess.DEVNULL)
-            wait_until(lambda: os.path.exists(self.path("bus")), what="the D-Bus daemon")
+        self.start_bus()
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen([UPDATED, "--root", self.root, "--verbose"], env=self.environment, stderr=log,
                                            stdin=subprocess.DEVNULL)
