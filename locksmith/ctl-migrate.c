@@ -274,6 +274,7 @@ static int side_open(Migration *m, Side *side, EtcdApi api)
 {
         side->view.name = etcd_api_to_string(api);
         side->settings = m->ctl.settings;
+        side->settings.backend = SETTINGS_BACKEND_ETCD;
         side->settings.etcd.api = api;
         return session_open(m->ctl.event, &side->settings, &side->session);
 }

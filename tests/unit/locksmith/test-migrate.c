@@ -41,55 +41,55 @@ static MigrateSide side_of(const char *name, const char *words)
         return side;
 }
 
+static const struct {
+        const char *from, *to;
+        int step;
+        int64_t max;
+        const char *holders; /* of the document that the step writes */
+} table[] = {
+        { "3 a,b", "", MIGRATE_PAUSE, 0, "a,b" },
+        { "3 -", "", MIGRATE_PAUSE, 0, "-" },
+        { "3 a,b", "1 -", MIGRATE_PAUSE, 0, "a,b" }, /* an old tool has looked there */
+        { "3 a", "1 a", MIGRATE_PAUSE, 0, "a" },
+        { "0 a,b m1", "", MIGRATE_COPY, 0, "a,b" },
+        { "0 a,b m1", "1 -", MIGRATE_COPY, 0, "a,b" },
+        { "0 a,b m1", "0 a,b m1", MIGRATE_MARK, 0, "a,b" },
+        { "0 a,b m1 x", "0 a,b m1", MIGRATE_OPEN, 3, "a,b" },
+        { "0 a,b m1 x", "3 a,b", MIGRATE_DONE, 3, "a,b" },
+        { "0 a,b m1 x", "3 a,b,c", MIGRATE_DONE, 3, "a,b,c" }, /* long ago */
+        /* somebody has left between two runs, here or there */
+        { "0 a m1", "0 a,b m1", MIGRATE_COPY, 0, "a" },
+        { "0 a,b m1", "0 a m1", MIGRATE_MARK, 0, "a,b" },
+        { "0 a,b m1", "0 - m1", MIGRATE_MARK, 0, "a,b" },
+        { "0 a,c m1", "0 a,b m1", MIGRATE_COPY, 0, "a" },
+        /* what another migration has copied counts no longer: the source was open since */
+        { "0 a,b m2", "0 a m1", MIGRATE_COPY, 0, "a,b" },
+        { "3 a,b", "0 a m1", MIGRATE_PAUSE, 0, "a,b" },
+        { "0 a m2", "0 a,b m1", -EBUSY, 0, "" },
+        /* an operator's pause goes with it */
+        { "0 a p", "", MIGRATE_COPY, 0, "a" },
+        { "0 a p", "0 a p", MIGRATE_MARK, 0, "a" },
+        { "0 a p x", "0 a p", MIGRATE_DONE, 0, "a" },
+        { "0 a", "", MIGRATE_COPY, 0, "a" },
+        { "0 a", "0 a", MIGRATE_MARK, 0, "a" },
+        { "0 a", "0 -", MIGRATE_COPY, 0, "a" },
+        /* and back again */
+        { "3 a", "0 b,c m1 x", MIGRATE_PAUSE, 0, "a" },
+        { "0 a m2", "0 b,c m1 x", MIGRATE_COPY, 0, "a" },
+        { "0 a m2", "0 a m2 x", MIGRATE_COPY, 0, "a" },
+        /* nobody is lost */
+        { "3 a", "1 b", -EBUSY, 0, "" },
+        { "3 -", "1 b", -EBUSY, 0, "" },
+        { "0 a m1", "3 a,c", -EBUSY, 0, "" },
+        { "0 a m1", "0 a,c p", -EBUSY, 0, "" },
+        { "", "", -ENOENT, 0, "" },
+        { "", "1 a", -ENOENT, 0, "" },
+        { "0 a m1 x", "", -ENOENT, 0, "" },
+        { "0 a m1 x", "0 a m2 x", -ENOENT, 0, "" },
+};
+
 static void test_the_next_step_follows_from_what_is_there(_unused_ void **state)
 {
-        static const struct {
-                const char *from, *to;
-                int step;
-                int64_t max;
-                const char *holders; /* of the document that the step writes */
-        } table[] = {
-                { "3 a,b", "", MIGRATE_PAUSE, 0, "a,b" },
-                { "3 -", "", MIGRATE_PAUSE, 0, "-" },
-                { "3 a,b", "1 -", MIGRATE_PAUSE, 0, "a,b" }, /* an old tool has looked there */
-                { "3 a", "1 a", MIGRATE_PAUSE, 0, "a" },
-                { "0 a,b m1", "", MIGRATE_COPY, 0, "a,b" },
-                { "0 a,b m1", "1 -", MIGRATE_COPY, 0, "a,b" },
-                { "0 a,b m1", "0 a,b m1", MIGRATE_MARK, 0, "a,b" },
-                { "0 a,b m1 x", "0 a,b m1", MIGRATE_OPEN, 3, "a,b" },
-                { "0 a,b m1 x", "3 a,b", MIGRATE_DONE, 3, "a,b" },
-                { "0 a,b m1 x", "3 a,b,c", MIGRATE_DONE, 3, "a,b,c" }, /* long ago */
-                /* somebody has left between two runs, here or there */
-                { "0 a m1", "0 a,b m1", MIGRATE_COPY, 0, "a" },
-                { "0 a,b m1", "0 a m1", MIGRATE_MARK, 0, "a,b" },
-                { "0 a,b m1", "0 - m1", MIGRATE_MARK, 0, "a,b" },
-                { "0 a,c m1", "0 a,b m1", MIGRATE_COPY, 0, "a" },
-                /* what another migration has copied counts no longer: the source was open since */
-                { "0 a,b m2", "0 a m1", MIGRATE_COPY, 0, "a,b" },
-                { "3 a,b", "0 a m1", MIGRATE_PAUSE, 0, "a,b" },
-                { "0 a m2", "0 a,b m1", -EBUSY, 0, "" },
-                /* an operator's pause goes with it */
-                { "0 a p", "", MIGRATE_COPY, 0, "a" },
-                { "0 a p", "0 a p", MIGRATE_MARK, 0, "a" },
-                { "0 a p x", "0 a p", MIGRATE_DONE, 0, "a" },
-                { "0 a", "", MIGRATE_COPY, 0, "a" },
-                { "0 a", "0 a", MIGRATE_MARK, 0, "a" },
-                { "0 a", "0 -", MIGRATE_COPY, 0, "a" },
-                /* and back again */
-                { "3 a", "0 b,c m1 x", MIGRATE_PAUSE, 0, "a" },
-                { "0 a m2", "0 b,c m1 x", MIGRATE_COPY, 0, "a" },
-                { "0 a m2", "0 a m2 x", MIGRATE_COPY, 0, "a" },
-                /* nobody is lost */
-                { "3 a", "1 b", -EBUSY, 0, "" },
-                { "3 -", "1 b", -EBUSY, 0, "" },
-                { "0 a m1", "3 a,c", -EBUSY, 0, "" },
-                { "0 a m1", "0 a,c p", -EBUSY, 0, "" },
-                { "", "", -ENOENT, 0, "" },
-                { "", "1 a", -ENOENT, 0, "" },
-                { "0 a m1 x", "", -ENOENT, 0, "" },
-                { "0 a m1 x", "0 a m2 x", -ENOENT, 0, "" },
-        };
-
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 MigrateSide from = side_of("v2", table[i].from), to = side_of("v3", table[i].to);
                 MigrateSide wanted = {};
