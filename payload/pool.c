@@ -108,16 +108,14 @@ void pool_submit(Pool *pool, PoolJob *job)
         (void)pthread_mutex_unlock(&pool->lock);
 }
 
-static PoolJob *pool_take_first(Pool *pool, bool wait)
+PoolJob *pool_take(Pool *pool)
 {
         PoolJob *job;
 
         (void)pthread_mutex_lock(&pool->lock);
         job = pool->first;
-        while (wait && job && !job->done)
+        while (job && !job->done)
                 (void)pthread_cond_wait(&pool->done, &pool->lock);
-        if (job && !job->done)
-                job = NULL;
         if (job)
                 pool->first = job->next;
         (void)pthread_mutex_unlock(&pool->lock);
@@ -125,14 +123,12 @@ static PoolJob *pool_take_first(Pool *pool, bool wait)
         return job;
 }
 
-PoolJob *pool_take(Pool *pool)
+void pool_wait(Pool *pool, const PoolJob *job)
 {
-        return pool_take_first(pool, true);
-}
-
-PoolJob *pool_try_take(Pool *pool)
-{
-        return pool_take_first(pool, false);
+        (void)pthread_mutex_lock(&pool->lock);
+        while (!job->done)
+                (void)pthread_cond_wait(&pool->done, &pool->lock);
+        (void)pthread_mutex_unlock(&pool->lock);
 }
 
 unsigned pool_threads_default(void)

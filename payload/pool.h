@@ -31,8 +31,8 @@ void pool_submit(Pool *pool, PoolJob *job);
 /* Takes back the job that was submitted first, when it is done. NULL: there is none. */
 PoolJob *pool_take(Pool *pool);
 
-/* The same without waiting. NULL: there is none, or it is not done yet. */
-PoolJob *pool_try_take(Pool *pool);
+/* Waits until a job that was submitted is done; it is still to be taken back. For any thread. */
+void pool_wait(Pool *pool, const PoolJob *job);
 
 /* As many threads as this host has processors for us. */
 unsigned pool_threads_default(void);
