@@ -8,8 +8,8 @@
 #include "payload/target.h"
 
 /*
- * So many operations are carried out at once, at most: each has memory. Some of their threads wait for the disk;
- * some operations wait for the thread that hashes the image.
+ * So many operations are carried out at once, at most: each has memory. Beside those that a
+ * processor works on, two may wait for the disk, and two for the thread that hashes the image.
  */
 #define THREADS_MAX      8
 #define THREADS_FOR_DISK 2
@@ -141,6 +141,7 @@ static OperationPlace part_place(PayloadApply *apply, Part *part, const Partitio
                 .source = &part->source,
                 .written = part->written,
                 .origin = part->origin,
+                .pool = apply->pool,
         };
 }
 
@@ -195,13 +196,21 @@ static const ReaderEvents apply_events = {
 
 static int apply_start_pool(PayloadApply *apply, unsigned threads)
 {
-        threads = threads > 1 ? MIN_OF(threads + THREADS_FOR_DISK, (unsigned)THREADS_MAX) : 0;
+        unsigned busy = MIN_OF(threads, (unsigned)THREADS_MAX - THREADS_FOR_DISK);
+        int r;
+
+        threads = threads > 1 ? busy + THREADS_FOR_DISK : 0;
         apply->n_jobs = threads > 0 ? (size_t)threads + JOBS_TO_HASH : 1;
         apply->jobs = calloc(apply->n_jobs, sizeof(*apply->jobs));
         if (!apply->jobs)
                 return -ENOMEM;
 
-        return pool_new(threads, apply_job_work, &apply->pool);
+        r = pool_new(threads, apply_job_work, &apply->pool);
+        if (r < 0)
+                return r;
+
+        pool_limit(apply->pool, busy);
+        return 0;
 }
 
 int payload_apply_new(const PayloadApplyParameters *parameters, PayloadApply **ret)

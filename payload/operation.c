@@ -66,6 +66,19 @@ static int writer_close(const OperationPlace *place, ExtentWriter *writer,
         return 0;
 }
 
+/* From here on the disk has work, and a processor none: another operation may have it. */
+static void disk_begin(const OperationPlace *place)
+{
+        if (place->pool)
+                pool_leave(place->pool);
+}
+
+static void disk_end(const OperationPlace *place)
+{
+        if (place->pool)
+                pool_enter(place->pool);
+}
+
 /* What is in the memory of the output was written: who hashes the image wants to have it. */
 static int output_keep(const OperationPlace *place, const Operation *operation, uint64_t size,
                        PayloadError *error)
@@ -82,8 +95,10 @@ static int output_keep(const OperationPlace *place, const Operation *operation, 
                 place->output->size = size;
                 return 0;
         case OUTPUT_READ:
+                disk_begin(place);
                 r = operation_output_read(place->output, place->direct,
                                           extent->start * place->block_size, size);
+                disk_end(place);
                 return r < 0 ? payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r,
                                             "reading back what was written")
                              : 0;
@@ -118,7 +133,9 @@ static int operation_unpack(const OperationPlace *place, const Operation *operat
                 r = decoder_read(decoder, place->output->data, OUTPUT_MAX, &n);
                 if (r < 0)
                         return decode_failed(r, error);
+                disk_begin(place);
                 r = extent_writer_write(&writer, place->output->data, n);
+                disk_end(place);
                 if (r < 0)
                         return write_failed(r, error);
         } while (n == OUTPUT_MAX); /* when all has gone, 0 come */
