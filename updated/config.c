@@ -296,9 +296,9 @@ void config_done(Config *config)
         free(config->worker_user);
         free(config->minimum_version);
         free(config->metrics_file);
+        free(config->health_target);
         free(config->sysext_directory);
         free(config->oem_sysext_directory);
-        free(config->health_target);
         transport_done(&config->transport);
         for (size_t i = 0; i < CONFIG_KEYS; i++)
                 free(config->origins[i]);
@@ -323,8 +323,8 @@ static int config_init(Config *config)
         };
 
         return config->server && config->group && config->machine_alias && config->worker_user
-                               && config->minimum_version && config->sysext_directory
-                               && config->health_target
+                               && config->minimum_version && config->health_target
+                               && config->sysext_directory
                        ? 0
                        : -ENOMEM;
 }

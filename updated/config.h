@@ -12,10 +12,10 @@
 #define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
 #define CONFIG_TRIES_DEFAULT    1 /* of a new version, as update_engine gives it */
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
-#define CONFIG_SYSEXT_DEFAULT   "/etc/flatcar/sysext"
-#define CONFIG_POSTINST_DEFAULT (10 * USEC_PER_MINUTE)
 #define CONFIG_HEALTH_TARGET    "boot-complete.target"
 #define CONFIG_HEALTH_TIMEOUT   (10 * USEC_PER_MINUTE)
+#define CONFIG_SYSEXT_DEFAULT   "/etc/flatcar/sysext"
+#define CONFIG_POSTINST_DEFAULT (10 * USEC_PER_MINUTE)
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
 #define CONFIG_KEYS 32 /* that update.conf has for us */

@@ -1,9 +1,9 @@
 #include <stdio.h>
 
+#include "base/http-address.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "serve-address.h"
 #include "serve-answer.h"
 #include "serve-log.h"
 #include "serve-site.h"

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "serve-catalogue.h"
-#include "serve-reply.h"
+#include "base/http-reply.h"
 
 #define SITE_PAYLOAD_PATH "/payloads/"
 

@@ -11,7 +11,7 @@
 #include "base/http.h"
 #include "base/log.h"
 #include "base/program.h"
-#include "serve-address.h"
+#include "base/http-address.h"
 #include "serve-catalogue.h"
 #include "serve-download.h"
 #include "serve-publish.h"

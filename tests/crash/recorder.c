@@ -216,6 +216,12 @@ static int on_truncate(int fd, uint64_t size)
         return disk_io_system.truncate(fd, size);
 }
 
+static int on_allocate(int fd, uint64_t size)
+{
+        CHECK(file_of(fd) < 0);
+        return call_fails("fallocate") ? recorder.failure.error : disk_io_system.allocate(fd, size);
+}
+
 static int on_zero(int fd, uint64_t offset, uint64_t size)
 {
         _cleanup_free_ uint8_t *zeros = calloc(1, size);
@@ -341,6 +347,7 @@ static const DiskIo recording = {
         .pread = on_pread,
         .pwrite = on_pwrite,
         .truncate = on_truncate,
+        .allocate = on_allocate,
         .zero = on_zero,
         .sync = on_sync,
         .sync_data = on_sync_data,
