@@ -83,6 +83,10 @@ static const struct {
           { "LOCKSMITHD_HOOK_TIME", "REBOOT_HOOK_TIME" },
           offsetof(Settings, hook_time_text),
           false },
+        { NULL,
+          { "LOCKSMITHD_REBOOT_DURATION", "REBOOT_DURATION" },
+          offsetof(Settings, duration_text),
+          false },
         { NULL, { "REBOOT_STRATEGY" }, offsetof(Settings, strategy_text), false },
 };
 
@@ -314,6 +318,21 @@ static int settings_check_window(Settings *settings, char **ret_why)
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
+/* libc knows of no root: below one, the zone of that host is named to it. */
+static int zone_set_of_root(const Settings *settings)
+{
+        _cleanup_free_ char *path = NULL, *zone = NULL;
+        int r;
+
+        if (!settings->root || getenv("TZ"))
+                return 0;
+        r = root_join(settings->root, "/etc/localtime", &path);
+        if (r < 0 || access(path, R_OK) < 0)
+                return r;
+        r = text_format(&zone, ":%s", path);
+        return r < 0 ? r : RET_ERRNO(setenv("TZ", zone, 1));
+}
+
 /* libc takes a zone that it does not know for UTC without a word, so this looks for it first. */
 static int settings_check_zone(const Settings *settings, char **ret_why)
 {
@@ -321,7 +340,7 @@ static int settings_check_zone(const Settings *settings, char **ret_why)
         _cleanup_free_ char *path = NULL;
 
         if (!zone)
-                return 0;
+                return zone_set_of_root(settings);
         if (text_format(&path, ZONES "/%s", zone) < 0)
                 return -ENOMEM;
         if (*zone == '/' || strstr(zone, "..") || access(path, R_OK) < 0)
@@ -375,6 +394,27 @@ static int span_check(const char *name, const char *text, usec_t max, usec_t *sp
         return text_format(ret_why, "%s \"%s\": %s", name, text, why) < 0 ? -ENOMEM : -EINVAL;
 }
 
+/* A reboot that fits into no window would never come, and nobody would know why. */
+static int settings_check_duration(Settings *settings, char **ret_why)
+{
+        const Windows *windows = &settings->windows;
+        usec_t now = now_realtime();
+        int r;
+
+        settings->has_duration = settings->duration_text && !streq(settings->duration_text, "auto");
+        if (!settings->has_duration)
+                return 0;
+        r = span_check("REBOOT_DURATION", settings->duration_text, SETTINGS_HOOK_TIME_MAX,
+                       &settings->duration, ret_why);
+        if (r < 0 || windows_have_room(windows, now, settings->duration)
+            || windows_next_room(windows, now, settings->duration) != USEC_INFINITY)
+                return r;
+
+        r = text_format(ret_why, "REBOOT_DURATION \"%s\": no reboot window is as long as that",
+                        settings->duration_text);
+        return r < 0 ? r : -EINVAL;
+}
+
 static int settings_check_spans(Settings *settings, char **ret_why)
 {
         int r;
@@ -390,6 +430,8 @@ static int settings_check_spans(Settings *settings, char **ret_why)
         if (r >= 0)
                 r = span_check("REBOOT_HOOK_TIME", settings->hook_time_text, SETTINGS_HOOK_TIME_MAX,
                                &settings->hook_time, ret_why);
+        if (r >= 0)
+                r = settings_check_duration(settings, ret_why);
         return r;
 }
 

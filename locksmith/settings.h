@@ -11,7 +11,7 @@
 #include "strategy.h"
 #include "windows.h"
 
-#define SETTINGS_MAX 19
+#define SETTINGS_MAX 20
 
 #define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
 #define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
@@ -35,7 +35,7 @@ typedef struct Settings {
         char *backend_text, *fleetlock_url;
         char *strategy_text, *window_start, *window_length;
         char *windows_text, *blackout_text, *time_zone;
-        char *login_grace_text, *hook_time_text, *return_time_text;
+        char *login_grace_text, *hook_time_text, *return_time_text, *duration_text;
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
         /* What the texts above mean. */
@@ -48,6 +48,8 @@ typedef struct Settings {
         usec_t login_grace; /* how long users who are logged in keep a reboot up */
         usec_t return_time; /* a holder that is down for longer is not coming back; 0: it is */
         usec_t hook_time;   /* how long each hook may take */
+        usec_t duration;    /* how long a reboot takes, if has_duration: else see duration.h */
+        bool has_duration;
 } Settings;
 
 /*

@@ -109,7 +109,7 @@ static void on_attempt_change(Attempt *attempt, void *userdata)
         report->progress = 0;
         if (attempt->status == UPDATE_STATUS_DOWNLOADING && attempt->plan.size > 0) {
                 report->new_size = (int64_t)attempt->plan.size;
-                report->progress = (double)attempt->bytes / (double)attempt->plan.size;
+                report->progress = (double)attempt->bytes / (double)attempt_total(attempt);
                 rate_update(&manager->rate, attempt->bytes, now_boottime());
         }
         manager_tell(manager, changed);
@@ -164,7 +164,7 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
         case ATTEMPT_STAGED:
                 update_failure_done(&manager->last_error);
-                manager_note(manager, HISTORY_STAGED, attempt->plan.version, NULL);
+                manager_note_staged(manager, attempt);
                 journal_tell(JOURNAL_ACTIVATED,
                              &(JournalFields) { .version = attempt->plan.version,
                                                 .slot = attempt_slot_name(attempt) },
@@ -179,7 +179,8 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
 static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userdata)
 {
-        static const char *const changed[] = { "LastError", "Slots", "RunningSlotGood", NULL };
+        static const char *const changed[] = { "LastError", "Slots", "Packages", "RunningSlotGood",
+                                               NULL };
         Manager *manager = userdata;
         int r = 0;
 

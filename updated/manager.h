@@ -80,6 +80,7 @@ void manager_tell(Manager *manager, bool state_changed);
 /* manager-notes.c: history, metrics and high-water marks. What can not be written is logged. */
 void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
                   const UpdateFailure *failure); /* into the history; failure may be NULL */
+void manager_note_staged(Manager *manager, const Attempt *attempt);
 void manager_note_good(Manager *manager, const char *label); /* the running slot was marked good */
 void manager_raise_marks(Manager *manager); /* as far as the running slot is good */
 void manager_write_metrics(Manager *manager);

@@ -14,14 +14,14 @@ struct Server {
 static enum MHD_Result answer_payload(Server *server, struct MHD_Connection *connection,
                                       const char *method, const char *name)
 {
-        const CataloguePayload *payload;
+        CatalogueFile file;
         int fd;
 
         if (!streq(method, MHD_HTTP_METHOD_GET) && !streq(method, MHD_HTTP_METHOD_HEAD))
                 return http_serve_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD",
                                        "Payloads are fetched with GET.");
 
-        fd = site_open(&server->site, name, &payload);
+        fd = site_open(&server->site, name, &file);
         if (fd == -ENOENT)
                 return http_serve_text(connection, MHD_HTTP_NOT_FOUND, NULL,
                                        "There is no such payload.");
@@ -29,7 +29,7 @@ static enum MHD_Result answer_payload(Server *server, struct MHD_Connection *con
                 return http_serve_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL,
                                        "The payload can not be read; the server's log says why.");
 
-        return download_answer(&server->downloads, connection, method, payload, fd);
+        return download_answer(&server->downloads, connection, method, &file, fd);
 }
 
 static enum MHD_Result answer_omaha(Server *server, const HttpServeRequest *request)
