@@ -185,16 +185,16 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
 
 static int settings_check_api(Settings *settings, char **ret_why)
 {
+        int r;
+
         settings->etcd.api =
                 settings->api_text ? etcd_api_from_string(settings->api_text) : ETCD_API_V3;
         if ((int)settings->etcd.api >= 0)
                 return 0;
 
-        return asprintf(ret_why, "ETCD_API: unknown \"%s\", there are v3, v2 and auto",
-                        settings->api_text)
-                               < 0
-                       ? -ENOMEM
-                       : -EINVAL;
+        r = text_format(ret_why, "ETCD_API: unknown \"%s\", there are v3, v2 and auto",
+                        settings->api_text);
+        return r < 0 ? r : -EINVAL;
 }
 
 static int settings_check_lock(Settings *settings, char **ret_why)

@@ -64,7 +64,8 @@ static const char *set_chooser(void *target, const char *value)
         BootChooserType type = boot_chooser_type_from_string(value);
 
         if (type < 0)
-                return "BOOT_CHOOSER must be \"auto\", \"gpt\" or \"grub\"";
+                return "BOOT_CHOOSER must be \"auto\", \"gpt\", \"systemd-boot\" or "
+                       "\"grub\"";
         *(BootChooserType *)target = type;
         return NULL;
 }

@@ -136,20 +136,22 @@ static unsigned rollback_tries(const Manager *manager)
 /* The note comes first, as with an update: after a crash between the two the table says that nothing happened. */
 static int rollback_write(Manager *manager, UpdateFailure *failure)
 {
+        const char *why;
         int r;
 
         r = rollback_note(manager);
         if (r >= 0)
-                r = slots_activate_target(&manager->slots, rollback_tries(manager));
+                r = slots_activate_target(&manager->slots, NULL, rollback_tries(manager));
         if (r >= 0)
                 return 0;
 
+        why = slots_why(&manager->slots, r);
         state_unstage(&manager->state);
         text_clear(&manager->state.failed_version);
         manager_save_state(manager);
         manager_read_slots(manager);
         return update_failure_set(failure, r, UPDATE_ERROR_ACTIVATE,
-                                  "making the other slot the next one to boot: %s", strerror(-r));
+                                  "making the other slot the next one to boot: %s", why);
 }
 
 int manager_rollback(Manager *manager, UpdateFailure *failure)

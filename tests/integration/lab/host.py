@@ -80,14 +80,20 @@ class Tap:
 class Release:
     """An image of half noise, half text, and its payload."""
 
-    def __init__(self, directory, name, key, size=IMAGE_SIZE):
+    def __init__(self, directory, name, key, size=IMAGE_SIZE, kernel=None, version=None):
         self.image = os.path.join(directory, name + ".img")
         self.payload = os.path.join(directory, name + ".payload")
         noise = hashlib.shake_256(name.encode()).digest(size // 2)
         with open(self.image, "wb") as file:
             file.write(noise + (name.encode() * size)[:size - len(noise)])
         signing = ["--key", key] if key else []
-        run(PAYLOAD, "create", "--image", self.image, "--output", self.payload, *signing)
+        more = ["--version", version] if version else []
+        if kernel:
+            self.kernel = os.path.join(directory, name + ".kernel")
+            with open(self.kernel, "wb") as file:
+                file.write(kernel)
+            more += ["--kernel", self.kernel]
+        run(PAYLOAD, "create", "--image", self.image, "--output", self.payload, *signing, *more)
 
     @property
     def bytes(self):
