@@ -391,6 +391,16 @@ static void daemon_done(Daemon *d)
         free(d->said);
 }
 
+/* What a power cut left of writing files. */
+static void daemon_sweep(const Daemon *d)
+{
+        static const char *const directories[] = { "/run/update-engine", "/var/lib/updated", NULL };
+        int r = temporaries_sweep(d->settings->root, directories, now_realtime() / USEC_PER_SEC);
+
+        if (r < 0)
+                (void)log_warning_errno(r, "removing what a power cut left: %m");
+}
+
 static int daemon_become_coordinator(Daemon *d)
 {
         int r;
@@ -403,6 +413,7 @@ static int daemon_become_coordinator(Daemon *d)
         if (r < 0)
                 return log_error_errno(r, "unable to become 'update coordinator': %s: %m",
                                        COORDINATOR_FILE);
+        daemon_sweep(d);
         return 0;
 }
 
