@@ -1,5 +1,6 @@
 #include "session.h"
 #include "backend-etcd.h"
+#include "backend-fleetlock.h"
 #include "lock-key.h"
 
 typedef struct Run {
@@ -18,12 +19,14 @@ void session_done(Session *session)
         *session = (Session) {};
 }
 
-static int session_open_backend(Session *session, const Settings *settings)
+static int session_open_etcd(Session *session, const Settings *settings)
 {
         _cleanup_free_ char *key = NULL;
         int r;
 
-        r = lock_key_semaphore(settings->group, &key);
+        r = etcd_new(session->http, &settings->etcd, &session->etcd);
+        if (r >= 0)
+                r = lock_key_semaphore(settings->group, &key);
         if (r < 0)
                 return r;
 
@@ -41,6 +44,19 @@ static int session_open_backend(Session *session, const Settings *settings)
         return -EINVAL;
 }
 
+static int session_open_fleetlock(Session *session, const Settings *settings)
+{
+        return backend_fleetlock_new(session->http,
+                                     &(FleetlockSettings) {
+                                             .url = settings->fleetlock_url,
+                                             .group = settings->group,
+                                             .ca_file = settings->ca_file,
+                                             .certificate_file = settings->certificate_file,
+                                             .key_file = settings->key_file,
+                                     },
+                                     &session->backend);
+}
+
 int session_open(sd_event *event, const Settings *settings, Session *ret)
 {
         _cleanup_(session_done) Session session = { .event = sd_event_ref(event) };
@@ -48,9 +64,9 @@ int session_open(sd_event *event, const Settings *settings, Session *ret)
 
         r = http_new(event, &session.http);
         if (r >= 0)
-                r = etcd_new(session.http, &settings->etcd, &session.etcd);
-        if (r >= 0)
-                r = session_open_backend(&session, settings);
+                r = settings->backend == SETTINGS_BACKEND_FLEETLOCK
+                            ? session_open_fleetlock(&session, settings)
+                            : session_open_etcd(&session, settings);
         if (r < 0)
                 return r;
 

@@ -4,6 +4,8 @@
 #include "base/conf.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "fleetlock-wire.h"
+#include "host-id.h"
 #include "lock-key.h"
 #include "settings.h"
 
@@ -40,6 +42,14 @@ static const struct {
         { "LOCKSMITHCTL_ETCD_API",
           { "LOCKSMITHD_ETCD_API", "ETCD_API" },
           offsetof(Settings, api_text),
+          false },
+        { "LOCKSMITHCTL_LOCK_BACKEND",
+          { "LOCKSMITHD_LOCK_BACKEND", "LOCK_BACKEND" },
+          offsetof(Settings, backend_text),
+          false },
+        { "LOCKSMITHCTL_FLEETLOCK_URL",
+          { "LOCKSMITHD_FLEETLOCK_URL", "FLEETLOCK_URL" },
+          offsetof(Settings, fleetlock_url),
           false },
         { "LOCKSMITHCTL_REBOOT_WINDOW_START",
           { "LOCKSMITHD_REBOOT_WINDOW_START", "REBOOT_WINDOW_START" },
@@ -202,6 +212,60 @@ static int settings_check_api(Settings *settings, char **ret_why)
 
         r = text_format(ret_why, "ETCD_API: unknown \"%s\", there are v3, v2 and auto",
                         settings->api_text);
+        return r < 0 ? r : -EINVAL;
+}
+
+static const char *const settings_backend_table[_SETTINGS_BACKEND_MAX] = {
+        [SETTINGS_BACKEND_ETCD] = "etcd",
+        [SETTINGS_BACKEND_FLEETLOCK] = "fleetlock",
+};
+DEFINE_STRING_TABLE(settings_backend, SettingsBackend);
+
+/* The paths of the protocol are joined to it, so it ends in a slash. */
+static int settings_check_fleetlock(Settings *settings, char **ret_why)
+{
+        const char *url = settings->fleetlock_url;
+        char *whole;
+        int r;
+
+        if (!url || !http_url_is_valid(url) || strpbrk(url, "?#")) {
+                r = text_format(ret_why,
+                                "FLEETLOCK_URL \"%s\": with LOCK_BACKEND=fleetlock it must be the"
+                                " http or https URL of the server",
+                                url ? url : "");
+                return r < 0 ? r : -EINVAL;
+        }
+        if (!is_empty(settings->group) && !fleetlock_group_is_valid(settings->group)) {
+                r = text_format(
+                        ret_why,
+                        "group \"%s\": FleetLock takes letters, digits, dots and dashes only",
+                        settings->group);
+                return r < 0 ? r : -EINVAL;
+        }
+        if (url[strlen(url) - 1] == '/')
+                return 0;
+
+        r = text_format(&whole, "%s/", url);
+        if (r < 0)
+                return r;
+        free(settings->fleetlock_url);
+        settings->fleetlock_url = whole;
+        return 0;
+}
+
+static int settings_check_backend(Settings *settings, char **ret_why)
+{
+        const char *text = settings->backend_text;
+        int r;
+
+        settings->backend = text ? settings_backend_from_string(text) : SETTINGS_BACKEND_ETCD;
+        if (settings->backend == SETTINGS_BACKEND_FLEETLOCK)
+                return settings_check_fleetlock(settings, ret_why);
+        if (settings->backend == SETTINGS_BACKEND_ETCD)
+                return 0;
+
+        r = text_format(ret_why, "LOCK_BACKEND: unknown \"%s\", there are etcd and fleetlock",
+                        text);
         return r < 0 ? r : -EINVAL;
 }
 
@@ -387,6 +451,8 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
         if (r >= 0)
                 r = settings_check_lock(settings, ret_why);
         if (r >= 0)
+                r = settings_check_backend(settings, ret_why);
+        if (r >= 0)
                 r = settings_check_strategy(settings, ret_why);
         if (r >= 0)
                 r = settings_check_zone(settings, ret_why);
@@ -413,6 +479,9 @@ int settings_machine_id(const Settings *settings, char **ret)
         for (const char *p = id; *p; p++)
                 if (*p <= ' ' || *p > '~')
                         return -EBADMSG;
+
+        if (settings->backend == SETTINGS_BACKEND_FLEETLOCK)
+                return host_id_for_fleetlock(id, ret);
 
         *ret = TAKE_PTR(id);
         return 0;
