@@ -153,7 +153,8 @@ def test_a_reboot(tap, host, journal, notify):
        read(host.root, "metrics/reboot.prom"))
     host.tell("status UPDATE_STATUS_UPDATED_NEED_REBOOT")
     ok(tap, wait_for(lambda: "A reboot is kept back" in journal.subjects()), "an inhibitor is told", journal.subjects())
-    ok(tap, any("an inhibitor blocks it" in entry.get("STATUS", "") for entry in notify.entries()), "systemd, too", notify.entries())
+    ok(tap, wait_for(lambda: any("an inhibitor blocks it" in entry.get("STATUS", "") for entry in notify.entries())), "systemd, too",
+       notify.entries())
     ok(tap, wait_for(lambda: host.metric("sluice_reboot_due 1")) and re.search(
         r"^sluice_reboot_due_since_timestamp_seconds \d{10}$", read(host.root, "metrics/reboot.prom"), re.M),
        "metrics of a reboot that is due", read(host.root, "metrics/reboot.prom"))
@@ -172,7 +173,7 @@ def test_a_reboot(tap, host, journal, notify):
                 for entry in journal.entries() if entry.get("MESSAGE_ID")), "each with program, priority and group", journal.entries())
     ok(tap, {"UPDATE_VERSION": "2.0.0", "REBOOT_REASON": "not today"}.items() <= next(
         entry for entry in journal.entries() if "refused" in entry.get("MESSAGE", "")).items(), "and with its reason", journal.entries())
-    ok(tap, any({"WATCHDOG": "1"} == entry for entry in notify.entries()), "the watchdog is fed", notify.entries())
+    ok(tap, wait_for(lambda: {"WATCHDOG": "1"} in notify.entries()), "the watchdog is fed", notify.entries())
     host.stop(host.daemon)
 
 
