@@ -91,7 +91,12 @@ static void on_etcd_asked(const LockResult *result, void *userdata)
         d->operation = NULL;
         if (result->outcome == LOCK_DONE || result->outcome == LOCK_REFUSED)
                 daemon_note_etcd(d);
-        else
+        else if (d->session.etcd && etcd_was_reached(d->session.etcd)) {
+                log_warning("there is an etcd that does not answer as it should, so the lock is"
+                            " waited for: %s",
+                            result->why);
+                d->facts.etcd_seen = true; /* for now: next time it may turn out to be none */
+        } else
                 log_info("this host has never had an etcd, and none answers: %s", result->why);
         d->facts.etcd_asked = true;
         daemon_decide_later(d);
