@@ -168,13 +168,15 @@ static void session_fill(const Manager *manager, Session *ret)
 
 void host_run(const char *root, Session *ret)
 {
+        const ManagerPrograms programs = { .worker = (char *)"worker",
+                                           .postinst = (char *)"postinst" };
         _cleanup_(manager_free_p) Manager *manager = NULL;
         sd_event *event = NULL;
         int r;
 
         *ret = (Session) {};
         CHECK(sd_event_new(&event) >= 0);
-        CHECK(manager_new(event, root, "worker", &manager) >= 0);
+        CHECK(manager_new(event, root, &programs, &manager) >= 0);
         r = manager_start(manager);
         if (r >= 0)
                 loop_run(event, manager);
