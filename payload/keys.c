@@ -13,6 +13,7 @@
 
 typedef struct PublicKey {
         EVP_PKEY *pkey;
+        uint8_t id[SHA256_SIZE];
         char *description;
 } PublicKey;
 
@@ -85,21 +86,25 @@ static KeyKind pkey_kind(const EVP_PKEY *pkey)
         return KEY_NONE;
 }
 
-static int pkey_describe(EVP_PKEY *pkey, const char *source, char **ret)
+/* For private keys too. -EBADMSG: it does not tell its public half. */
+static int pkey_id(const EVP_PKEY *pkey, uint8_t ret[static SHA256_SIZE])
 {
-        uint8_t sha256[SHA256_SIZE];
-        _cleanup_free_ char *id = NULL;
         uint8_t *der = NULL;
         int size = i2d_PUBKEY(pkey, &der), r;
 
         if (size < 0)
                 return -EBADMSG;
-        r = digest_of(der, (size_t)size, sha256);
+        r = digest_of(der, (size_t)size, ret);
         OPENSSL_free(der);
-        if (r < 0)
-                return r;
+        return r;
+}
 
-        r = hex_encode(sha256, KEY_ID_SIZE, &id);
+static int key_describe(const uint8_t sha256[static SHA256_SIZE], const char *source, char **ret)
+{
+        _cleanup_free_ char *id = NULL;
+        int r;
+
+        r = hex_encode(sha256, KEY_ID_SHOWN, &id);
         if (r < 0)
                 return r;
         return asprintf(ret, "%s%s%s%s", id, source ? " (" : "", source ? source : "",
@@ -112,10 +117,13 @@ static int pkey_describe(EVP_PKEY *pkey, const char *source, char **ret)
 static int keys_append(PayloadKeys *keys, EVP_PKEY *pkey, const char *source)
 {
         _cleanup_free_ char *description = NULL;
+        uint8_t id[SHA256_SIZE];
         PublicKey *items;
         int r;
 
-        r = pkey_describe(pkey, source, &description);
+        r = pkey_id(pkey, id);
+        if (r >= 0)
+                r = key_describe(id, source, &description);
         if (r < 0)
                 return r;
         items = reallocarray(keys->items, keys->n_items + 1, sizeof(*items));
@@ -129,6 +137,7 @@ static int keys_append(PayloadKeys *keys, EVP_PKEY *pkey, const char *source)
                 .pkey = pkey,
                 .description = TAKE_PTR(description),
         };
+        memcpy(keys->items[keys->n_items - 1].id, id, SHA256_SIZE);
         return 0;
 }
 
@@ -302,6 +311,9 @@ int keys_verify(const PayloadKeys *keys, uint64_t version, const uint8_t sha256[
 
                 if (version == HEADER_VERSION_1 && kind != KEY_RSA)
                         continue;
+                if (signature->has_key_id
+                    && memcmp(signature->key_id, keys->items[i].id, SHA256_SIZE) != 0)
+                        continue;
                 if (kind == KEY_ED25519 ? pkey_verify_message(pkey, sha256, signature)
                                         : pkey_verify_digest(pkey, sha256, signature))
                         return (int)i;
@@ -363,8 +375,9 @@ bool private_key_is_rsa(const PrivateKey *key)
         return pkey_kind(key->pkey) == KEY_RSA;
 }
 
-void private_key_signature_size(const PrivateKey *key, Signature *ret)
+void private_key_signature_begin(const PrivateKey *key, Signature *ret)
 {
+        ret->has_key_id = pkey_id(key->pkey, ret->key_id) >= 0;
         ret->size = (size_t)EVP_PKEY_get_size(key->pkey);
         ret->padded_size = pkey_kind(key->pkey) == KEY_ECDSA ? ret->size : 0;
 }
@@ -400,7 +413,7 @@ int private_key_sign(const PrivateKey *key, const uint8_t sha256[static SHA256_S
         size_t size = sizeof(ret->data);
         bool good;
 
-        private_key_signature_size(key, ret);
+        private_key_signature_begin(key, ret);
         memset(ret->data, 0, sizeof(ret->data));
         good = pkey_kind(key->pkey) == KEY_ED25519
                        ? pkey_sign_message(key->pkey, sha256, ret->data, &size)
