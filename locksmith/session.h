@@ -10,7 +10,7 @@
 typedef struct Session {
         sd_event *event;
         Http *http;
-        Etcd *etcd;
+        Etcd *etcd; /* NULL when the lock is not there */
         LockBackend *backend;
 } Session;
 

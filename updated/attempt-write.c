@@ -43,7 +43,7 @@ int attempt_decide(Attempt *attempt)
         int r;
 
         if (attempt->response.verdict == OMAHA_UPDATE) {
-                r = slots_read(context->root, context->config->disk, &attempt->slots,
+                r = slots_read(context->root, &context->config->slots, &attempt->slots,
                                &attempt->failure);
                 if (r < 0)
                         return r;
@@ -51,6 +51,8 @@ int attempt_decide(Attempt *attempt)
 
         r = plan_decide(&attempt->response, &attempt->slots, &history, &attempt->plan,
                         &attempt->reason, &attempt->failure);
+        if (r > 0)
+                r = attempt_plan_packages(attempt);
         return r < 0 ? r : 1;
 }
 
@@ -59,7 +61,7 @@ int attempt_take_source(Attempt *attempt)
         struct stat status = {};
         int r;
 
-        r = slots_read(attempt->context.root, attempt->context.config->disk, &attempt->slots,
+        r = slots_read(attempt->context.root, &attempt->context.config->slots, &attempt->slots,
                        &attempt->failure);
         if (r < 0)
                 return r;
@@ -94,13 +96,12 @@ static int attempt_make_unselectable(Attempt *attempt)
 {
         int r;
 
-        slots_set_unselectable(&attempt->slots);
-        r = gpt_write_attributes(&attempt->slots.gpt);
+        r = slots_make_target_unselectable(&attempt->slots);
         if (r < 0)
                 return update_failure_set(
                         &attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                         "%s: making slot %s unselectable before it is written: %s",
-                        attempt->slots.gpt.path,
+                        attempt->slots.place,
                         attempt->slots.gpt.partitions[attempt->slots.target].label, strerror(-r));
 
         attempt->slots_changed = true;
@@ -216,6 +217,12 @@ static int attempt_set_transport(Attempt *attempt)
         return transport_copy(transport, &attempt->plan.transport);
 }
 
+/* Users of the host are not those of another root. */
+const char *attempt_worker_user(const Attempt *attempt)
+{
+        return is_empty(attempt->context.root) ? attempt->context.config->worker_user : NULL;
+}
+
 int attempt_fetch(Attempt *attempt)
 {
         const WorkerHooks hooks = {
@@ -235,26 +242,27 @@ int attempt_fetch(Attempt *attempt)
         r = attempt_set_transport(attempt);
         if (r < 0)
                 return r;
-        r = update_plan_print(&attempt->plan, &plan);
-        if (r < 0)
-                return r;
         r = attempt_forget_version(attempt);
+        if (r >= 0)
+                r = attempt_make_unselectable(attempt);
+        if (r >= 0)
+                r = boot_kernel_open(&attempt->slots, &attempt->kernel, &attempt->failure);
         if (r < 0)
                 return r;
-        r = attempt_make_unselectable(attempt);
+        attempt->plan.kernel_size_max = attempt->kernel.size_max;
+        r = update_plan_print(&attempt->plan, &plan);
         if (r < 0)
                 return r;
 
         attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_STARTED, OMAHA_RESULT_SUCCESS);
         parameters = (WorkerParameters) {
                 .program = attempt->context.worker,
-                /* users of the host are not those of another root */
-                .user = is_empty(attempt->context.root) ? attempt->context.config->worker_user
-                                                        : NULL,
+                .user = attempt_worker_user(attempt),
                 .plan = plan,
                 .keys = keys,
                 .target_fd = attempt->target.fd,
                 .payload_fd = MAX_OF(attempt->payload_fd, 0),
+                .kernel_fd = MAX_OF(attempt->kernel.fd, 0),
         };
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
 }
@@ -272,7 +280,7 @@ static int attempt_note_staged(Attempt *attempt)
         _cleanup_free_ char *sha256 = NULL, *size = NULL;
         int r;
 
-        if (asprintf(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
+        if (text_format(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
                 return -ENOMEM;
         r = attempt->plan.announced ? hex_encode(attempt->plan.sha256, SHA256_SIZE, &sha256) : 0;
         if (r >= 0)
@@ -290,6 +298,7 @@ static int attempt_note_staged(Attempt *attempt)
         if (r < 0)
                 return r;
 
+        text_clear(&state->left_version); /* another trial */
         return state_write(context->root, state);
 }
 
@@ -297,8 +306,7 @@ static int attempt_note_staged(Attempt *attempt)
 static int attempt_activate_undo(Attempt *attempt, int error)
 {
         state_unstage(attempt->context.state);
-        slots_set_unselectable(&attempt->slots);
-        if (gpt_write_attributes(&attempt->slots.gpt) < 0
+        if (slots_make_target_unselectable(&attempt->slots) < 0
             || state_write(attempt->context.root, attempt->context.state) < 0)
                 log_warning(
                         "taking back the activation failed as well; the next start of the daemon "
@@ -306,7 +314,7 @@ static int attempt_activate_undo(Attempt *attempt, int error)
 
         return update_failure_set(&attempt->failure, error, UPDATE_ERROR_ACTIVATE,
                                   "%s: making the new slot the next one to boot: %s",
-                                  attempt->slots.gpt.path, strerror(-error));
+                                  attempt->slots.place, slots_why(&attempt->slots, error));
 }
 
 int attempt_activate(Attempt *attempt)
@@ -319,6 +327,9 @@ int attempt_activate(Attempt *attempt)
                 return update_failure_set(&attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                                           "syncing the target slot: %s", strerror(-r));
         attempt->target.fd = close_fd(attempt->target.fd);
+        r = boot_kernel_commit(&attempt->kernel, &attempt->failure);
+        if (r < 0)
+                return r;
 
         r = attempt_note_staged(attempt);
         if (r < 0) {
@@ -328,8 +339,8 @@ int attempt_activate(Attempt *attempt)
                                           "%s",
                                           STATE_PATH, strerror(-r));
         }
-        slots_set_next(&attempt->slots);
-        r = gpt_write_attributes(&attempt->slots.gpt);
+        r = slots_activate_target(&attempt->slots, attempt->plan.version,
+                                  attempt->context.config->slots.tries);
         if (r < 0)
                 return attempt_activate_undo(attempt, r);
 

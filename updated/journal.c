@@ -4,6 +4,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "journal.h"
 
 #define FIELDS_MAX 8
@@ -19,6 +20,7 @@ static const struct {
         [JOURNAL_VERIFIED] = { LOG_INFO, "8b3d06542f5b4819966fb805d1670fc1" },
         [JOURNAL_ACTIVATED] = { LOG_NOTICE, "089e7357ac234775a00768361647ec9b" },
         [JOURNAL_GOOD] = { LOG_NOTICE, "544bbc4315c044bd80cea6c55aa8e08a" },
+        [JOURNAL_ILL] = { LOG_ERR, "98828725fe46472ba36626b557ce4f56" },
         [JOURNAL_ROLLED_BACK] = { LOG_WARNING, "9643482eed74453c933375c8f3c59d1b" },
 };
 
@@ -44,7 +46,7 @@ static void entry_add(Entry *entry, const char *name, const char *value)
 {
         char *text;
 
-        if (!value || asprintf(&text, "%s=%s", name, value) < 0)
+        if (!value || text_format(&text, "%s=%s", name, value) < 0)
                 return;
         entry->fields[entry->n_fields++] =
                 (struct iovec) { .iov_base = text, .iov_len = strlen(text) };
@@ -74,8 +76,7 @@ void journal_tell(JournalEvent event, const JournalFields *fields, const char *f
         va_list arguments;
 
         va_start(arguments, format);
-        if (vasprintf(&message, format, arguments) < 0)
-                message = NULL;
+        (void)text_vformat(&message, format, arguments);
         va_end(arguments);
         if (!message)
                 return;

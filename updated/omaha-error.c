@@ -40,6 +40,9 @@ static const struct {
         [UPDATE_ERROR_CANCELLED] = { "cancelled", 48 },
         [UPDATE_ERROR_POLICY] = { "policy", 35 },
         [UPDATE_ERROR_SETTINGS] = { "settings", 1 },
+        [UPDATE_ERROR_PACKAGE] = { "package", 5 },
+        [UPDATE_ERROR_POSTINST] = { "postinst", 5 },
+        [UPDATE_ERROR_POSTINST_FIRMWARE] = { "postinst-firmware", 19 },
 };
 
 static const UpdateErrorCode refusals[_PAYLOAD_REFUSAL_MAX] = {
@@ -93,11 +96,10 @@ int update_failure_set(UpdateFailure *failure, int error, UpdateErrorCode code, 
                        ...)
 {
         va_list arguments;
-        char *text;
+        char *text = NULL;
 
         va_start(arguments, format);
-        if (vasprintf(&text, format, arguments) < 0)
-                text = NULL;
+        (void)text_vformat(&text, format, arguments); /* the code is what counts */
         va_end(arguments);
         if (text)
                 text_make_plain(text); /* it may quote what a server said */

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "serve-download.h"
 #include "serve-range.h"
 
@@ -147,15 +148,13 @@ static bool add_headers(struct MHD_Response *response, const char *etag, Range r
         int n = 0;
 
         if (range.kind == RANGE_PART)
-                n = asprintf(&content, "bytes %llu-%llu/%llu", (unsigned long long)range.first,
-                             (unsigned long long)(range.first + range.size - 1),
-                             (unsigned long long)size);
+                n = text_format(&content, "bytes %llu-%llu/%llu", (unsigned long long)range.first,
+                                (unsigned long long)(range.first + range.size - 1),
+                                (unsigned long long)size);
         else if (range.kind == RANGE_UNSATISFIABLE)
-                n = asprintf(&content, "bytes */%llu", (unsigned long long)size);
-        if (n < 0) {
-                content = NULL;
+                n = text_format(&content, "bytes */%llu", (unsigned long long)size);
+        if (n < 0)
                 return false;
-        }
 
         return add_header(response, MHD_HTTP_HEADER_ETAG, etag)
                && add_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes")
@@ -177,36 +176,34 @@ static Range request_range(struct MHD_Connection *connection, const char *method
 }
 
 enum MHD_Result download_answer(Downloads *downloads, struct MHD_Connection *connection,
-                                const char *method, const CataloguePayload *payload, int fd)
+                                const char *method, const CatalogueFile *file, int fd)
 {
         static const unsigned statuses[] = {
                 [RANGE_WHOLE] = MHD_HTTP_OK,
                 [RANGE_PART] = MHD_HTTP_PARTIAL_CONTENT,
                 [RANGE_UNSATISFIABLE] = MHD_HTTP_RANGE_NOT_SATISFIABLE,
         };
-        _cleanup_close_ int file = fd;
+        _cleanup_close_ int owned = fd;
         _cleanup_free_ char *etag = NULL;
         struct MHD_Response *response;
         enum MHD_Result result = MHD_NO;
         Range range;
 
-        if (asprintf(&etag, "\"%s\"", payload->sha256) < 0) {
-                etag = NULL;
+        if (text_format(&etag, "\"%s\"", file->sha256) < 0)
                 return MHD_NO;
-        }
 
-        range = request_range(connection, method, etag, payload->size);
+        range = request_range(connection, method, etag, file->size);
         if (range.kind == RANGE_UNSATISFIABLE)
                 response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
         else {
-                response = body_new(downloads, connection, file, range);
+                response = body_new(downloads, connection, owned, range);
                 if (response)
-                        TAKE_FD(file); /* the response closes it */
+                        TAKE_FD(owned); /* the response closes it */
         }
         if (!response)
                 return MHD_NO;
 
-        if (add_headers(response, etag, range, payload->size))
+        if (add_headers(response, etag, range, file->size))
                 result = MHD_queue_response(connection, statuses[range.kind], response);
         MHD_destroy_response(response);
         return result;

@@ -23,6 +23,7 @@ static const struct {
         { "STAGED_BOOT_ID", offsetof(State, staged_boot_id) },
         { "FAILED_VERSION", offsetof(State, failed_version) },
         { "FAILED_SHA256", offsetof(State, failed_sha256) },
+        { "LEFT_VERSION", offsetof(State, left_version) },
         { "VERSION_A", offsetof(State, version_a) },
         { "VERSION_B", offsetof(State, version_b) },
         { "STAGED_MADE", offsetof(State, staged_made) },
@@ -81,8 +82,8 @@ static int state_read_text(const char *root, char **ret)
                 check = found + 1;
         if (!check)
                 return -EBADMSG;
-        if (asprintf(&wanted, STATE_CHECK "%016llx\n",
-                     (unsigned long long)state_checksum(text, (size_t)(check - text)))
+        if (text_format(&wanted, STATE_CHECK "%016llx\n",
+                        (unsigned long long)state_checksum(text, (size_t)(check - text)))
             < 0)
                 return -ENOMEM;
         if (!streq(check, wanted))

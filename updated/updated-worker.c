@@ -1,7 +1,7 @@
 /*
  * The worker of the update daemon: fetches a payload, checks it and writes it to the target. It needs no
  * privilege and no file: plan on fd 0, reports on fd 1, target on fd 3, trusted keys (PEM) on fd 4, and the payload
- * on fd 5 when the plan has no URL.
+ * on fd 5 when the plan has no URL; where the plan has room for a kernel, its file is fd 6.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "fetch-file.h"
 #include "worker.h"
 
@@ -43,10 +44,9 @@ static void report(const char *key, const char *format, ...)
         va_list arguments;
 
         va_start(arguments, format);
-        if (vasprintf(&value, format, arguments) < 0)
-                value = NULL;
+        (void)text_vformat(&value, format, arguments);
         va_end(arguments);
-        if (!value || asprintf(&line, "%s=%s\n", key, value) < 0)
+        if (!value || text_format(&line, "%s=%s\n", key, value) < 0)
                 return;
         if (write_full(STDOUT_FILENO, line, strlen(line)) < 0)
                 exit(EXIT_REFUSED);
@@ -76,8 +76,14 @@ static int on_begin(void *userdata, UpdateFailure *failure)
                         .fd = WORKER_FD_TARGET,
                         .offset = job->plan.target_offset,
                         .size = job->plan.target_size,
+                        .resizable = job->plan.target_size == 0,
                 },
-                .kernel = PAYLOAD_TARGET_NONE,
+                .target_size_max = job->plan.target_size == 0 ? PLAN_FILE_MAX : 0,
+                .kernel = {
+                        .fd = job->plan.kernel_size_max > 0 ? WORKER_FD_KERNEL : -1,
+                        .size = job->plan.kernel_size_max,
+                        .resizable = true,
+                },
                 .size = job->plan.size,
                 .sha256 = job->plan.announced ? job->plan.sha256 : NULL,
                 .now = job->plan.now,
@@ -294,12 +300,13 @@ int main(int argc, char **argv)
 {
         static const Program program = {
                 .name = "updated-worker",
-                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD]",
+                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD] [6<>KERNEL]",
                 .summary =
                         "Started by updated: fetches, checks and writes one payload. The plan comes on\n"
                         "standard input, reports go to standard output, the target is file\n"
                         "descriptor 3, the trusted public keys are file descriptor 4. Without an\n"
-                        "URL in the plan, file descriptor 5 is the payload.",
+                        "URL in the plan, file descriptor 5 is the payload; where the plan has room\n"
+                        "for a kernel, file descriptor 6 is its file.",
                 .run = run,
         };
 

@@ -1,4 +1,5 @@
 #include "crash/explore.h"
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/host.h"
 #include "crash/peers.h"
@@ -57,12 +58,12 @@ static char *slot_violation(const BootSlot *slot, const uint8_t *disk)
         char *text = NULL;
 
         if (boot_slot_is_selectable(slot) && !release_of(disk + slot->offset))
-                CHECK(asprintf(&text,
-                               "I2: the slot at %llu is selectable (priority %u, tries %u, "
-                               "successful %d) and not complete",
-                               (unsigned long long)slot->offset, slot->priority, slot->tries,
-                               slot->successful)
-                      > 0);
+                CHECK(text_format(&text,
+                                  "I2: the slot at %llu is selectable (priority %u, tries %u, "
+                                  "successful %d) and not complete",
+                                  (unsigned long long)slot->offset, slot->priority, slot->tries,
+                                  slot->successful)
+                      >= 0);
         return text;
 }
 
@@ -85,6 +86,42 @@ static char *disk_violation(World *world)
         return NULL;
 }
 
+static char *package_violation(const World *world, const Release *release)
+{
+        int file = world_find(world, release->package_path);
+        char *text = NULL;
+
+        if (file >= 0 && world->files[file].size == PACKAGE_SIZE
+            && memcmp(world->files[file].data, release->package_image, PACKAGE_SIZE) == 0)
+                return NULL;
+        CHECK(text_format(&text, "I2: version %s may be started, and its image %s is %s",
+                          release->version, release->package_path,
+                          file < 0 ? "not there" : "not whole")
+              >= 0);
+        return text;
+}
+
+/* What the boot loader may choose has everything beside it that belongs to it. */
+static char *packages_violation(World *world)
+{
+        WorldFile *disk = &world->files[WORLD_DISK];
+        const Release *release;
+        uint32_t index = 0;
+        char *text = NULL;
+        BootTable table;
+        BootSlot slot;
+
+        if (boot_table_open(disk->data, disk->size, &table) < 0)
+                return NULL; /* told before */
+        while (!text && boot_table_next_slot(&table, &index, &slot)) {
+                release = boot_slot_is_selectable(&slot) ? release_of(disk->data + slot.offset)
+                                                         : NULL;
+                if (release)
+                        text = package_violation(world, release);
+        }
+        return text;
+}
+
 /* A file that the daemon would read is as it was when it was synced: never a mixture, never a part. */
 static char *files_violation(const World *world, const World *complete)
 {
@@ -101,7 +138,8 @@ static char *files_violation(const World *world, const World *complete)
                 if (was && was->size > 0 && was->size == is->size
                     && memcmp(was->data, is->data, is->size) == 0)
                         continue;
-                CHECK(asprintf(&text, "%s is neither the old nor the new file", name->name) > 0);
+                CHECK(text_format(&text, "%s is neither the old nor the new file", name->name)
+                      >= 0);
                 return text;
         }
 
@@ -112,7 +150,9 @@ char *world_violation(World *world, const World *complete)
 {
         char *text = disk_violation(world);
 
-        return text ? text : files_violation(world, complete);
+        if (!text && complete)
+                text = packages_violation(world);
+        return text || !complete ? text : files_violation(world, complete);
 }
 
 /* I3: the real code, on a real directory. A version that was tried and not confirmed is not wanted any more. */
@@ -134,7 +174,7 @@ static void walk_converge(Walk *walk, const World *world)
                 if (host_converge(exploration->root, exploration->later, &why))
                         return;
         }
-        CHECK(asprintf(&exploration->violation, "I3: %s", why) > 0);
+        CHECK(text_format(&exploration->violation, "I3: %s", why) >= 0);
 }
 
 static void walk_check(Walk *walk, World *world)

@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/host.h"
 #include "crash/peers.h"
@@ -26,7 +27,7 @@ static void file_set(const char *root, const char *name, const char *format, ...
         va_list arguments;
 
         va_start(arguments, format);
-        CHECK(vasprintf(&text, format, arguments) >= 0);
+        CHECK(text_vformat(&text, format, arguments) >= 0);
         va_end(arguments);
         CHECK(file_replace(root, name, text, strlen(text), 0644) >= 0);
 }
@@ -35,14 +36,50 @@ void host_init(const char *root)
 {
         _cleanup_free_ char *key = NULL, *path = NULL, *state = NULL;
 
-        CHECK(asprintf(&path, "%s/key.pub.pem", root) > 0
-              && asprintf(&state, "%s/var/lib/x", root) > 0);
+        CHECK(text_format(&path, "%s/key.pub.pem", root) >= 0
+              && text_format(&state, "%s/var/lib/x", root) >= 0);
         CHECK(file_read(NULL, path, 64 * KIB, &key, NULL) >= 0);
         file_set(root, "/usr/share/update_engine/update-payload-key.pub.pem", "%s", key);
         file_set(root, "/etc/coreos/update.conf",
-                 "SERVER=http://localhost/v1/update/\nDISK=/disk.img\nWORKER_USER=\n");
+                 "SERVER=http://localhost/v1/update/\nDISK=/disk.img\nWORKER_USER=\n"
+                 "OEM_SYSEXT_DIRECTORY=" PACKAGE_DIRECTORY "\n");
+        file_set(root, "/etc/oem-release", "ID=crash\n");
         file_set(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
         CHECK(parents_make(state, 0755) >= 0);
+}
+
+static void world_add_file(World *world, const char *name, const uint8_t *data, size_t size)
+{
+        int file = (int)world->n_files;
+
+        world_write(world, file, 0, data, size);
+        world_add_name(world, name, file);
+}
+
+/* As earlier updates left them. */
+static void world_add_packages(World *world)
+{
+        _cleanup_(package_record_done) PackageRecord record = {};
+        _cleanup_free_ char *text = NULL;
+        PackageEntry entries[] = { {}, {} };
+
+        world_add_name(world, WORLD_STATE, -1);
+        world_add_name(world, PACKAGE_DIRECTORY, -1);
+        for (size_t i = 0; i < ELEMENTSOF(entries); i++) {
+                const Release *release = release_get(i == 0 ? RELEASE_OLD : RELEASE_INSTALLED);
+
+                world_add_file(world, release->package_path, release->package_image, PACKAGE_SIZE);
+                entries[i] = (PackageEntry) { .name = strdup(PACKAGE_NAME),
+                                              .directory = strdup(PACKAGE_DIRECTORY),
+                                              .version = strdup(release->version) };
+                memcpy(entries[i].sha256, release->package_sha256, SHA256_SIZE);
+        }
+        record.items = malloc(sizeof(entries));
+        CHECK(record.items);
+        memcpy(record.items, entries, sizeof(entries));
+        record.n_items = ELEMENTSOF(entries);
+        CHECK(package_record_print(&record, &text) >= 0);
+        world_add_file(world, PACKAGES_PATH, (const uint8_t *)text, strlen(text));
 }
 
 void host_world(const char *root, unsigned sector_size, World *ret)
@@ -54,12 +91,13 @@ void host_world(const char *root, unsigned sector_size, World *ret)
         _cleanup_free_ char *path = NULL, *disk = NULL;
         size_t size;
 
-        CHECK(asprintf(&path, "%s/new.img", root) > 0);
+        CHECK(text_format(&path, "%s/new.img", root) >= 0);
         CHECK(disk_make(path, DISK_SIZE, sector_size, layout, 2) >= 0);
         CHECK(file_read(NULL, path, DISK_SIZE, &disk, &size) >= 0);
         memcpy(disk + MIB, release_get(RELEASE_INSTALLED)->image, IMAGE_SIZE);
         memcpy(disk + MIB + SLOT_SIZE, release_get(RELEASE_OLD)->image, IMAGE_SIZE);
         world_init(ret, (uint8_t *)disk, size);
+        world_add_packages(ret);
 }
 
 /* The release in a slot, read from the file. */
@@ -78,7 +116,7 @@ const Release *host_boot(const char *root)
         _cleanup_free_ char *disk = NULL;
         const Release *release;
 
-        CHECK(asprintf(&disk, "%s/disk.img", root) > 0);
+        CHECK(text_format(&disk, "%s/disk.img", root) >= 0);
         if (boot_loader_choose(disk, &choice) < 0)
                 return NULL;
         release = slot_release(disk, choice.offset);
@@ -136,6 +174,16 @@ void host_run(const char *root, Session *ret)
         sd_event_unref(event);
 }
 
+/* What runs has its image beside it, as it was made. */
+static bool package_is_whole(const char *root, const Release *release)
+{
+        _cleanup_free_ char *data = NULL;
+        size_t size;
+
+        return file_read(root, release->package_path, PACKAGE_SIZE, &data, &size) >= 0
+               && size == PACKAGE_SIZE && memcmp(data, release->package_image, PACKAGE_SIZE) == 0;
+}
+
 static bool host_settle(const char *root, const Release *running, const Release *wanted,
                         char **ret_why)
 {
@@ -145,7 +193,12 @@ static bool host_settle(const char *root, const Release *running, const Release 
                 if (!running)
                         running = host_boot(root);
                 if (!running) {
-                        CHECK(asprintf(ret_why, "boot %u finds no whole slot", boots) > 0);
+                        CHECK(text_format(ret_why, "boot %u finds no whole slot", boots) >= 0);
+                        return false;
+                }
+                if (!package_is_whole(root, running)) {
+                        CHECK(text_format(ret_why, "boot %u has no whole image beside it", boots)
+                              >= 0);
                         return false;
                 }
                 host_run(root, &session);
@@ -154,9 +207,9 @@ static bool host_settle(const char *root, const Release *running, const Release 
                 running = NULL;
         }
 
-        CHECK(asprintf(ret_why, "not there after %d boots: %s%s", HOST_BOOTS_MAX, session.error,
-                       session.refused ? " (the version is remembered as failed)" : "")
-              > 0);
+        CHECK(text_format(ret_why, "not there after %d boots: %s%s", HOST_BOOTS_MAX, session.error,
+                          session.refused ? " (the version is remembered as failed)" : "")
+              >= 0);
         return false;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/http.h"
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/peers.h"
 #include "manager.h"
@@ -9,10 +10,16 @@
 #define PUSH_SIZE (64 * KIB) /* as bytes come from the network */
 
 static const Release *offered;
+static unsigned n_reboots;
 
 void peers_offer(const Release *release)
 {
         offered = release;
+}
+
+unsigned peers_reboots(void)
+{
+        return n_reboots;
 }
 
 struct Http {
@@ -54,23 +61,26 @@ HttpRequest *http_cancel(HttpRequest *request)
 
 static char *answer_make(bool check)
 {
-        _cleanup_free_ char *sha256 = NULL;
+        _cleanup_free_ char *sha256 = NULL, *package_sha256 = NULL;
         char *answer;
 
+        CHECK(hex_encode(offered->package_sha256, SHA256_SIZE, &package_sha256) >= 0);
         CHECK(base64_encode(offered->sha256, SHA256_SIZE, &sha256) >= 0);
-        CHECK(asprintf(&answer,
-                       "<response protocol=\"3.0\"><app "
-                       "appid=\"e96281a6-d1af-4bde-9a0a-97b76e56dc57\" status=\"ok\">%s"
-                       "<urls><url codebase=\"http://localhost/\"/></urls><manifest "
-                       "version=\"%s\"><packages><package name=\"p\" size=\"%zu\"/></packages>"
-                       "<actions><action event=\"postinstall\" sha256=\"%s\"/></actions>"
-                       "</manifest>%s</app></response>",
-                       check ? "<updatecheck status=\"ok\">"
-                             : "<event status=\"ok\"/>"
-                               "<ignored>",
-                       offered->version, offered->payload_size, sha256,
-                       check ? "</updatecheck>" : "</ignored>")
-              > 0);
+        CHECK(text_format(&answer,
+                          "<response protocol=\"3.0\"><app "
+                          "appid=\"e96281a6-d1af-4bde-9a0a-97b76e56dc57\" status=\"ok\">%s"
+                          "<urls><url codebase=\"http://localhost/\"/></urls><manifest "
+                          "version=\"%s\"><packages><package name=\"p\" size=\"%zu\"/>"
+                          "<package name=\"" PACKAGE_NAME ".gz\" size=\"%zu\" "
+                          "hash_sha256=\"%s\"/></packages>"
+                          "<actions><action event=\"postinstall\" sha256=\"%s\"/></actions>"
+                          "</manifest>%s</app></response>",
+                          check ? "<updatecheck status=\"ok\">"
+                                : "<event status=\"ok\"/>"
+                                  "<ignored>",
+                          offered->version, offered->payload_size, offered->package_size,
+                          package_sha256, sha256, check ? "</updatecheck>" : "</ignored>")
+              >= 0);
         return answer;
 }
 
@@ -135,21 +145,24 @@ Worker *worker_free(Worker *worker)
 static int worker_apply(Worker *worker, PayloadError *why)
 {
         _cleanup_(payload_apply_free_p) PayloadApply *apply = NULL;
+        bool package = worker->plan.target_size == 0;
         const PayloadApplyParameters parameters = {
                 .keys = worker->keys,
                 .target = { .fd = worker->target_fd,
                             .offset = worker->plan.target_offset,
-                            .size = worker->plan.target_size },
+                            .size = worker->plan.target_size,
+                            .resizable = package },
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = worker->plan.size,
                 .sha256 = worker->plan.sha256,
         };
+        const char *data = package ? offered->package : offered->payload;
+        size_t size = package ? offered->package_size : offered->payload_size;
         int r;
 
         r = payload_apply_new(&parameters, &apply);
-        for (size_t done = 0; done < offered->payload_size && r >= 0; done += PUSH_SIZE)
-                r = payload_apply_push(apply, offered->payload + done,
-                                       MIN_OF(PUSH_SIZE, offered->payload_size - done), why);
+        for (size_t done = 0; done < size && r >= 0; done += PUSH_SIZE)
+                r = payload_apply_push(apply, data + done, MIN_OF(PUSH_SIZE, size - done), why);
         return r < 0 ? r : payload_apply_finish(apply, why);
 }
 
@@ -196,6 +209,12 @@ int worker_start(sd_event *event, const WorkerParameters *parameters, const Work
 
 int manager_bus_open(_unused_ Manager *manager)
 {
+        return 0;
+}
+
+int manager_bus_reboot(_unused_ Manager *manager)
+{
+        n_reboots++;
         return 0;
 }
 

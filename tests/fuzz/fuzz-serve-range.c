@@ -3,7 +3,7 @@
  * header.
  */
 #include "fuzz/fuzz.h"
-#include "serve-address.h"
+#include "base/http-address.h"
 #include "serve-range.h"
 
 #define FILE_SIZE UINT64_C(3000004)

@@ -1,8 +1,6 @@
 #include "plan.h"
 #include "unit/unit.h"
 
-#define GOOD UINT64_C(1) << 56
-
 static OmahaPackage package = { .name = (char *)"a.payload", .size = 100 };
 static char *urls[] = { (char *)"http://a/x", (char *)"ftp://b/", (char *)"https://c/y/", NULL };
 
@@ -20,7 +18,9 @@ static OmahaResponse offer(void)
 }
 
 static GptPartition partitions[2] = {
-        { .label = (char *)"USR-A", .attributes = GOOD },
+        {
+                .label = (char *)"USR-A",
+        },
         { .label = (char *)"USR-B" },
 };
 
@@ -30,6 +30,7 @@ static Slots pair(void)
                 .gpt = { .path = (char *)"disk", .partitions = partitions, .n_partitions = 2 },
                 .running = 0,
                 .target = 1,
+                .running_state = { .priority = 1, .good = true },
         };
 }
 
@@ -96,11 +97,10 @@ static void test_without_a_way_back_there_is_no_plan(_unused_ void **state)
         assert_int_equal(failure.code, UPDATE_ERROR_SLOTS);
 
         slots.target = 1;
-        partitions[0].attributes = 0;
+        slots.running_state.good = false;
         assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
                          -EBUSY);
         assert_int_equal(failure.code, UPDATE_ERROR_SLOTS);
-        partitions[0].attributes = GOOD;
 }
 
 static void test_without_an_address_there_is_no_plan(_unused_ void **state)
@@ -160,9 +160,9 @@ static void test_a_payload_of_an_operator_needs_a_way_back_too(_unused_ void **s
         assert_int_equal(read.size, 100);
         update_plan_done(&plan);
 
-        partitions[0].attributes = 0;
+        slots.running_state.good = false;
         assert_int_equal(plan_install(&slots, "http://a/", 0, &plan, &failure), -EBUSY);
-        partitions[0].attributes = GOOD;
+        slots.running_state.good = true;
         assert_int_equal(plan_install(&slots, "http://a/", 0, &plan, &failure), 0);
         assert_string_equal(plan.urls.items[0], "http://a/");
 }
@@ -185,6 +185,7 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                         .failures_per_url = 7,
                         .target_offset = 4096,
                         .target_size = 8192,
+                        .kernel_size_max = 77,
                         .now = 1,
                         .made_min = 2,
                         .transport = { .ca = (char *)"a\nb\n", .no_proxy = (char *)"x y" },
@@ -200,6 +201,7 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                 assert_int_equal(read.failures_per_url, 7);
                 assert_int_equal(read.target_offset, 4096);
                 assert_int_equal(read.target_size, 8192);
+                assert_int_equal(read.kernel_size_max, 77);
                 assert_int_equal(read.now, 1);
                 assert_int_equal(read.made_min, 2);
                 assert_string_equal(read.transport.ca, "a\nb\n");
@@ -209,25 +211,25 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
 
 #define SHA "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
 #define REST \
-        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\n"
+        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nKERNEL_SIZE_MAX=9\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\n"
 
 static void test_bad_plans_are_refused(_unused_ void **state)
 {
         static const char *const bad[] = {
                 "",
-                "PLAN=2\n",
-                "PLAN=1\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=0\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=-1\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=9223372036854775808\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=1\nSHA256=00\n" REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=1\n" REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=1\nSHA256=000000000000000000000000000000000000000000000000000000000000000g\n" REST
+                "PLAN=3\n",
+                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=0\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=-1\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=9223372036854775808\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=1\nSHA256=00\n" REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=1\n" REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=1\nSHA256=000000000000000000000000000000000000000000000000000000000000000g\n" REST
                 "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=1\n" SHA REST,
-                "PLAN=2\nSIZE=0\nSHA256=none\n" REST,
-                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"file:///etc/passwd\"\n",
-                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\nnonsense\n",
+                "PLAN=3\nSIZE=1\n" SHA REST,
+                "PLAN=3\nSIZE=0\nSHA256=none\n" REST,
+                "PLAN=3\nSIZE=1\n" SHA REST "URL=\"file:///etc/passwd\"\n",
+                "PLAN=3\nSIZE=1\n" SHA REST "URL=\"http://a/\"\nnonsense\n",
         };
         _cleanup_(update_plan_done) UpdatePlan good = {};
 
@@ -238,7 +240,7 @@ static void test_bad_plans_are_refused(_unused_ void **state)
                         fail_msg("taken: %s", bad[i]);
         }
         assert_int_equal(
-                update_plan_parse("PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n", &good), 0);
+                update_plan_parse("PLAN=3\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n", &good), 0);
 }
 
 int main(void)
