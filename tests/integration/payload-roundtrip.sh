@@ -118,7 +118,7 @@ works "both can be wanted" "$payload" verify --key b.pub.pem --key a.pub.pem --s
 works "a private key by its URI" "$payload" create --format v1 --image image --kernel kernel --key "file:$scratch/a.pem" --output by-uri
 works "signs the same" cmp signed by-uri
 works "a public key by its URI" "$payload" verify --key "file:$scratch/a.pub.pem" signed
-refuses "a URI without a public key" 1 "no key of the wanted kind" "$payload" verify --key "file:$scratch/image" signed
+refuses "a URI without a public key" 1 "there is no public key in it" "$payload" verify --key "file:$scratch/image" signed
 refuses "a URI that no provider knows" 1 "is a provider for such keys configured" "$payload" verify --key "pkcs99:object=a" signed
 cp a.pub.pem pkcs11:a
 works "a file that looks like a URI is a file" "$payload" verify --key pkcs11:a signed
@@ -138,13 +138,31 @@ refuse_untouched "the wrong key" "none of its 1 signatures is by a trusted key" 
 refuse_untouched "unsigned" "is not signed" --key a.pub.pem unsigned
 refuse_untouched "no payload" "not an update payload" --key a.pub.pem image
 refuse_untouched "a weak key" "only RSA of 2048" --key weak.pub.pem signed
-refuse_untouched "a private key as a public one" "no key of the wanted kind" --key a.pem signed
+refuse_untouched "a private key as a public one" "there is no public key in it; of a private one it is made with: openssl pkey" --key a.pem signed
 refuse_untouched "no such key" "none.pem: No such file" --key none.pem signed
 refuse_untouched "no such payload" "none: No such file" --key a.pub.pem none
 mkdir empty.d
 refuse_untouched "a key directory without keys" "there is no \*.pem in it" --key empty.d signed
 refuses "a directory as target" 1 "Is a directory" "$payload" apply --key a.pub.pem --target . signed
 refuses "a character device as target" 1 "neither a regular file nor a block device" "$payload" apply --key a.pub.pem --target /dev/null signed
+refuses "a public key as a private one" 1 "a.pub.pem: there is no private key in it" "$payload" sign signed --key a.pub.pem --output x
+refuses "a directory that is not there" 1 "none/new: the directory for it is not there" "$payload" apply --key a.pub.pem --target none/new signed
+works "one without a kernel" "${create[@]}" --image image --key a.pem --output kernelless
+refuses "a target for a kernel that is not in it" 1 "no partition of the payload is called \"kernel\"" "$payload" apply --key a.pub.pem --target nothing --kernel-target nothing-too kernelless
+same "which leaves nothing behind" "$(compgen -G 'nothing*')" ""
+cp signed itself
+refuses "the payload as its own target" 1 "itself: it can not be payload and target at once" "$payload" apply --key a.pub.pem --target new --kernel-target ./itself itself
+refuses "the payload as target, by another name" 1 "it can not be payload and target at once" "$payload" apply --key a.pub.pem --target ./itself itself
+refuses "one target for image and kernel" 1 "same: --target and --kernel-target are the same" "$payload" apply --key a.pub.pem --target same --kernel-target same itself
+works "the payload is still there" cmp signed itself
+refuses "the image as output" 1 "it can not be image and output at once" "${create[@]}" --image image --output ./image
+works "signing in place" "$payload" sign itself --key a.pem --output itself
+works "gives the same" cmp signed itself
+head -c 40000 signed >short && { cat signed; echo; } >long
+for what in short:verify short:info long:verify long:info; do
+    [ "${what#*:}" = info ] && key=() || key=(--key a.pub.pem)
+    refuses "${what/:/ file: }" 1 "${what%:*}: it has $(stat -c %s "${what%:*}") bytes, by its manifest $(stat -c %s signed) are wanted" "$payload" "${what#*:}" "${key[@]}" "${what%:*}"
+done
 refuses "an empty image" 1 "it is empty" "${create[@]}" --image /dev/null --output x
 refuses "no key" 2 "key is missing" "$payload" verify signed
 refuses "no target" 2 "target is missing" "$payload" apply --key a.pub.pem signed
