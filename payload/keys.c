@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "payload/digest.h"
+#include "payload/key-engine.h"
 #include "payload/keys.h"
 
 typedef struct PublicKey {
@@ -203,7 +204,7 @@ bool key_is_uri(const char *text)
 }
 
 /* The first object of that type, OSSL_STORE_INFO_PKEY or _PUBKEY, behind a URI. */
-static int uri_load(const char *uri, int type, EVP_PKEY **ret)
+static int store_load(const char *uri, int type, EVP_PKEY **ret)
 {
         OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
         EVP_PKEY *pkey = NULL;
@@ -229,6 +230,13 @@ static int uri_load(const char *uri, int type, EVP_PKEY **ret)
 
         *ret = pkey;
         return pkey ? 0 : -EBADMSG;
+}
+
+static int uri_load(const char *uri, int type, EVP_PKEY **ret)
+{
+        int r = store_load(uri, type, ret);
+
+        return r == -ENOPKG ? engine_load_key(uri, type == OSSL_STORE_INFO_PKEY, ret) : r;
 }
 
 int keys_add_uri(PayloadKeys *keys, const char *uri)

@@ -12,7 +12,8 @@ static const char *key_problem(int r, bool private)
                                : "there is no public key in it; of a private one it is made with: "
                                  "openssl pkey -in PRIVATE.pem -pubout";
         case -ENOPKG:
-                return "OpenSSL can not open it: is a provider for such keys configured in openssl.cnf?";
+                return "OpenSSL has no provider or engine for it: install libengine-pkcs11-openssl, or "
+                       "sign elsewhere what \"payload digest\" prints";
         case -EKEYREJECTED:
                 return "only RSA of 2048 to 16384 bits, Ed25519 and ECDSA P-256 are accepted";
         default:

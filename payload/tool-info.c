@@ -12,7 +12,7 @@ const Option info_options[] = {
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         { "operations", 0, OPTION_FLAG, &arg_operations, NULL, "list every operation" },
         { "key", 'k', OPTION_LIST, &arg_keys, "PUBLIC.pem",
-          "say which signatures it made; a directory: every *.pem in it" },
+          "say which signatures it made; or a directory" },
         {},
 };
 
