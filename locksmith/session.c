@@ -19,29 +19,36 @@ void session_done(Session *session)
         *session = (Session) {};
 }
 
-static int session_open_etcd(Session *session, const Settings *settings)
+int session_backend(const Session *session, const Settings *settings, const char *group,
+                    LockBackend **ret)
 {
         _cleanup_free_ char *key = NULL;
         int r;
 
-        r = etcd_new(session->http, &settings->etcd, &session->etcd);
-        if (r >= 0)
-                r = lock_key_semaphore(settings->group, &key);
+        r = lock_key_semaphore(group, &key);
         if (r < 0)
                 return r;
 
         switch (settings->etcd.api) {
         case ETCD_API_V3:
-                return backend_etcd_new(session->etcd, key, &session->backend);
+                return backend_etcd_new(session->etcd, key, ret);
         case ETCD_API_V2:
-                return backend_etcd_v2_new(session->etcd, key, &session->backend);
+                return backend_etcd_v2_new(session->etcd, key, ret);
         case ETCD_API_AUTO:
-                return backend_auto_new(session->etcd, settings->group, &session->backend);
+                return backend_auto_new(session->etcd, group, ret);
         case _ETCD_API_MAX:
         case _ETCD_API_INVALID:
                 break;
         }
         return -EINVAL;
+}
+
+static int session_open_etcd(Session *session, const Settings *settings)
+{
+        int r;
+
+        r = etcd_new(session->http, &settings->etcd, &session->etcd);
+        return r < 0 ? r : session_backend(session, settings, settings->group, &session->backend);
 }
 
 static int session_open_fleetlock(Session *session, const Settings *settings)

@@ -13,6 +13,7 @@ int attempt_take_source(Attempt *attempt) _must_check_;
 int attempt_prepare(Attempt *attempt) _must_check_;
 int attempt_fetch(Attempt *attempt) _must_check_;
 int attempt_packages(Attempt *attempt) _must_check_;
+int attempt_postinst(Attempt *attempt) _must_check_;
 int attempt_activate(Attempt *attempt) _must_check_;
 
 /* What of the answer belongs beside the payload; part of attempt_decide(). */

@@ -171,6 +171,7 @@ static int attempt_take_facts(Attempt *attempt, const WorkerFacts *facts)
         if (r < 0)
                 return r;
 
+        attempt->image = facts->image;
         journal_tell(JOURNAL_VERIFIED,
                      &(JournalFields) { .version = attempt->plan.version,
                                         .slot = attempt_slot_name(attempt) },

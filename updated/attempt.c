@@ -24,6 +24,7 @@ static const struct {
         { UPDATE_STATUS_UPDATE_AVAILABLE, ALL, attempt_prepare },
         { UPDATE_STATUS_UPDATE_AVAILABLE, ALL, attempt_fetch },
         { UPDATE_STATUS_FINALIZING, OFFERED, attempt_packages },
+        { UPDATE_STATUS_FINALIZING, ALL, attempt_postinst },
         { UPDATE_STATUS_FINALIZING, ALL, attempt_activate },
 };
 
@@ -185,6 +186,7 @@ static void attempt_stop(Attempt *attempt)
 {
         reporter_forget(attempt->context.reporter);
         attempt->worker = worker_free(attempt->worker);
+        attempt->postinst = postinst_cancel(attempt->postinst);
         attempt->request = http_cancel(attempt->request);
         attempt->timer = sd_event_source_disable_unref(attempt->timer);
 }

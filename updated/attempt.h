@@ -9,6 +9,7 @@
 #include "config.h"
 #include "host.h"
 #include "package-store.h"
+#include "postinst.h"
 #include "reporter.h"
 #include "state.h"
 #include "worker.h"
@@ -46,7 +47,8 @@ typedef struct AttemptContext {
         Http *http;
         Reporter *reporter;
         const char *root;
-        const char *worker; /* path of updated-worker */
+        const char *worker;   /* path of updated-worker */
+        const char *postinst; /* and of updated-postinst */
         const Config *config;
         const Host *host;
         State *state; /* changed and saved as the attempt goes on */
@@ -67,15 +69,17 @@ struct Attempt {
         UpdatePlan plan;        /* once status is UPDATE_AVAILABLE */
         PackagePlan packages;   /* the same: what comes beside the payload */
         uint64_t bytes;         /* fetched, of attempt_total() */
-        uint64_t resumed;       /* the byte at which the worker went on last */
-        bool slots_changed;     /* the attributes on disk are others than before */
-        char *reason;           /* of ATTEMPT_NOTHING */
-        UpdateFailure failure;  /* of ATTEMPT_FAILED */
+        uint64_t image;   /* bytes of the image in the target, once it is verified; 0: not known */
+        uint64_t resumed; /* the byte at which the worker went on last */
+        bool slots_changed;    /* the attributes on disk are others than before */
+        char *reason;          /* of ATTEMPT_NOTHING */
+        UpdateFailure failure; /* of ATTEMPT_FAILED */
 
         /* Its own. */
         sd_event_source *timer;
         HttpRequest *request;
         Worker *worker;
+        Postinst *postinst;
         OmahaResponse response;
         char *url;      /* of ATTEMPT_INSTALL: where the payload is, or … */
         int payload_fd; /* … the payload itself; else -1 */

@@ -241,7 +241,8 @@ int manager_attempt(Manager *manager, AttemptKind kind)
                 .http = manager->http,
                 .reporter = manager->reporter,
                 .root = manager->root,
-                .worker = manager->worker,
+                .worker = manager->programs.worker,
+                .postinst = manager->programs.postinst,
                 .config = &manager->config,
                 .host = &manager->host,
                 .state = &manager->state,
@@ -465,7 +466,7 @@ int manager_start(Manager *manager)
         return 0;
 }
 
-int manager_new(sd_event *event, const char *root, const char *worker, Manager **ret)
+int manager_new(sd_event *event, const char *root, const ManagerPrograms *programs, Manager **ret)
 {
         _cleanup_(manager_free_p) Manager *manager = calloc(1, sizeof(Manager));
         int r;
@@ -477,7 +478,9 @@ int manager_new(sd_event *event, const char *root, const char *worker, Manager *
         manager->slots = (Slots) { .running = SLOT_NONE, .target = SLOT_NONE };
         r = text_set(&manager->root, root && !streq(root, "/") ? root : "");
         if (r >= 0)
-                r = text_set(&manager->worker, worker);
+                r = text_set(&manager->programs.worker, programs->worker);
+        if (r >= 0)
+                r = text_set(&manager->programs.postinst, programs->postinst);
         if (r >= 0)
                 r = manager_set_report(manager, UPDATE_STATUS_IDLE, NULL, 0);
         if (r >= 0)
@@ -511,7 +514,8 @@ Manager *manager_free(Manager *manager)
         update_report_done(&manager->report);
         update_failure_done(&manager->last_error);
         free(manager->root);
-        free(manager->worker);
+        free(manager->programs.worker);
+        free(manager->programs.postinst);
         sd_event_unref(manager->event);
         free(manager);
         return NULL;

@@ -5,8 +5,8 @@
 
 #include <sys/stat.h>
 
-#include "serve-catalogue.h"
 #include "base/http-reply.h"
+#include "serve-catalogue.h"
 
 #define SITE_PAYLOAD_PATH "/payloads/"
 

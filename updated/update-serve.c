@@ -8,10 +8,10 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "base/http-address.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "base/program.h"
-#include "base/http-address.h"
 #include "serve-catalogue.h"
 #include "serve-download.h"
 #include "serve-publish.h"

@@ -149,6 +149,7 @@ static void job_report_facts(const Job *job)
 {
         const char *version = payload_apply_image_version(job->apply);
 
+        report("IMAGE", "%llu", (unsigned long long)payload_apply_image_size(job->apply));
         report("MADE", "%llu", (unsigned long long)payload_apply_timestamp(job->apply));
         report("EXPIRES", "%llu", (unsigned long long)payload_apply_expires(job->apply));
         report("VERSION", "%s", version ? version : "");

@@ -18,6 +18,10 @@
 #define UUID_A    "7130c94a-213a-4e5a-8e26-6cce9662f132"
 #define UUID_B    "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"
 
+#define SETTINGS                                                             \
+        "SERVER=http://localhost/v1/update/\nDISK=/disk.img\nWORKER_USER=\n" \
+        "OEM_SYSEXT_DIRECTORY=" PACKAGE_DIRECTORY "\n"
+
 static unsigned n_boots;
 
 static void file_set(const char *root, const char *name, const char *format, ...) _printf_(3, 4);
@@ -40,12 +44,20 @@ void host_init(const char *root)
               && text_format(&state, "%s/var/lib/x", root) >= 0);
         CHECK(file_read(NULL, path, 64 * KIB, &key, NULL) >= 0);
         file_set(root, "/usr/share/update_engine/update-payload-key.pub.pem", "%s", key);
-        file_set(root, "/etc/coreos/update.conf",
-                 "SERVER=http://localhost/v1/update/\nDISK=/disk.img\nWORKER_USER=\n"
-                 "OEM_SYSEXT_DIRECTORY=" PACKAGE_DIRECTORY "\n");
+        file_set(root, "/etc/coreos/update.conf", SETTINGS);
         file_set(root, "/etc/oem-release", "ID=crash\n");
         file_set(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
         CHECK(parents_make(state, 0755) >= 0);
+}
+
+void host_make_ill(const char *root, const Release *release)
+{
+        _cleanup_free_ char *script = NULL;
+
+        CHECK(text_format(&script, "#!/bin/sh\n[ \"$SLUICE_VERSION\" != %s ]\n", release->version)
+              >= 0);
+        CHECK(file_replace(root, TRIAL_HOOKS "/10-ill", script, strlen(script), 0755) >= 0);
+        file_set(root, "/etc/coreos/update.conf", SETTINGS "HEALTH_FAILURE=reboot\n");
 }
 
 static void world_add_file(World *world, const char *name, const uint8_t *data, size_t size)
@@ -133,10 +145,10 @@ const Release *host_boot(const char *root)
         return release;
 }
 
-/* Until the attempt is over, and everything that it left to do at once is done. */
+/* Until trial and attempt are over, and everything that it left to do at once is done. */
 static void loop_run(sd_event *event, const Manager *manager)
 {
-        for (unsigned turns = 0; manager->attempt; turns++)
+        for (unsigned turns = 0; manager->attempt || manager->trial; turns++)
                 CHECK(turns < TURNS_MAX && sd_event_run(event, USEC_PER_SEC) >= 0);
         while (sd_event_run(event, 0) > 0)
                 ;
@@ -148,6 +160,7 @@ static void session_fill(const Manager *manager, Session *ret)
 
         ret->staged = manager->report.status == UPDATE_STATUS_UPDATED_NEED_REBOOT;
         ret->good = manager->slots.gpt.n_partitions > 0 && slots_running_is_good(&manager->slots);
+        ret->ill = manager->ill;
         ret->refused = !is_empty(manager->state.failed_sha256);
         if (failure->code != UPDATE_ERROR_NONE && failure->code != UPDATE_ERROR_ROLLED_BACK)
                 (void)snprintf(ret->error, sizeof(ret->error), "%s", update_failure_text(failure));
@@ -155,15 +168,20 @@ static void session_fill(const Manager *manager, Session *ret)
 
 void host_run(const char *root, Session *ret)
 {
+        const ManagerPrograms programs = { .worker = (char *)"worker",
+                                           .postinst = (char *)"postinst" };
         _cleanup_(manager_free_p) Manager *manager = NULL;
         sd_event *event = NULL;
         int r;
 
         *ret = (Session) {};
         CHECK(sd_event_new(&event) >= 0);
-        CHECK(manager_new(event, root, "worker", &manager) >= 0);
+        CHECK(manager_new(event, root, &programs, &manager) >= 0);
         r = manager_start(manager);
-        if (r >= 0 && manager->report.status != UPDATE_STATUS_UPDATED_NEED_REBOOT)
+        if (r >= 0)
+                loop_run(event, manager);
+        if (r >= 0 && manager->report.status != UPDATE_STATUS_UPDATED_NEED_REBOOT
+            && !manager_is_on_trial(manager))
                 r = manager_attempt(manager, ATTEMPT_ON_DEMAND);
         if (r >= 0) {
                 loop_run(event, manager);
@@ -187,6 +205,7 @@ static bool package_is_whole(const char *root, const Release *release)
 static bool host_settle(const char *root, const Release *running, const Release *wanted,
                         char **ret_why)
 {
+        unsigned reboots = peers_reboots();
         Session session = {};
 
         for (unsigned boots = 0; boots < HOST_BOOTS_MAX; boots++) {
@@ -202,6 +221,14 @@ static bool host_settle(const char *root, const Release *running, const Release 
                         return false;
                 }
                 host_run(root, &session);
+                if (peers_reboots() > reboots + 1) {
+                        CHECK(text_format(ret_why, "it reboots again and again") >= 0);
+                        return false;
+                }
+                if (session.ill && session.good) {
+                        CHECK(text_format(ret_why, "an ill version is marked good") >= 0);
+                        return false;
+                }
                 if (running == wanted && session.good && !*session.error)
                         return true;
                 running = NULL;

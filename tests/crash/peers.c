@@ -207,6 +207,41 @@ int worker_start(sd_event *event, const WorkerParameters *parameters, const Work
         return 0;
 }
 
+struct Postinst {
+        sd_event_source *end;
+        void (*on_end)(int error, const UpdateFailure *failure, void *userdata);
+        void *userdata;
+};
+
+Postinst *postinst_cancel(Postinst *postinst)
+{
+        if (postinst)
+                sd_event_source_disable_unref(postinst->end);
+        free(postinst);
+        return NULL;
+}
+
+static int on_postinst_end(_unused_ sd_event_source *source, void *userdata)
+{
+        const UpdateFailure none = {};
+        Postinst *postinst = userdata;
+
+        postinst->on_end(0, &none, postinst->userdata);
+        return 0;
+}
+
+/* Nobody objects. */
+int postinst_start(sd_event *event, const PostinstRequest *request, Postinst **ret)
+{
+        Postinst *postinst = calloc(1, sizeof(*postinst));
+
+        CHECK(postinst);
+        *postinst = (Postinst) { .on_end = request->on_end, .userdata = request->userdata };
+        CHECK(sd_event_add_defer(event, &postinst->end, on_postinst_end, postinst) >= 0);
+        *ret = postinst;
+        return 0;
+}
+
 int manager_bus_open(_unused_ Manager *manager)
 {
         return 0;

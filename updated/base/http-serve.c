@@ -1,3 +1,4 @@
+#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -153,6 +154,19 @@ static enum MHD_Result exchange_receive(const HttpServe *server, Exchange *excha
         return buffer_append(&exchange->body, data, size) < 0 ? MHD_NO : MHD_YES;
 }
 
+/* MHD asks clients for a certificate, but leaves it to us to insist on a good one. */
+static bool client_is_known(const HttpServe *server, struct MHD_Connection *connection)
+{
+        const union MHD_ConnectionInfo *info;
+        unsigned status = 0;
+
+        if (!server->p.ca_pem)
+                return true;
+        info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        return info && gnutls_certificate_verify_peers2(info->tls_session, &status) == 0
+               && status == 0;
+}
+
 /* The whole request is there, for the first time or again. */
 static enum MHD_Result exchange_answer(const HttpServe *server, struct MHD_Connection *connection,
                                        const char *path, const char *method, Exchange *exchange)
@@ -188,6 +202,8 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         Exchange *exchange = *context;
         size_t n = *size;
 
+        if (!exchange && !client_is_known(server, connection))
+                return MHD_NO;
         if (!exchange)
                 return exchange_begin(server, connection, (Exchange **)context);
         if (n == 0)
