@@ -6,5 +6,5 @@
 #include "etcd.h"
 #include "lock-backend.h"
 
-/* etcd is borrowed; key is copied. */
-int backend_etcd_new(Etcd *etcd, const char *key, LockBackend **ret) _must_check_;
+/* The lock of a group. etcd is borrowed; group is copied. */
+int backend_etcd_new(Etcd *etcd, const char *group, LockBackend **ret) _must_check_;

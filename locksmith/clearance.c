@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "clearance.h"
+#include "departure.h"
 #include "login.h"
 
 #define WALL_TIME (5 * USEC_PER_SEC) /* a terminal that takes nothing must not hold us up */
@@ -24,6 +25,7 @@ struct Clearance {
         Hooks *hooks;
         Guard *guard;
         Latecomers *latecomers;
+        Departure *departure;
 };
 
 Clearance *clearance_cancel(Clearance *c)
@@ -31,6 +33,7 @@ Clearance *clearance_cancel(Clearance *c)
         if (!c)
                 return NULL;
 
+        departure_cancel(c->departure);
         latecomers_cancel(c->latecomers);
         guard_cancel(c->guard);
         hooks_cancel(c->hooks);
@@ -305,9 +308,28 @@ static void on_latecomers(const char *why, void *userdata)
 
 static int latecomers_look(Clearance *c)
 {
-        if (c->request.with_lock && c->request.session->backend->ops->sides)
+        if (c->request.with_lock && c->request.session->backend->ops->clone)
                 return latecomers_ask(c->request.session, c->request.settings, on_latecomers, c,
                                       &c->latecomers);
+
+        clearance_stage_done(c, NULL);
+        return 0;
+}
+
+static void on_departure(const char *why, void *userdata)
+{
+        Clearance *c = userdata;
+
+        c->departure = NULL; /* gone behind this call */
+        clearance_stage_done(c, why);
+}
+
+/* From here on the others expect this host back. */
+static int departure_tell(Clearance *c)
+{
+        if (c->request.with_lock && c->request.session->backend->ops->clone)
+                return departure_start(c->request.session, c->request.settings, on_departure, c,
+                                       &c->departure);
 
         clearance_stage_done(c, NULL);
         return 0;
@@ -323,7 +345,7 @@ static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
         [CLEARANCE_LOCK] = { inhibitors_ask, latecomers_look, quorum_ask, users_ask_first,
                              checks_run, latecomers_look, quorum_ask },
         [CLEARANCE_REBOOT] = { inhibitors_ask, latecomers_look, quorum_ask, drain_run,
-                               users_ask_last },
+                               departure_tell, users_ask_last },
 };
 
 static int on_go(_unused_ sd_event_source *source, void *userdata)

@@ -127,7 +127,7 @@ static int endpoints_check(Ctl *ctl, bool *ret_reached)
 int verb_check(_unused_ int argc, _unused_ char **argv)
 {
         _cleanup_(ctl_done) Ctl ctl = {};
-        _cleanup_(semaphore_done) Semaphore semaphore = {};
+        _cleanup_(ctl_view_done) CtlView view = {};
         _cleanup_free_ char *id = NULL;
         bool reached, fine;
         int r;
@@ -150,7 +150,7 @@ int verb_check(_unused_ int argc, _unused_ char **argv)
         r = endpoints_check(&ctl, &reached);
         fine = r > 0;
         if (r >= 0 && reached)
-                r = ctl_read(&ctl, &semaphore);
+                r = ctl_read(&ctl, false, &view);
         if (r < 0)
                 return r;
 

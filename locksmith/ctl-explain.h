@@ -5,7 +5,6 @@
 
 #include "clearance.h"
 #include "ctl.h"
-#include "latecomers.h"
 #include "login.h"
 
 #define GATES_MAX 16
@@ -23,7 +22,8 @@ typedef struct Gate {
         const char *name;
         Verdict verdict;
         char why[WHY_MAX];
-        usec_t changes; /* when it will be another verdict; 0: nobody knows */
+        usec_t changes;    /* when it will be another verdict; 0: nobody knows */
+        const char *until; /* or what changes it; NULL: nobody knows */
 } Gate;
 
 typedef struct Gates {
@@ -34,6 +34,9 @@ typedef struct Gates {
 /* Adds a gate; the text is cut where it is too long. */
 Gate *gate_add(Gates *gates, const char *name, Verdict verdict, const char *format, ...)
         _printf_(4, 5);
+
+/* ctl-explain-lock.c: pause, failures, limits, queue. */
+int explain_lock(Gates *gates, Ctl *ctl) _must_check_;
 
 /* ctl-explain-host.c: what the host itself has to say; bus may be NULL. */
 void explain_inhibitors(Gates *gates, sd_bus *bus);

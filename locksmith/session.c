@@ -1,6 +1,5 @@
 #include "session.h"
 #include "backend-etcd.h"
-#include "lock-key.h"
 
 typedef struct Run {
         LockOperation *operation;
@@ -21,16 +20,13 @@ void session_done(Session *session)
 int session_open(sd_event *event, const Settings *settings, Session *ret)
 {
         _cleanup_(session_done) Session session = { .event = sd_event_ref(event) };
-        _cleanup_free_ char *key = NULL;
         int r;
 
-        r = lock_key_semaphore(settings->group, &key);
-        if (r >= 0)
-                r = http_new(event, &session.http);
+        r = http_new(event, &session.http);
         if (r >= 0)
                 r = etcd_new(session.http, &settings->etcd, &session.etcd);
         if (r >= 0)
-                r = backend_etcd_new(session.etcd, key, &session.backend);
+                r = backend_etcd_new(session.etcd, settings->group, &session.backend);
         if (r < 0)
                 return r;
 
