@@ -96,6 +96,8 @@ static int watch_round(Ctl *ctl, char **last)
         int r;
 
         r = ctl_read(ctl, true, &view);
+        if (r >= 0 && !view.policy.kept)
+                return log_error_return(-EOPNOTSUPP, "--watch needs the v3 API of etcd");
         if (r >= 0)
                 r = view_show(ctl, &view, last);
         if (r >= 0)
@@ -108,9 +110,6 @@ int status_watch(Ctl *ctl)
         Backoff backoff = { .first = RETRY_FIRST, .max = RETRY_MAX };
         _cleanup_free_ char *last = NULL;
         int r;
-
-        if (!ctl->session.backend->ops->clone)
-                return log_error_return(-EOPNOTSUPP, "--watch needs the v3 API of etcd");
 
         do {
                 r = watch_round(ctl, &last);

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/reboot.h"
 #include "base/text.h"
 #include "daemon-internal.h"
-#include "reboot.h"
 #include "updated/client.h"
 
 static int on_status_retry(sd_event_source *source, uint64_t usec, void *userdata);

@@ -52,7 +52,9 @@ static void on_written(const LockResult *result, void *userdata)
         Departure *d = userdata;
 
         d->operation = NULL;
-        if (result->outcome == LOCK_NOT_HOLDER)
+        if (result->view && !result->view->kept)
+                departure_finish(d, NULL); /* there is nobody to tell */
+        else if (result->outcome == LOCK_NOT_HOLDER)
                 departure_finish(d, "somebody has freed the lock of this host");
         else
                 departure_finish(d, result->outcome == LOCK_DONE ? NULL : result->why);
@@ -112,7 +114,7 @@ static void departure_step(Departure *d, const LockSideReply *reply)
         }
         r = departure_go_on(d);
         if (r < 0)
-                departure_finish(d, strerror(-r));
+                departure_finish(d, r == -EOPNOTSUPP ? NULL : strerror(-r));
 }
 
 static void on_away_lease(const LockSideReply *reply, void *userdata)
@@ -137,6 +139,8 @@ static int departure_go_on(Departure *d)
         const LockSideOps *sides = d->backend->ops->sides;
         usec_t away = d->settings->return_time, keep = d->settings->free_gone;
 
+        if (!sides->lease)
+                return -EOPNOTSUPP;
         if (away > 0 && d->away_lease == 0)
                 return sides->lease(d->backend, whole_seconds(away), on_away_lease, d, &d->call);
         if (keep > 0 && d->keep_lease == 0)

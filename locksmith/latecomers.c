@@ -163,7 +163,9 @@ static void on_counted(const LockResult *result, void *userdata)
         Latecomers *l = userdata;
 
         l->operation = NULL;
-        if (result->outcome != LOCK_DONE)
+        if (result->view && !result->view->kept)
+                latecomers_finish(l, NULL); /* nobody can know who is late */
+        else if (result->outcome != LOCK_DONE)
                 latecomers_finish(l, result->why);
         else if (l->stale)
                 round_again(l);

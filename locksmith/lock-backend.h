@@ -115,7 +115,7 @@ typedef struct LockSideOps {
                     void *userdata, LockCall **ret);
         int (*remove)(LockBackend *backend, const char *key, LockOnSide on_reply, void *userdata,
                       LockCall **ret);
-        /* Gets a lease for LockSide. It is not kept alive. */
+        /* Gets a lease for LockSide. It is not kept alive. NULL, or -EOPNOTSUPP: there are none. */
         int (*lease)(LockBackend *backend, int64_t seconds, LockOnSide on_reply, void *userdata,
                      LockCall **ret);
         /* Puts our ticket; one that is there already keeps its place. */
@@ -142,7 +142,7 @@ typedef struct LockBackendOps {
         void (*cancel)(LockBackend *backend);
         void (*free)(LockBackend *backend);
         /* Another one for the same lock, for calls that may be made besides. NULL: this backend keeps
-         * nothing around the document. */
+         * nothing around the document. One that has it may keep nothing all the same. */
         int (*clone)(const LockBackend *backend, LockBackend **ret);
         const LockSideOps *sides; /* NULL: no keys beside it */
 } LockBackendOps;

@@ -7,12 +7,6 @@
 /* Every byte becomes at most three. */
 #define ESCAPED_MAX (3 * LOCK_NAME_MAX + 1)
 
-static bool is_plain(char c)
-{
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-               || c == '-' || c == '_' || c == '.' || c == '~';
-}
-
 static int name_escape(const char *name, char **ret)
 {
         _cleanup_(buffer_done) Buffer buffer = BUFFER_MAX(ESCAPED_MAX);
@@ -22,7 +16,7 @@ static int name_escape(const char *name, char **ret)
                 return -ENAMETOOLONG;
 
         for (const char *p = name; *p && r >= 0; p++)
-                if (is_plain(*p))
+                if (text_is_url_plain(*p))
                         r = buffer_append(&buffer, p, 1);
                 else if (*p == ' ')
                         r = buffer_append_text(&buffer, "+");
@@ -117,6 +111,11 @@ int lock_key_pause(const char *group, char **ret)
         return key_join("/sluice", group, "pause", ret);
 }
 
+int lock_key_moved(const char *group, char **ret)
+{
+        return key_join("/sluice", group, "moved", ret);
+}
+
 static int hex_value(char c)
 {
         if (c >= '0' && c <= '9')
@@ -134,7 +133,7 @@ static int byte_unescape(const char **p)
         if (*text == '+')
                 return ' ';
         if (*text != '%')
-                return is_plain(*text) ? (unsigned char)*text : -EBADMSG;
+                return text_is_url_plain(*text) ? (unsigned char)*text : -EBADMSG;
 
         high = hex_value(text[1]);
         low = high < 0 ? -EBADMSG : hex_value(text[2]);

@@ -3,8 +3,8 @@
  */
 #pragma once
 
+#include "base/reboot.h"
 #include "base/text.h"
-#include "reboot.h"
 
 #define LOGIN_TEXT_MAX 256
 

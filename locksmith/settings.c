@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "api-choice.h"
 #include "base/conf.h"
 #include "base/io.h"
 #include "base/text.h"
@@ -36,6 +37,10 @@ static const struct {
         { "LOCKSMITHCTL_ETCD_PASSWORD",
           { "LOCKSMITHD_ETCD_PASSWORD" },
           offsetof(Settings, password),
+          false },
+        { "LOCKSMITHCTL_ETCD_API",
+          { "LOCKSMITHD_ETCD_API", "ETCD_API" },
+          offsetof(Settings, api_text),
           false },
         { "LOCKSMITHCTL_REBOOT_WINDOW_START",
           { "LOCKSMITHD_REBOOT_WINDOW_START", "REBOOT_WINDOW_START" },
@@ -185,6 +190,20 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
         settings->etcd.user = settings->user;
         settings->etcd.password = settings->password;
         return 0;
+}
+
+static int settings_check_api(Settings *settings, char **ret_why)
+{
+        int r;
+
+        settings->etcd.api =
+                settings->api_text ? etcd_api_from_string(settings->api_text) : ETCD_API_V3;
+        if ((int)settings->etcd.api >= 0)
+                return 0;
+
+        r = text_format(ret_why, "ETCD_API: unknown \"%s\", there are v3, v2 and auto",
+                        settings->api_text);
+        return r < 0 ? r : -EINVAL;
 }
 
 static int settings_check_lock(Settings *settings, char **ret_why)
@@ -352,6 +371,8 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
         r = settings_collect(settings, ctl);
         if (r >= 0)
                 r = settings_check_endpoints(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_api(settings, ret_why);
         if (r >= 0)
                 r = settings_check_lock(settings, ret_why);
         if (r >= 0)

@@ -1,76 +1,17 @@
 #include "backend-etcd-internal.h"
+#include "side-call.h"
 
 #define RANGE_PATH "/v3/kv/range"
 #define TXN_PATH   "/v3/kv/txn"
-
-/* One call about keys beside the document. */
-typedef struct SideCall {
-        LockCall call;
-        BackendEtcd *backend;
-        EtcdCall *etcd;
-        EtcdWatch *watch;
-        char *key, *text; /* of the ticket that is entered */
-        LockOnSide on_reply;
-        void *userdata;
-} SideCall;
-
-static LockCall *side_cancel(LockCall *call)
-{
-        SideCall *s = (SideCall *)call; /* its first member */
-
-        if (!s)
-                return NULL;
-
-        etcd_cancel(s->etcd);
-        etcd_watch_cancel(s->watch);
-        free(s->key);
-        free(s->text);
-        free(s);
-        return NULL;
-}
-
-static void side_free(SideCall **call)
-{
-        if (*call)
-                side_cancel(&(*call)->call);
-}
-
-static void side_finish(SideCall *call, const LockSideReply *reply)
-{
-        _cleanup_(side_free) SideCall *s = call;
-
-        s->on_reply(reply, s->userdata);
-}
-
-static void side_fail(SideCall *s, const char *why)
-{
-        side_finish(s, &(LockSideReply) { .why = is_empty(why) ? "etcd does not answer" : why });
-}
-
-static int side_new(LockBackend *backend, LockOnSide on_reply, void *userdata, SideCall **ret)
-{
-        SideCall *s = calloc(1, sizeof(SideCall));
-
-        if (!s)
-                return -ENOMEM;
-        *s = (SideCall) {
-                .call = { .cancel = side_cancel },
-                .backend = backend_etcd_from(backend),
-                .on_reply = on_reply,
-                .userdata = userdata,
-        };
-        *ret = s;
-        return 0;
-}
 
 /* Returns false when the answer is none: that was told then. */
 static bool side_read(SideCall *s, const EtcdReply *reply, EtcdRange *ret, int64_t *ret_now)
 {
         s->etcd = NULL;
         if (reply->outcome != ETCD_DONE)
-                side_fail(s, reply->why);
+                side_call_fail(s, reply->why);
         else if (etcd_range_parse(reply->body, reply->size, ret, ret_now) < 0)
-                side_fail(s, "the answer is none of etcd to a range request");
+                side_call_fail(s, "the answer is none of etcd to a range request");
         else
                 return true;
         return false;
@@ -84,7 +25,8 @@ static int side_range(SideCall *s, const EtcdRangeRequest *request, EtcdOnReply 
         r = etcd_range_build(request, &body);
         if (r < 0)
                 return r;
-        return etcd_call(s->backend->etcd, RANGE_PATH, body, false, on_reply, s, &s->etcd);
+        return etcd_call(backend_etcd_from(s->backend)->etcd, RANGE_PATH, body, false, on_reply, s,
+                         &s->etcd);
 }
 
 static void on_list(const EtcdReply *reply, void *userdata)
@@ -94,16 +36,16 @@ static void on_list(const EtcdReply *reply, void *userdata)
         int64_t now;
 
         if (side_read(s, reply, &range, &now))
-                side_finish(s, &(LockSideReply) { .keys = &range, .now = now });
+                side_call_finish(s, &(LockSideReply) { .keys = &range, .now = now });
 }
 
 static int side_list(LockBackend *backend, const EtcdRangeRequest *request, LockOnSide on_reply,
                      void *userdata, LockCall **ret)
 {
-        _cleanup_(side_free) SideCall *s = NULL;
+        _cleanup_(side_call_free_p) SideCall *s = NULL;
         int r;
 
-        r = side_new(backend, on_reply, userdata, &s);
+        r = side_call_new(backend, NULL, on_reply, userdata, &s);
         if (r >= 0)
                 r = side_range(s, request, on_list);
         if (r < 0)
@@ -119,20 +61,20 @@ static void on_changed(const EtcdWatchLine *line, const char *why, void *userdat
 
         s->watch = NULL;
         if (line && line->changed)
-                side_finish(s, &(LockSideReply) {});
+                side_call_finish(s, &(LockSideReply) {});
         else
-                side_fail(s, why);
+                side_call_fail(s, why);
 }
 
 static int side_wait(LockBackend *backend, const char *key, int64_t revision, LockOnSide on_reply,
                      void *userdata, LockCall **ret)
 {
-        _cleanup_(side_free) SideCall *s = NULL;
+        _cleanup_(side_call_free_p) SideCall *s = NULL;
         int r;
 
-        r = side_new(backend, on_reply, userdata, &s);
+        r = side_call_new(backend, NULL, on_reply, userdata, &s);
         if (r >= 0)
-                r = etcd_watch(s->backend->etcd,
+                r = etcd_watch(backend_etcd_from(s->backend)->etcd,
                                &(EtcdWatchRequest) { .key = key, .start_revision = revision + 1 },
                                on_changed, s, &s->watch);
         if (r < 0)
@@ -150,7 +92,8 @@ static int side_write(SideCall *s, const EtcdWrite *write, EtcdOnReply on_reply)
         r = etcd_txn_build(&(EtcdTxnRequest) { .writes = write, .n_writes = 1 }, &body);
         if (r < 0)
                 return r;
-        return etcd_call(s->backend->etcd, TXN_PATH, body, true, on_reply, s, &s->etcd);
+        return etcd_call(backend_etcd_from(s->backend)->etcd, TXN_PATH, body, true, on_reply, s,
+                         &s->etcd);
 }
 
 /* Returns false when it was not written, as far as is known: that was told then. */
@@ -161,9 +104,9 @@ static bool side_written(SideCall *s, const EtcdReply *reply, const EtcdWrite *w
 
         s->etcd = NULL;
         if (reply->outcome != ETCD_DONE)
-                side_fail(s, reply->why);
+                side_call_fail(s, reply->why);
         else if (etcd_txn_parse(reply->body, reply->size, &request, &txn) < 0 || !txn.succeeded)
-                side_fail(s, "the answer is none of etcd to a transaction");
+                side_call_fail(s, "the answer is none of etcd to a transaction");
         else
                 return true;
         return false;
@@ -174,18 +117,16 @@ static void on_removed(const EtcdReply *reply, void *userdata)
         SideCall *s = userdata;
 
         if (side_written(s, reply, &(EtcdWrite) { .key = s->key }))
-                side_finish(s, &(LockSideReply) {});
+                side_call_finish(s, &(LockSideReply) {});
 }
 
 static int side_remove(LockBackend *backend, const char *key, LockOnSide on_reply, void *userdata,
                        LockCall **ret)
 {
-        _cleanup_(side_free) SideCall *s = NULL;
+        _cleanup_(side_call_free_p) SideCall *s = NULL;
         int r;
 
-        r = side_new(backend, on_reply, userdata, &s);
-        if (r >= 0)
-                r = text_set(&s->key, key);
+        r = side_call_new(backend, key, on_reply, userdata, &s);
         if (r >= 0)
                 r = side_write(s, &(EtcdWrite) { .key = s->key }, on_removed);
         if (r < 0)
@@ -204,16 +145,17 @@ static void on_place(const EtcdReply *reply, void *userdata)
         if (!side_read(s, reply, &range, &now))
                 return;
         if (range.n_keys != 1 || !streq(range.keys[0].key, s->key)) {
-                s->backend->lease = 0; /* it ended in between: the next time with a new one */
-                side_fail(s, "the ticket of this host is gone from the queue");
+                backend_etcd_from(s->backend)->lease =
+                        0; /* it ended in between: the next time with a new one */
+                side_call_fail(s, "the ticket of this host is gone from the queue");
         } else
-                side_finish(s, &(LockSideReply) { .place = range.keys[0].create_revision });
+                side_call_finish(s, &(LockSideReply) { .place = range.keys[0].create_revision });
 }
 
 /* Putting it twice does no harm and keeps the place, also that of a ticket from before a restart. */
 static EtcdWrite ticket_write(const SideCall *s)
 {
-        return (EtcdWrite) { s->key, s->text, s->backend->lease };
+        return (EtcdWrite) { s->key, s->text, backend_etcd_from(s->backend)->lease };
 }
 
 static void on_ticket(const EtcdReply *reply, void *userdata)
@@ -223,12 +165,13 @@ static void on_ticket(const EtcdReply *reply, void *userdata)
         int r;
 
         if (reply->outcome == ETCD_FAILED)
-                s->backend->lease = 0; /* it may be that which etcd does not know any more */
+                backend_etcd_from(s->backend)->lease =
+                        0; /* it may be that which etcd does not know any more */
         if (!side_written(s, reply, &write))
                 return;
         r = side_range(s, &(EtcdRangeRequest) { .key = s->key }, on_place);
         if (r < 0)
-                side_fail(s, strerror(-r));
+                side_call_fail(s, strerror(-r));
 }
 
 static int side_put_ticket(SideCall *s)
@@ -243,9 +186,9 @@ static bool side_leased(SideCall *s, const EtcdReply *reply, int64_t *ret)
 {
         s->etcd = NULL;
         if (reply->outcome != ETCD_DONE)
-                side_fail(s, reply->why);
+                side_call_fail(s, reply->why);
         else if (etcd_lease_parse(reply->body, reply->size, ret) < 0)
-                side_fail(s, "the answer is none of etcd to a request for a lease");
+                side_call_fail(s, "the answer is none of etcd to a request for a lease");
         else
                 return true;
         return false;
@@ -256,11 +199,11 @@ static void on_granted(const EtcdReply *reply, void *userdata)
         SideCall *s = userdata;
         int r;
 
-        if (!side_leased(s, reply, &s->backend->lease))
+        if (!side_leased(s, reply, &backend_etcd_from(s->backend)->lease))
                 return;
         r = side_put_ticket(s);
         if (r < 0)
-                side_fail(s, strerror(-r));
+                side_call_fail(s, strerror(-r));
 }
 
 static int side_get_lease(SideCall *s, int64_t seconds, EtcdOnReply on_reply)
@@ -271,7 +214,8 @@ static int side_get_lease(SideCall *s, int64_t seconds, EtcdOnReply on_reply)
         r = etcd_lease_grant_build(seconds, &body);
         if (r < 0)
                 return r;
-        return etcd_call(s->backend->etcd, "/v3/lease/grant", body, false, on_reply, s, &s->etcd);
+        return etcd_call(backend_etcd_from(s->backend)->etcd, "/v3/lease/grant", body, false,
+                         on_reply, s, &s->etcd);
 }
 
 static void on_lease(const EtcdReply *reply, void *userdata)
@@ -280,16 +224,16 @@ static void on_lease(const EtcdReply *reply, void *userdata)
         int64_t lease;
 
         if (side_leased(s, reply, &lease))
-                side_finish(s, &(LockSideReply) { .lease = lease });
+                side_call_finish(s, &(LockSideReply) { .lease = lease });
 }
 
 static int side_lease(LockBackend *backend, int64_t seconds, LockOnSide on_reply, void *userdata,
                       LockCall **ret)
 {
-        _cleanup_(side_free) SideCall *s = NULL;
+        _cleanup_(side_call_free_p) SideCall *s = NULL;
         int r;
 
-        r = side_new(backend, on_reply, userdata, &s);
+        r = side_call_new(backend, NULL, on_reply, userdata, &s);
         if (r >= 0)
                 r = side_get_lease(s, seconds, on_lease);
         if (r < 0)
@@ -302,17 +246,16 @@ static int side_lease(LockBackend *backend, int64_t seconds, LockOnSide on_reply
 static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide on_reply,
                       void *userdata, LockCall **ret)
 {
-        _cleanup_(side_free) SideCall *s = NULL;
+        _cleanup_(side_call_free_p) SideCall *s = NULL;
         int r;
 
-        r = side_new(backend, on_reply, userdata, &s);
-        if (r >= 0)
-                r = text_set(&s->key, ticket->key);
+        r = side_call_new(backend, ticket->key, on_reply, userdata, &s);
         if (r >= 0)
                 r = text_set(&s->text, ticket->value);
         if (r >= 0)
-                r = s->backend->lease > 0 ? side_put_ticket(s)
-                                          : side_get_lease(s, LOCK_TICKET_SECONDS, on_granted);
+                r = backend_etcd_from(s->backend)->lease > 0
+                            ? side_put_ticket(s)
+                            : side_get_lease(s, LOCK_TICKET_SECONDS, on_granted);
         if (r < 0)
                 return r;
 
@@ -328,28 +271,28 @@ static void on_beaten(const EtcdReply *reply, void *userdata)
 
         s->etcd = NULL;
         if (reply->outcome != ETCD_DONE)
-                side_fail(s, reply->why);
+                side_call_fail(s, reply->why);
         else if (etcd_keepalive_parse(reply->body, reply->size, &seconds) < 0)
-                side_fail(s, "the answer is none of etcd about a lease");
+                side_call_fail(s, "the answer is none of etcd about a lease");
         else {
                 if (seconds == 0)
-                        s->backend->lease = 0;
-                side_finish(s, &(LockSideReply) { .gone = seconds == 0 });
+                        backend_etcd_from(s->backend)->lease = 0;
+                side_call_finish(s, &(LockSideReply) { .gone = seconds == 0 });
         }
 }
 
 static int side_beat(LockBackend *backend, LockOnSide on_reply, void *userdata, LockCall **ret)
 {
-        _cleanup_(side_free) SideCall *s = NULL;
+        _cleanup_(side_call_free_p) SideCall *s = NULL;
         char *body;
         int r;
 
-        r = side_new(backend, on_reply, userdata, &s);
+        r = side_call_new(backend, NULL, on_reply, userdata, &s);
         if (r >= 0)
-                r = etcd_lease_build(s->backend->lease, &body);
+                r = etcd_lease_build(backend_etcd_from(s->backend)->lease, &body);
         if (r >= 0)
-                r = etcd_call(s->backend->etcd, "/v3/lease/keepalive", body, false, on_beaten, s,
-                              &s->etcd);
+                r = etcd_call(backend_etcd_from(s->backend)->etcd, "/v3/lease/keepalive", body,
+                              false, on_beaten, s, &s->etcd);
         if (r < 0)
                 return r;
 

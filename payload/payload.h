@@ -78,7 +78,7 @@ typedef struct PayloadTarget {
         int fd; /* borrowed, open for reading and writing; -1: this part of the payload is skipped */
         uint64_t offset; /* bytes from the start of the file */
         uint64_t size;   /* bytes that may be written */
-        bool resizable; /* a regular file of its own: it gets the size of the image; size is ignored */
+        bool resizable;  /* a regular file of its own: it gets the size of the image; size 0: any */
 } PayloadTarget;
 
 #define PAYLOAD_TARGET_NONE \

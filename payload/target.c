@@ -13,7 +13,7 @@
 int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t image_size_max,
                       PayloadError *error)
 {
-        uint64_t most = target->resizable ? UINT64_MAX : target->size;
+        uint64_t most = target->resizable && target->size == 0 ? UINT64_MAX : target->size;
         uint64_t end;
 
         if (image_size_max > 0)

@@ -234,13 +234,15 @@ int attempt_fetch(Attempt *attempt)
         r = attempt_set_transport(attempt);
         if (r < 0)
                 return r;
-        r = update_plan_print(&attempt->plan, &plan);
-        if (r < 0)
-                return r;
         r = attempt_forget_version(attempt);
+        if (r >= 0)
+                r = attempt_make_unselectable(attempt);
+        if (r >= 0)
+                r = boot_kernel_open(&attempt->slots, &attempt->kernel, &attempt->failure);
         if (r < 0)
                 return r;
-        r = attempt_make_unselectable(attempt);
+        attempt->plan.kernel_size_max = attempt->kernel.size_max;
+        r = update_plan_print(&attempt->plan, &plan);
         if (r < 0)
                 return r;
 
@@ -254,6 +256,7 @@ int attempt_fetch(Attempt *attempt)
                 .keys = keys,
                 .target_fd = attempt->target.fd,
                 .payload_fd = MAX_OF(attempt->payload_fd, 0),
+                .kernel_fd = MAX_OF(attempt->kernel.fd, 0),
         };
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
 }
@@ -289,6 +292,7 @@ static int attempt_note_staged(Attempt *attempt)
         if (r < 0)
                 return r;
 
+        text_clear(&state->left_version); /* another trial */
         return state_write(context->root, state);
 }
 
@@ -304,7 +308,7 @@ static int attempt_activate_undo(Attempt *attempt, int error)
 
         return update_failure_set(&attempt->failure, error, UPDATE_ERROR_ACTIVATE,
                                   "%s: making the new slot the next one to boot: %s",
-                                  attempt->slots.place, strerror(-error));
+                                  attempt->slots.place, slots_why(&attempt->slots, error));
 }
 
 int attempt_activate(Attempt *attempt)
@@ -317,6 +321,9 @@ int attempt_activate(Attempt *attempt)
                 return update_failure_set(&attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                                           "syncing the target slot: %s", strerror(-r));
         attempt->target.fd = close_fd(attempt->target.fd);
+        r = boot_kernel_commit(&attempt->kernel, &attempt->failure);
+        if (r < 0)
+                return r;
 
         r = attempt_note_staged(attempt);
         if (r < 0) {
@@ -326,7 +333,8 @@ int attempt_activate(Attempt *attempt)
                                           "%s",
                                           STATE_PATH, strerror(-r));
         }
-        r = slots_activate_target(&attempt->slots, attempt->context.config->slots.tries);
+        r = slots_activate_target(&attempt->slots, attempt->plan.version,
+                                  attempt->context.config->slots.tries);
         if (r < 0)
                 return attempt_activate_undo(attempt, r);
 

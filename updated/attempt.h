@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "boot-kernel.h"
 #include "client.h"
 #include "config.h"
 #include "host.h"
@@ -79,6 +80,7 @@ struct Attempt {
         int payload_fd; /* … the payload itself; else -1 */
         Slots slots;
         SlotRegion target;
+        BootKernel kernel;
         bool events_pending; /* the server does not take events: do not overtake them */
         bool told_previous;  /* the request under way carries previous_version */
         unsigned n_retries;

@@ -21,9 +21,10 @@ typedef struct ClientDetails {
         char *channel;
         ClientSetting settings[CLIENT_SETTINGS_MAX];
         size_t n_settings;
-        int32_t error_code;  /* the Omaha number of the last failure, 0: none */
-        char *error_text;    /* "" when there is none */
-        uint64_t next_check; /* seconds since 1970, 0: not planned */
+        char *trial, *trial_text; /* of Manager2's property Trial; "" when what runs is good */
+        int32_t error_code;       /* the Omaha number of the last failure, 0: none */
+        char *error_text;         /* "" when there is none */
+        uint64_t next_check;      /* seconds since 1970, 0: not planned */
         uint64_t bytes_done, bytes_total, speed, time_left; /* of the download; s and bytes/s */
         bool paused;                                        /* nothing is checked by schedule */
 } ClientDetails;

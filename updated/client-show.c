@@ -73,6 +73,9 @@ void client_show_details(const ClientDetails *details)
         printf("State:       %s (%s)\n", report_sentence(report), report_status(report));
         printf("Running:     version %s from slot %s, channel %s\n", details->running_version,
                slots_running(&details->slots), details->channel);
+        if (*details->trial)
+                printf("Trial:       %s%s\n",
+                       streq(details->trial, "failed") ? "not good: " : "it ", details->trial_text);
         if (report->new_size > 0)
                 printf("Update:      version %s, %s\n", report->new_version,
                        bytes_format((uint64_t)report->new_size, size));
@@ -192,13 +195,14 @@ int client_show_details_json(const ClientDetails *details)
 {
         json_t *value = report_to_json(&details->report);
         json_t *more = json_pack(
-                "{ss ss so so si ss sI sb sI sI sI sI}", "running_version",
+                "{ss ss so so si ss ss ss sI sb sI sI sI sI}", "running_version",
                 details->running_version, "channel", details->channel, "slots",
                 slots_to_json(&details->slots), "settings", settings_to_json(details), "error_code",
-                details->error_code, "error", details->error_text, "next_check",
-                (json_int_t)details->next_check, "paused", (int)details->paused, "bytes_done",
-                (json_int_t)details->bytes_done, "bytes_total", (json_int_t)details->bytes_total,
-                "speed", (json_int_t)details->speed, "time_left", (json_int_t)details->time_left);
+                details->error_code, "error", details->error_text, "trial", details->trial,
+                "trial_text", details->trial_text, "next_check", (json_int_t)details->next_check,
+                "paused", (int)details->paused, "bytes_done", (json_int_t)details->bytes_done,
+                "bytes_total", (json_int_t)details->bytes_total, "speed",
+                (json_int_t)details->speed, "time_left", (json_int_t)details->time_left);
 
         if (!value || !more || json_object_update(value, more) < 0) {
                 json_decref(value);

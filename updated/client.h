@@ -50,7 +50,7 @@ int update_client_get_status(sd_bus *bus, UpdateReport *ret, sd_bus_error *error
 /* Asks for a call without arguments: "AttemptUpdate", "ResetStatus". Blocks. */
 int update_client_call(sd_bus *bus, const char *method, sd_bus_error *error) _must_check_;
 
-/* The same of Manager2: "Cancel", "Rollback", "Pause", "Resume". */
+/* The same of Manager2: "Cancel", "Rollback", "MarkGood", "Pause", "Resume". */
 int update_client_call2(sd_bus *bus, const char *method, sd_bus_error *error) _must_check_;
 
 /* The same as update_client_get_status(), for event loops: handler gets the reply. */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/time-util.h"
+#include "health.h"
 #include "slots.h"
 #include "transport.h"
 
@@ -11,9 +12,11 @@
 #define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
 #define CONFIG_TRIES_DEFAULT    1 /* of a new version, as update_engine gives it */
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
+#define CONFIG_HEALTH_TARGET    "boot-complete.target"
+#define CONFIG_HEALTH_TIMEOUT   (10 * USEC_PER_MINUTE)
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
-#define CONFIG_KEYS 25 /* that update.conf has for us */
+#define CONFIG_KEYS 28 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
@@ -27,6 +30,9 @@ typedef struct Config {
         char *metrics_file;    /* NULL: none is written */
         usec_t check_first;    /* 0: spread over one interval */
         usec_t check_interval;
+        char *health_target; /* of systemd: the boot is complete; NULL: none is waited for */
+        usec_t health_timeout;
+        HealthFailure health_failure;
         char *origins[CONFIG_KEYS]; /* for config_origin() */
 } Config;
 

@@ -149,6 +149,19 @@ static int property_get_paused(_unused_ sd_bus *bus, _unused_ const char *path,
         return sd_bus_message_append(reply, "b", (int)(manager->state.paused != NULL));
 }
 
+/* (ss): a word for programs ("" when what runs is good), and a sentence. */
+static int property_get_trial(_unused_ sd_bus *bus, _unused_ const char *path,
+                              _unused_ const char *interface, _unused_ const char *property,
+                              sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+        const Manager *manager = userdata;
+
+        if (manager->trial)
+                return sd_bus_message_append(reply, "(ss)", "running", trial_text(manager->trial));
+        return sd_bus_message_append(reply, "(ss)", manager->ill ? "failed" : "",
+                                     manager->ill ? manager->ill : "");
+}
+
 /* Answers a command: done, or why not. Takes the failure over. */
 static int command_reply(sd_bus_message *message, int r, UpdateFailure *failure,
                          sd_bus_error *error)
@@ -183,6 +196,14 @@ static int method_pause(sd_bus_message *message, void *userdata, sd_bus_error *e
 {
         UpdateFailure failure = {};
         int r = manager_set_paused(userdata, true, &failure);
+
+        return command_reply(message, r, &failure, error);
+}
+
+static int method_mark_good(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+        UpdateFailure failure = {};
+        int r = manager_mark_good(userdata, &failure);
 
         return command_reply(message, r, &failure, error);
 }
@@ -265,6 +286,7 @@ const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_METHOD("Rollback", NULL, NULL, method_rollback, 0),
         SD_BUS_METHOD("Pause", NULL, NULL, method_pause, 0),
         SD_BUS_METHOD("Resume", NULL, NULL, method_resume, 0),
+        SD_BUS_METHOD("MarkGood", NULL, NULL, method_mark_good, 0),
         SD_BUS_METHOD_WITH_ARGS("SetChannel", SD_BUS_ARGS("s", channel), SD_BUS_NO_RESULT,
                                 method_set_channel, 0),
         SD_BUS_METHOD_WITH_ARGS("Install", SD_BUS_ARGS("v", payload), SD_BUS_NO_RESULT,
@@ -282,6 +304,7 @@ const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_PROPERTY("BytesTotal", "t", property_get_number, 0, CHANGES),
         SD_BUS_PROPERTY("Speed", "t", property_get_number, 0, CHANGES),
         SD_BUS_PROPERTY("TimeLeft", "t", property_get_number, 0, CHANGES),
+        SD_BUS_PROPERTY("Trial", "(ss)", property_get_trial, 0, CHANGES),
         SD_BUS_PROPERTY("Paused", "b", property_get_paused, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "plan.h"
 
-#define PLAN_FORMAT      2
+#define PLAN_FORMAT      3
 #define PLAN_NO_SHA256   "none"
 #define INSTALL_FAILURES 10 /* requests to the one URL that an operator gives */
 
@@ -167,10 +167,12 @@ int update_plan_print(const UpdatePlan *plan, char **ret)
                 return r;
         r = buffer_appendf(&text,
                            "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
-                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nNOW=%llu\nMADE_MIN=%llu\n",
+                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nKERNEL_SIZE_MAX=%llu\nNOW=%llu\n"
+                           "MADE_MIN=%llu\n",
                            PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
                            plan->failures_per_url, (unsigned long long)plan->target_offset,
-                           (unsigned long long)plan->target_size, (unsigned long long)plan->now,
+                           (unsigned long long)plan->target_size,
+                           (unsigned long long)plan->kernel_size_max, (unsigned long long)plan->now,
                            (unsigned long long)plan->made_min);
         if (r >= 0)
                 r = transport_print(&plan->transport, &text);
@@ -227,6 +229,8 @@ static int plan_read_numbers(const EnvFile *file, UpdatePlan *plan)
                 r = plan_number(file, "TARGET_OFFSET", INT64_MAX, &plan->target_offset);
         if (r >= 0)
                 r = plan_number(file, "TARGET_SIZE", INT64_MAX, &plan->target_size);
+        if (r >= 0)
+                r = plan_number(file, "KERNEL_SIZE_MAX", INT64_MAX, &plan->kernel_size_max);
         if (r >= 0)
                 r = plan_number(file, "NOW", INT64_MAX, &plan->now);
         if (r >= 0)

@@ -1,7 +1,7 @@
 /*
  * The worker of the update daemon: fetches a payload, checks it and writes it to the target. It needs no
  * privilege and no file: plan on fd 0, reports on fd 1, target on fd 3, trusted keys (PEM) on fd 4, and the payload
- * on fd 5 when the plan has no URL.
+ * on fd 5 when the plan has no URL; where the plan has room for a kernel, its file is fd 6.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -77,7 +77,11 @@ static int on_begin(void *userdata, UpdateFailure *failure)
                         .offset = job->plan.target_offset,
                         .size = job->plan.target_size,
                 },
-                .kernel = PAYLOAD_TARGET_NONE,
+                .kernel = {
+                        .fd = job->plan.kernel_size_max > 0 ? WORKER_FD_KERNEL : -1,
+                        .size = job->plan.kernel_size_max,
+                        .resizable = true,
+                },
                 .size = job->plan.size,
                 .sha256 = job->plan.announced ? job->plan.sha256 : NULL,
                 .now = job->plan.now,
@@ -294,12 +298,13 @@ int main(int argc, char **argv)
 {
         static const Program program = {
                 .name = "updated-worker",
-                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD]",
+                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD] [6<>KERNEL]",
                 .summary =
                         "Started by updated: fetches, checks and writes one payload. The plan comes on\n"
                         "standard input, reports go to standard output, the target is file\n"
                         "descriptor 3, the trusted public keys are file descriptor 4. Without an\n"
-                        "URL in the plan, file descriptor 5 is the payload.",
+                        "URL in the plan, file descriptor 5 is the payload; where the plan has room\n"
+                        "for a kernel, file descriptor 6 is its file.",
                 .run = run,
         };
 

@@ -70,9 +70,9 @@ static WorkerUser worker_user_find(const char *name)
         return (WorkerUser) { .change = true, .uid = entry->pw_uid, .gid = entry->pw_gid };
 }
 
-/* What the child gets as 0, 1, 3, 4 and perhaps 5. */
+/* What the child gets as 0, 1, 3, 4 and perhaps 5 and 6; 0: not there. */
 typedef struct WorkerFds {
-        int plan, report, target, keys, payload;
+        int plan, report, target, keys, payload, kernel;
 } WorkerFds;
 
 /* First out of the way of the numbers they are to get, then there. Only async-signal-safe calls. */
@@ -83,21 +83,25 @@ static int child_place_fds(const WorkerFds *fds)
         } places[] = {
                 { fds->plan, STDIN_FILENO },         { fds->report, STDOUT_FILENO },
                 { fds->target, WORKER_FD_TARGET },   { fds->keys, WORKER_FD_KEYS },
-                { fds->payload, WORKER_FD_PAYLOAD },
+                { fds->payload, WORKER_FD_PAYLOAD }, { fds->kernel, WORKER_FD_KERNEL },
         };
-        size_t n = ELEMENTSOF(places) - (fds->payload > 0 ? 0 : 1);
-        int high[ELEMENTSOF(places)];
+        int high[ELEMENTSOF(places)] = {};
 
-        for (size_t i = 0; i < n; i++) {
-                high[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, WORKER_FD_PAYLOAD + 1);
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                if (places[i].from <= 0)
+                        continue;
+                high[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, WORKER_FD_KERNEL + 1);
                 if (high[i] < 0)
                         return -errno;
         }
-        for (size_t i = 0; i < n; i++)
-                if (dup2(high[i], places[i].to) < 0)
-                        return -errno;
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                int r = high[i] > 0 ? dup2(high[i], places[i].to) : close(places[i].to);
 
-        return RET_ERRNO(close_range((unsigned)places[n - 1].to + 1, ~0U, 0));
+                if (r < 0 && errno != EBADF)
+                        return -errno;
+        }
+
+        return RET_ERRNO(close_range(WORKER_FD_KERNEL + 1, ~0U, 0));
 }
 
 static int child_drop_privileges(const WorkerUser *user)
@@ -318,7 +322,7 @@ static int worker_spawn(Worker *worker, sd_event *event, const WorkerParameters 
         if (pid == 0)
                 child_run(parameters->program,
                           &(WorkerFds) { plan, report, parameters->target_fd, keys,
-                                         parameters->payload_fd },
+                                         parameters->payload_fd, parameters->kernel_fd },
                           &user, parent);
 
         return worker_watch(worker, event, pid);

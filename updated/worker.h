@@ -12,6 +12,7 @@
 #define WORKER_FD_TARGET  3
 #define WORKER_FD_KEYS    4
 #define WORKER_FD_PAYLOAD 5 /* only when the plan has no URL */
+#define WORKER_FD_KERNEL  6 /* an empty file; only when the plan says how large it may get */
 
 #define WORKER_KEYS_MAX (256 * KIB)
 #define WORKER_LINE_MAX (8 * KIB)
@@ -49,6 +50,7 @@ typedef struct WorkerParameters {
         const char *keys;    /* PEM text */
         int target_fd;
         int payload_fd; /* 0: the plan has URLs */
+        int kernel_fd;  /* 0: kernels are not written */
 } WorkerParameters;
 
 typedef struct Worker Worker;

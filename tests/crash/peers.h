@@ -8,3 +8,6 @@
 
 /* What the update server offers from now on. */
 void peers_offer(const Release *release);
+
+/* How often the daemon asked for a reboot, since the start of the test. */
+unsigned peers_reboots(void);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """An HTTP/1.1 proxy in front of one etcd that loses answers: lossy-proxy.py LISTEN-PORT ETCD-PORT PLAN.
 
-PLAN is one letter for each transaction (POST /v3/kv/txn), everything behind it passes:
+PLAN is one letter for each write of the lock (POST /v3/kv/txn, PUT of the semaphore in /v2/keys), everything behind
+it passes:
   p  passes
   a  is done, but its answer is lost: the connection is closed
   r  is lost itself: never sent on, the connection is closed
@@ -25,10 +26,11 @@ class Fates:
             _, seed, percent = plan.split(":")
             self.dice, self.percent = random.Random(int(seed)), float(percent)
 
-    def next(self, path):
+    def next(self, method, path):
         if self.dice:
             return self.dice.choice("ar5") if self.dice.uniform(0, 100) < self.percent else "p"
-        return self.plan.pop(0) if path == b"/v3/kv/txn" and self.plan else "p"
+        write = path == b"/v3/kv/txn" or (method == b"PUT" and b"/semaphore?" in path)
+        return self.plan.pop(0) if write and self.plan else "p"
 
 
 async def read_head(reader):
@@ -68,9 +70,9 @@ async def answer_on(etcd, fate, writer):
 
 async def exchange(client, writer, fates, upstream):
     """One request and its answer. A client that hangs up in a watch ends it."""
-    (_, path, _), headers, raw = await read_head(client)
+    (method, path, _), headers, raw = await read_head(client)
     body = await client.readexactly(int(headers.get(b"content-length", 0)))
-    fate = fates.next(path)
+    fate = fates.next(method, path)
     if fate == "r" or (path == b"/v3/watch" and fate != "p"):
         return False
     reader, etcd = await asyncio.open_connection("127.0.0.1", upstream, limit=HEAD_MAX)

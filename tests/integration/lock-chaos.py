@@ -20,7 +20,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lock_etcd import KEY, Etcd, Tap, free_port  # noqa: E402
+from lock_etcd import KEY, Tap, cluster_start, free_port  # noqa: E402
 
 FLEET = os.path.join(os.environ["SLUICE_BUILD"], "tests/bench/lock-fleet")
 PROXY = os.path.join(os.environ["SLUICE_SOURCE"], "tests/double/lossy-proxy.py")
@@ -30,17 +30,6 @@ HOSTS, ROUNDS, HOLD_MS = (50, 20, 100) if FULL else (50, 2, 200)
 LOST = 4  # percent of requests and answers
 PATIENCE = 400 if FULL else 100  # seconds, to end a run that hangs
 PREFIX = KEY.rsplit(b"/", 1)[0] + b"/"
-
-
-def cluster_start(directory):
-    members = [Etcd(os.path.join(directory, name), name) for name in ("a", "b", "c")]
-    everybody = ",".join(member.cluster for member in members)
-    for member in members:
-        member.cluster = everybody
-        member.launch()
-    for member in members:
-        member.wait()
-    return members
 
 
 def proxy_start(member, seed):
@@ -151,7 +140,7 @@ def main():
     print(f"# seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="sluice-test.") as directory:
         try:
-            members = cluster_start(directory)
+            members = cluster_start(directory, "abc")
             proxies = [proxy_start(member, seed + i) for i, member in enumerate(members)]
             blows = Blows(members, dice)
             judge(tap, members, fleet_run(members, blows), blows)

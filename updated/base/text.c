@@ -358,3 +358,9 @@ void foreign_text(const char *text, size_t size, char *out, size_t out_size)
                 n--;
         out[n] = 0;
 }
+
+bool text_is_url_plain(char c)
+{
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+               || c == '-' || c == '_' || c == '.' || c == '~';
+}

@@ -45,6 +45,9 @@ void text_clear(char **target);
 int hex_encode(const uint8_t *data, size_t size, char **ret) _must_check_;
 
 /* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+/* Does a URL take the character as it is, everywhere (RFC 3986, unreserved)? */
+bool text_is_url_plain(char c);
+
 bool text_is_utf8(const char *text, size_t size);
 
 /* Makes one printable line of UTF-8 of it, for logs, the bus and pipes: whatever does not fit becomes '?'. */

@@ -80,14 +80,20 @@ class Tap:
 class Release:
     """An image of half noise, half text, and its payload."""
 
-    def __init__(self, directory, name, key, size=IMAGE_SIZE):
+    def __init__(self, directory, name, key, size=IMAGE_SIZE, kernel=None, version=None):
         self.image = os.path.join(directory, name + ".img")
         self.payload = os.path.join(directory, name + ".payload")
         noise = hashlib.shake_256(name.encode()).digest(size // 2)
         with open(self.image, "wb") as file:
             file.write(noise + (name.encode() * size)[:size - len(noise)])
         signing = ["--key", key] if key else []
-        run(PAYLOAD, "create", "--image", self.image, "--output", self.payload, *signing)
+        more = ["--version", version] if version else []
+        if kernel:
+            self.kernel = os.path.join(directory, name + ".kernel")
+            with open(self.kernel, "wb") as file:
+                file.write(kernel)
+            more += ["--kernel", self.kernel]
+        run(PAYLOAD, "create", "--image", self.image, "--output", self.payload, *signing, *more)
 
     @property
     def bytes(self):
@@ -206,13 +212,17 @@ class Host:
         self.write("usr/share/coreos/release", f"COREOS_RELEASE_VERSION={version}\nCOREOS_RELEASE_BOARD=amd64-usr\n"
                                                f"COREOS_RELEASE_APPID={APP_ID}\n")
 
+    def start_bus(self):
+        if self.bus:
+            return
+        self.write("bus.conf", STRICT_BUS_CONFIGURATION.format(self.path("bus"), POLICY) if self.strict
+                   else BUS_CONFIGURATION.format(self.path("bus")))
+        self.bus = subprocess.Popen(["dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork"],
+                                    env=self.environment, stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(self.path("bus")), what="the D-Bus daemon")
+
     def start(self):
-        if not self.bus:
-            self.write("bus.conf", STRICT_BUS_CONFIGURATION.format(self.path("bus"), POLICY) if self.strict
-                       else BUS_CONFIGURATION.format(self.path("bus")))
-            self.bus = subprocess.Popen(["dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork"],
-                                        env=self.environment, stderr=subprocess.DEVNULL)
-            wait_until(lambda: os.path.exists(self.path("bus")), what="the D-Bus daemon")
+        self.start_bus()
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen([UPDATED, "--root", self.root, "--verbose"], env=self.environment, stderr=log,
                                            stdin=subprocess.DEVNULL)

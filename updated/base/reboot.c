@@ -1,4 +1,4 @@
-#include "reboot.h"
+#include "base/reboot.h"
 
 int reboot_request_async(sd_bus *bus, sd_bus_slot **ret, sd_bus_message_handler_t handler,
                          void *userdata)
