@@ -24,6 +24,7 @@ struct Clearance {
         bool wall_is_last; /* its end is the stage's */
         Hooks *hooks;
         Guard *guard;
+        bool is_warned; /* of what is risky about etcd */
         Latecomers *latecomers;
         Departure *departure;
 };
@@ -278,12 +279,15 @@ static int drain_run(Clearance *c)
         return hooks_run(c, HOOKS_DRAIN);
 }
 
-static void on_guard(bool agrees, const char *why, void *userdata)
+static void on_guard(const GuardReply *reply, void *userdata)
 {
         Clearance *c = userdata;
 
         c->guard = NULL; /* gone behind this call */
-        clearance_stage_done(c, agrees ? NULL : why);
+        if (reply->warning && !c->is_warned)
+                log_warning("%s", reply->warning);
+        c->is_warned = true;
+        clearance_stage_done(c, reply->agrees ? NULL : reply->why);
 }
 
 /* Hosts that reboot without the lock do not look after each other at all; and where the lock is not

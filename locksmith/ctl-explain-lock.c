@@ -5,7 +5,7 @@
 #include "lock-key.h"
 #include "pause.h"
 
-static void explain_pause(Gates *gates, Ctl *ctl, const Semaphore *semaphore)
+static void pause_explain(Gates *gates, Ctl *ctl, const Semaphore *semaphore)
 {
         _cleanup_(pause_done) Pause pause = {};
         _cleanup_free_ char *key = NULL, *text = NULL, *why = NULL;
@@ -51,7 +51,7 @@ static const Peer *late_find(const CtlView *view, const char *id, size_t *ret_n)
         return first;
 }
 
-static void explain_fleet(Gates *gates, const Ctl *ctl, const CtlView *view, const char *id)
+static void fleet_explain(Gates *gates, const Ctl *ctl, const CtlView *view, const char *id)
 {
         size_t n_failed = policy_n_failures(&view->policy.policy), n_late;
         const Peer *late = late_find(view, id, &n_late);
@@ -74,7 +74,7 @@ static void explain_fleet(Gates *gates, const Ctl *ctl, const CtlView *view, con
                 gate_add(gates, "fleet", VERDICT_OPEN, "no host that went down is overdue");
 }
 
-static void explain_limit(Gates *gates, const CtlView *view)
+static void limit_explain(Gates *gates, const CtlView *view)
 {
         uint64_t held = view->policy.n_elsewhere + view->semaphore.holders.n_items;
 
@@ -86,7 +86,7 @@ static void explain_limit(Gates *gates, const CtlView *view)
                  view->policy.limit);
 }
 
-static void explain_share(const CtlView *view, char text[static WHY_MAX])
+static void share_explain(const CtlView *view, char text[static WHY_MAX])
 {
         const Policy *policy = &view->policy.policy;
 
@@ -99,7 +99,7 @@ static void explain_share(const CtlView *view, char text[static WHY_MAX])
                                view->hosts.n_peers); /* fits */
 }
 
-static void explain_slots(Gates *gates, const CtlView *view, const char *id)
+static void slots_explain(Gates *gates, const CtlView *view, const char *id)
 {
         const Semaphore *semaphore = &view->semaphore;
         size_t before = ctl_queue_position(view, id);
@@ -113,11 +113,11 @@ static void explain_slots(Gates *gates, const CtlView *view, const char *id)
                 return;
         }
 
-        explain_share(view, share);
+        share_explain(view, share);
         known = ctl_estimate(view, before, &wait) >= 0;
         gate = gate_add(gates, "lock", open ? VERDICT_OPEN : VERDICT_CLOSED,
-                        "%zu of %" PRId64 " slots%s are held, %zu hosts are before this one in the"
-                        " queue%s%s",
+                        "%zu of %" PRId64
+                        " slots%s are held, %zu before this host in the queue%s%s",
                         semaphore->holders.n_items, semaphore->max, share, before,
                         open ? "" : ", estimated wait: ",
                         open    ? ""
@@ -127,29 +127,52 @@ static void explain_slots(Gates *gates, const CtlView *view, const char *id)
                 gate->changes = now_realtime() + wait;
 }
 
-int explain_lock(Gates *gates, Ctl *ctl)
+int lock_facts_read(Ctl *ctl, LockFacts *ret)
 {
-        _cleanup_(ctl_view_done) CtlView view = {};
-        _cleanup_free_ char *id = NULL, *why = NULL;
         int r;
 
-        if (!ctl_needs_lock(&ctl->settings)) {
-                gate_add(gates, "lock", VERDICT_OPEN, "not needed by this strategy on this host");
+        ret->needed = ctl_needs_lock(&ctl->settings);
+        if (!ret->needed)
                 return 0;
-        }
-
-        r = ctl_id(ctl, NULL, &id);
+        r = ctl_id(ctl, NULL, &ret->id);
         if (r < 0)
                 return r;
-        r = ctl_try_read(ctl, true, &view, &why);
-        if (r < 0) {
-                gate_add(gates, "lock", VERDICT_UNKNOWN, "%s", why ? why : strerror(-r));
-                return 0;
+
+        r = ctl_try_read(ctl, true, &ret->view, &ret->why);
+        ret->known = r >= 0;
+        return r < 0 && !ret->why ? text_set(&ret->why, strerror(-r)) : 0;
+}
+
+void lock_facts_done(LockFacts *facts)
+{
+        ctl_view_done(&facts->view);
+        free(facts->id);
+        free(facts->why);
+}
+
+void explain_pause(Gates *gates, Ctl *ctl, const LockFacts *facts)
+{
+        if (facts->known)
+                pause_explain(gates, ctl, &facts->view.semaphore);
+}
+
+void explain_fleet(Gates *gates, const Ctl *ctl, const LockFacts *facts)
+{
+        if (facts->known)
+                fleet_explain(gates, ctl, &facts->view, facts->id);
+}
+
+void explain_lock(Gates *gates, const LockFacts *facts)
+{
+        if (!facts->needed) {
+                gate_add(gates, "lock", VERDICT_OPEN, "not needed by this strategy on this host");
+                return;
+        }
+        if (!facts->known) {
+                gate_add(gates, "lock", VERDICT_UNKNOWN, "%s", facts->why);
+                return;
         }
 
-        explain_pause(gates, ctl, &view.semaphore);
-        explain_fleet(gates, ctl, &view, id);
-        explain_limit(gates, &view);
-        explain_slots(gates, &view, id);
-        return 0;
+        limit_explain(gates, &facts->view);
+        slots_explain(gates, &facts->view, facts->id);
 }

@@ -186,35 +186,62 @@ static json_t *gates_json(const Gates *gates)
         return json_incref(array);
 }
 
+/* In the order in which locksmithd asks. */
+static void gates_explain(Gates *gates, Ctl *ctl, const LockFacts *facts, sd_bus *bus)
+{
+        const Settings *settings = &ctl->settings;
+
+        explain_daemon(gates, settings);
+        explain_strategy(gates, settings);
+        explain_update(gates, bus);
+        explain_pause(gates, ctl, facts);
+        explain_window(gates, settings, now_realtime());
+        explain_inhibitors(gates, bus);
+        explain_users(gates, bus, settings);
+        explain_hooks(gates, "pre-reboot", settings, HOOKS_PRE_REBOOT);
+        explain_fleet(gates, ctl, facts);
+        explain_quorum(gates, ctl);
+        explain_lock(gates, facts);
+        explain_hooks(gates, "drain", settings, HOOKS_DRAIN);
+}
+
+/* The last line is what a tired operator reads. */
+static void summary_print(const Gates *gates)
+{
+        const char *separator = "a reboot now: no, closed: ";
+
+        for (size_t i = 0; i < gates->n_gates; i++)
+                if (gates->gates[i].verdict == VERDICT_CLOSED) {
+                        printf("%s%s", separator, gates->gates[i].name);
+                        separator = ", ";
+                }
+        printf("%s\n",
+               *separator == ',' ? "" : "a reboot now: nothing that is known is in the way");
+}
+
 int verb_explain(_unused_ int argc, _unused_ char **argv)
 {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(ctl_done) Ctl ctl = {};
+        _cleanup_(lock_facts_done) LockFacts facts = {};
         Gates gates = {};
         int r;
 
         r = ctl_open(&ctl);
+        if (r >= 0)
+                r = lock_facts_read(&ctl, &facts);
         if (r < 0)
                 return r;
         if (bus_open(NULL, &bus) < 0)
                 bus = NULL; /* each gate behind it says so */
 
-        explain_daemon(&gates, &ctl.settings);
-        explain_strategy(&gates, &ctl.settings);
-        explain_update(&gates, bus);
-        explain_window(&gates, &ctl.settings, now_realtime());
-        explain_inhibitors(&gates, bus);
-        explain_users(&gates, bus, &ctl.settings);
-        explain_hooks(&gates, "pre-reboot", &ctl.settings, HOOKS_PRE_REBOOT);
-        explain_quorum(&gates, &ctl);
-        r = explain_lock(&gates, &ctl);
-        if (r < 0)
-                return r;
-        explain_hooks(&gates, "drain", &ctl.settings, HOOKS_DRAIN);
-
+        gates_explain(&gates, &ctl, &facts, bus);
         if (ctl_json())
                 return ctl_print(gates_json(&gates));
         for (size_t i = 0; i < gates.n_gates && r >= 0; i++)
                 r = gate_print(&gates.gates[i]);
-        return r < 0 ? log_error_errno(r, "%m") : EXIT_DONE;
+        if (r < 0)
+                return log_error_errno(r, "%m");
+        summary_print(&gates);
+        return EXIT_DONE;
 }

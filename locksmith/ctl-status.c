@@ -80,7 +80,7 @@ static void record_print(const char *id, const Peer *peer, const char *word)
                        *record->host ? record->host : "?", record->from_version,
                        *record->to_version ? " -> " : "", record->to_version, record->reason);
         } else
-                printf("  (no record: taken by an old client, or for another host)\n");
+                printf("  (no record: of an old client, or by hand)\n");
 }
 
 static const char *wait_text(const CtlView *view, size_t before, char text[static TIMESPAN_MAX])

@@ -187,7 +187,7 @@ etcd_put "$etcd_main" $side/queue/first '{"host":"web-1"}'
 etcd_put "$etcd_main" $side/queue/second '{"host":"web-2"}'
 same "place and estimate" "$(status_of "[(w['id'], w['position'], w['estimated_wait'] // $held) for w in s['queue']]")" "[('first', 1, 1), ('second', 2, 2)]"
 prints "also for people" "place 2, estimated wait: [34567] min" run_ctl status --details
-prints "explain knows it, and when" "^lock +closed +1 of 1 slots are held, 2 hosts are before this one in the queue, estimated wait: .* min.*; changes " \
+prints "explain knows it, and when" "^lock +closed +1 of 1 slots are held, 2 before this host in the queue, estimated wait: .* min.*; changes " \
     env REBOOT_STRATEGY=etcd-lock "$ctl" --root "$scratch/a" --endpoint "$etcd_main" explain
 run_ctl --group old lock somebody
 prints "without any time it is not known" "^lock +closed .*estimated wait: unknown$" \
