@@ -169,6 +169,16 @@ static int check_json(const Settings *settings, const char *id, json_t *endpoint
                                    "machine_id", id, "endpoints", endpoints));
 }
 
+/* Every question would change its lock, so it is not asked. */
+static int fleetlock_print(const Settings *settings, const char *id, json_t *endpoints)
+{
+        if (endpoints)
+                return check_json(settings, id, endpoints, true);
+        printf("FleetLock server %s: not asked, since every question would change its lock\n",
+               settings->fleetlock_url);
+        return EXIT_DONE;
+}
+
 int verb_check(_unused_ int argc, _unused_ char **argv)
 {
         json_auto_t *endpoints = ctl_json() ? json_array() : NULL;
@@ -186,6 +196,8 @@ int verb_check(_unused_ int argc, _unused_ char **argv)
 
         if (!endpoints)
                 settings_print(&ctl.settings, id);
+        if (!ctl.session.etcd)
+                return fleetlock_print(&ctl.settings, id, endpoints);
         r = endpoints_check(&ctl, endpoints, &reached);
         well = r > 0 && (!reached || ctl_read(&ctl, false, &view) >= 0);
         if (r >= 0 && endpoints)

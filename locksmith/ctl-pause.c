@@ -106,6 +106,24 @@ int verb_pause(int argc, char **argv)
         return EXIT_DONE;
 }
 
+/* What migrate has left paused must stay so: hosts would take two locks. */
+static int refuse_moved(Ctl *ctl)
+{
+        _cleanup_free_ char *key = NULL, *text = NULL, *why = NULL;
+        int r;
+
+        r = lock_key_moved(ctl->settings.group, &key);
+        if (r >= 0)
+                r = peers_read_text(&ctl->session, key, &text, &why);
+        if (r < 0)
+                return log_error_return(r, "Error reading whether it has moved: %s",
+                                        why ? why : strerror(-r));
+
+        return *text ? log_error_return(-EALREADY, "locksmithctl migrate has moved this lock to the"
+                                                   " other API of etcd: see --etcd-api")
+                     : 0;
+}
+
 static int pause_read(Work *work, Pause *ret)
 {
         _cleanup_free_ char *text = NULL, *why = NULL;
@@ -127,7 +145,9 @@ static int pause_end(Work *work)
         _cleanup_(pause_done) Pause pause = {};
         int r;
 
-        r = pause_read(work, &pause);
+        r = refuse_moved(&work->ctl);
+        if (r >= 0)
+                r = pause_read(work, &pause);
         if (r >= 0)
                 r = max_set(work, pause.max, NULL);
         if (r < 0)

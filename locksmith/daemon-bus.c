@@ -188,6 +188,10 @@ void daemon_reboot(Daemon *d)
 {
         int r;
 
+        r = duration_begin(d->settings->root);
+        if (r < 0)
+                log_warning_errno(r, "%s: %m: how long this reboot takes is not learned",
+                                  DURATION_FILE);
         d->facts.rebooting = true; /* before the reply: the end may be faster than that */
         r = reboot_request_async(d->bus, &d->reboot_call, on_reboot_reply, d);
         if (r < 0)

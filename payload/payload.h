@@ -111,7 +111,7 @@ typedef struct PayloadApplyParameters {
         uint64_t target_size_max;  /* refuse larger images; 0: no limit besides target.size */
         const PayloadSource *base; /* the slot a delta starts from (borrowed), or NULL: no deltas */
         const PayloadSource *kernel_base; /* the same for a KERNEL procedure, or NULL */
-        bool cached;    /* hash the image through the page cache instead of reading the medium */
+        bool cached;    /* hash what is written instead of reading it back from the medium */
         bool direct;    /* write past the page cache where that is possible; wants several jobs */
         bool skip_same; /* read before writing, and write only what is different */
         unsigned jobs;  /* threads that check and decompress; 0 and 1: all in the caller's thread */

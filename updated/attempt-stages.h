@@ -12,7 +12,15 @@ int attempt_decide(Attempt *attempt) _must_check_;
 int attempt_take_source(Attempt *attempt) _must_check_;
 int attempt_prepare(Attempt *attempt) _must_check_;
 int attempt_fetch(Attempt *attempt) _must_check_;
+int attempt_packages(Attempt *attempt) _must_check_;
+int attempt_postinst(Attempt *attempt) _must_check_;
 int attempt_activate(Attempt *attempt) _must_check_;
+
+/* What of the answer belongs beside the payload; part of attempt_decide(). */
+int attempt_plan_packages(Attempt *attempt) _must_check_;
+
+/* As whom the worker runs, or NULL: as we do. */
+const char *attempt_worker_user(const Attempt *attempt);
 
 /* A stage that returned 0 ends with this: r > 0 done, < 0 failed. The attempt must not be touched afterwards. */
 void attempt_stage_done(Attempt *attempt, int r);

@@ -51,6 +51,8 @@ int attempt_decide(Attempt *attempt)
 
         r = plan_decide(&attempt->response, &attempt->slots, &history, &attempt->plan,
                         &attempt->reason, &attempt->failure);
+        if (r > 0)
+                r = attempt_plan_packages(attempt);
         return r < 0 ? r : 1;
 }
 
@@ -169,6 +171,7 @@ static int attempt_take_facts(Attempt *attempt, const WorkerFacts *facts)
         if (r < 0)
                 return r;
 
+        attempt->image = facts->image;
         journal_tell(JOURNAL_VERIFIED,
                      &(JournalFields) { .version = attempt->plan.version,
                                         .slot = attempt_slot_name(attempt) },
@@ -215,6 +218,12 @@ static int attempt_set_transport(Attempt *attempt)
         return transport_copy(transport, &attempt->plan.transport);
 }
 
+/* Users of the host are not those of another root. */
+const char *attempt_worker_user(const Attempt *attempt)
+{
+        return is_empty(attempt->context.root) ? attempt->context.config->worker_user : NULL;
+}
+
 int attempt_fetch(Attempt *attempt)
 {
         const WorkerHooks hooks = {
@@ -249,9 +258,7 @@ int attempt_fetch(Attempt *attempt)
         attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_STARTED, OMAHA_RESULT_SUCCESS);
         parameters = (WorkerParameters) {
                 .program = attempt->context.worker,
-                /* users of the host are not those of another root */
-                .user = is_empty(attempt->context.root) ? attempt->context.config->worker_user
-                                                        : NULL,
+                .user = attempt_worker_user(attempt),
                 .plan = plan,
                 .keys = keys,
                 .target_fd = attempt->target.fd,

@@ -8,7 +8,8 @@
 #include "client.h"
 #include "config.h"
 #include "host.h"
-#include "plan.h"
+#include "package-store.h"
+#include "postinst.h"
 #include "reporter.h"
 #include "state.h"
 #include "worker.h"
@@ -46,7 +47,8 @@ typedef struct AttemptContext {
         Http *http;
         Reporter *reporter;
         const char *root;
-        const char *worker; /* path of updated-worker */
+        const char *worker;   /* path of updated-worker */
+        const char *postinst; /* and of updated-postinst */
         const Config *config;
         const Host *host;
         State *state; /* changed and saved as the attempt goes on */
@@ -65,28 +67,37 @@ struct Attempt {
         bool server_busy;       /* it answered 500, 503 or 429 */
         uint64_t retry_after;   /* and asked for so many seconds */
         UpdatePlan plan;        /* once status is UPDATE_AVAILABLE */
-        uint64_t bytes;         /* fetched */
-        uint64_t resumed;       /* the byte at which the worker went on last */
-        bool slots_changed;     /* the attributes on disk are others than before */
-        char *reason;           /* of ATTEMPT_NOTHING */
-        UpdateFailure failure;  /* of ATTEMPT_FAILED */
+        PackagePlan packages;   /* the same: what comes beside the payload */
+        uint64_t bytes;         /* fetched, of attempt_total() */
+        uint64_t image;   /* bytes of the image in the target, once it is verified; 0: not known */
+        uint64_t resumed; /* the byte at which the worker went on last */
+        bool slots_changed;    /* the attributes on disk are others than before */
+        char *reason;          /* of ATTEMPT_NOTHING */
+        UpdateFailure failure; /* of ATTEMPT_FAILED */
 
         /* Its own. */
         sd_event_source *timer;
         HttpRequest *request;
         Worker *worker;
+        Postinst *postinst;
         OmahaResponse response;
         char *url;      /* of ATTEMPT_INSTALL: where the payload is, or … */
         int payload_fd; /* … the payload itself; else -1 */
         Slots slots;
         SlotRegion target;
         BootKernel kernel;
-        bool events_pending; /* the server does not take events: do not overtake them */
-        bool told_previous;  /* the request under way carries previous_version */
+        size_t package;         /* of packages: the one under way */
+        int package_fd;         /* its file */
+        uint64_t packages_done; /* bytes of those before it */
+        bool events_pending;    /* the server does not take events: do not overtake them */
+        bool told_previous;     /* the request under way carries previous_version */
         unsigned n_retries;
 };
 
 const char *attempt_slot_name(const Attempt *attempt); /* of its target; NULL before there is one */
+
+/* Bytes of the payload and of the packages beside it; 0: not known. */
+uint64_t attempt_total(const Attempt *attempt);
 
 int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHooks *hooks,
                 Attempt **ret) _must_check_;

@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "base/time-util.h"
 #include "client-show.h"
 
@@ -106,6 +107,8 @@ void client_show_slots(const UpdateSlots *slots)
                        slot->running  ? "running"
                        : slot->target ? "target"
                                       : "");
+                if (*slot->packages)
+                        printf("      with %s\n", slot->packages);
         }
 }
 
@@ -128,17 +131,35 @@ static json_t *report_to_json(const UpdateReport *report)
                          (json_int_t)report->new_size);
 }
 
+static json_t *packages_to_json(const char *packages)
+{
+        _cleanup_(text_list_done) TextList names = {};
+        json_t *list = json_array();
+
+        if (text_list_split(&names, packages, ",") < 0) {
+                json_decref(list);
+                return NULL;
+        }
+        for (size_t i = 0; i < names.n_items && list; i++)
+                if (json_array_append_new(list, json_string(names.items[i])) < 0) {
+                        json_decref(list);
+                        list = NULL;
+                }
+        return list;
+}
+
 static json_t *slots_to_json(const UpdateSlots *slots)
 {
         json_t *list = json_array();
 
         for (size_t i = 0; i < slots->n_slots && list; i++) {
                 const UpdateSlot *slot = &slots->slots[i];
-                json_t *item = json_pack(
-                        "{ss ss ss sI sI sb sb sb}", "slot", slot->name, "label", slot->label,
-                        "version", slot->version, "priority", (json_int_t)slot->priority, "tries",
-                        (json_int_t)slot->tries, "good", (int)slot->successful, "running",
-                        (int)slot->running, "target", (int)slot->target);
+                json_t *item = json_pack("{ss ss ss sI sI sb sb sb so}", "slot", slot->name,
+                                         "label", slot->label, "version", slot->version, "priority",
+                                         (json_int_t)slot->priority, "tries",
+                                         (json_int_t)slot->tries, "good", (int)slot->successful,
+                                         "running", (int)slot->running, "target", (int)slot->target,
+                                         "packages", packages_to_json(slot->packages));
 
                 if (json_array_append_new(list, item) < 0) {
                         json_decref(list);

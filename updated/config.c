@@ -109,6 +109,16 @@ static const char *set_path(void *target, const char *value)
         return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
 }
 
+static const char *set_directory(void *target, const char *value)
+{
+        return *value ? set_path(target, value) : "an absolute path is wanted";
+}
+
+static const char *set_switch(void *target, const char *value)
+{
+        return text_to_bool(value, target) < 0 ? "\"yes\" or \"no\" is wanted" : NULL;
+}
+
 /* One or several "sha256//" with 32 bytes in base64, with ';' between them. */
 static bool pins_are_valid(const char *value)
 {
@@ -226,6 +236,10 @@ static const struct {
         { "DOWNGRADE", set_downgrade, offsetof(Config, downgrade) },
         { "MINIMUM_VERSION", set_minimum, offsetof(Config, minimum_version) },
         { "METRICS_FILE", set_path, offsetof(Config, metrics_file) },
+        { "SYSEXT_DIRECTORY", set_directory, offsetof(Config, sysext_directory) },
+        { "OEM_SYSEXT_DIRECTORY", set_path, offsetof(Config, oem_sysext_directory) },
+        { "POSTINST", set_switch, offsetof(Config, postinst) },
+        { "POSTINST_TIMEOUT", set_time, offsetof(Config, postinst_time) },
         { "FIRST_CHECK", set_first_check, offsetof(Config, check_first) },
         { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
         { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
@@ -283,6 +297,8 @@ void config_done(Config *config)
         free(config->minimum_version);
         free(config->metrics_file);
         free(config->health_target);
+        free(config->sysext_directory);
+        free(config->oem_sysext_directory);
         transport_done(&config->transport);
         for (size_t i = 0; i < CONFIG_KEYS; i++)
                 free(config->origins[i]);
@@ -297,6 +313,9 @@ static int config_init(Config *config)
                 .machine_alias = strdup(""),
                 .worker_user = strdup(CONFIG_WORKER_DEFAULT),
                 .minimum_version = strdup(""),
+                .sysext_directory = strdup(CONFIG_SYSEXT_DEFAULT),
+                .postinst = true,
+                .postinst_time = CONFIG_POSTINST_DEFAULT,
                 .check_interval = CONFIG_INTERVAL_DEFAULT,
                 .health_target = strdup(CONFIG_HEALTH_TARGET),
                 .health_timeout = CONFIG_HEALTH_TIMEOUT,
@@ -305,6 +324,7 @@ static int config_init(Config *config)
 
         return config->server && config->group && config->machine_alias && config->worker_user
                                && config->minimum_version && config->health_target
+                               && config->sysext_directory
                        ? 0
                        : -ENOMEM;
 }

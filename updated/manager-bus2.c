@@ -37,6 +37,29 @@ static int property_get_slots(_unused_ sd_bus *bus, _unused_ const char *path,
         return sd_bus_message_close_container(reply);
 }
 
+/* What is in its place; what is on its way is not told. */
+static int property_get_packages(_unused_ sd_bus *bus, _unused_ const char *path,
+                                 _unused_ const char *interface, _unused_ const char *property,
+                                 sd_bus_message *reply, void *userdata,
+                                 _unused_ sd_bus_error *error)
+{
+        _cleanup_(package_record_done) PackageRecord record = {};
+        const Manager *manager = userdata;
+        int r;
+
+        r = package_record_read(manager->root, &record);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        for (size_t i = 0; i < record.n_items && r >= 0; i++)
+                if (package_is_there(manager->root, &record.items[i]))
+                        r = sd_bus_message_append(reply, "(sss)", record.items[i].version,
+                                                  record.items[i].name, record.items[i].directory);
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_close_container(reply);
+}
+
 static int property_get_good(_unused_ sd_bus *bus, _unused_ const char *path,
                              _unused_ const char *interface, _unused_ const char *property,
                              sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
@@ -114,7 +137,7 @@ static uint64_t manager_bytes(const Manager *manager)
 
 static uint64_t manager_total(const Manager *manager)
 {
-        return manager->attempt ? manager->attempt->plan.size : 0;
+        return manager->attempt ? attempt_total(manager->attempt) : 0;
 }
 
 /* The numbers of the download under way; all 0 when there is none. */
@@ -294,6 +317,7 @@ const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetHistory", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tstuss)", attempts),
                                 method_get_history, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Slots", "a(sssttbbb)", property_get_slots, 0, CHANGES),
+        SD_BUS_PROPERTY("Packages", "a(sss)", property_get_packages, 0, CHANGES),
         SD_BUS_PROPERTY("RunningSlotGood", "b", property_get_good, 0, CHANGES),
         SD_BUS_PROPERTY("RunningVersion", "s", property_get_version, 0, CHANGES),
         SD_BUS_PROPERTY("Channel", "s", property_get_channel, 0, CHANGES),

@@ -109,7 +109,7 @@ static void on_attempt_change(Attempt *attempt, void *userdata)
         report->progress = 0;
         if (attempt->status == UPDATE_STATUS_DOWNLOADING && attempt->plan.size > 0) {
                 report->new_size = (int64_t)attempt->plan.size;
-                report->progress = (double)attempt->bytes / (double)attempt->plan.size;
+                report->progress = (double)attempt->bytes / (double)attempt_total(attempt);
                 rate_update(&manager->rate, attempt->bytes, now_boottime());
         }
         manager_tell(manager, changed);
@@ -164,7 +164,7 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
         case ATTEMPT_STAGED:
                 update_failure_done(&manager->last_error);
-                manager_note(manager, HISTORY_STAGED, attempt->plan.version, NULL);
+                manager_note_staged(manager, attempt);
                 journal_tell(JOURNAL_ACTIVATED,
                              &(JournalFields) { .version = attempt->plan.version,
                                                 .slot = attempt_slot_name(attempt) },
@@ -179,7 +179,8 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
 static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userdata)
 {
-        static const char *const changed[] = { "LastError", "Slots", "RunningSlotGood", NULL };
+        static const char *const changed[] = { "LastError", "Slots", "Packages", "RunningSlotGood",
+                                               NULL };
         Manager *manager = userdata;
         int r = 0;
 
@@ -240,7 +241,8 @@ int manager_attempt(Manager *manager, AttemptKind kind)
                 .http = manager->http,
                 .reporter = manager->reporter,
                 .root = manager->root,
-                .worker = manager->worker,
+                .worker = manager->programs.worker,
+                .postinst = manager->programs.postinst,
                 .config = &manager->config,
                 .host = &manager->host,
                 .state = &manager->state,
@@ -464,7 +466,7 @@ int manager_start(Manager *manager)
         return 0;
 }
 
-int manager_new(sd_event *event, const char *root, const char *worker, Manager **ret)
+int manager_new(sd_event *event, const char *root, const ManagerPrograms *programs, Manager **ret)
 {
         _cleanup_(manager_free_p) Manager *manager = calloc(1, sizeof(Manager));
         int r;
@@ -476,7 +478,9 @@ int manager_new(sd_event *event, const char *root, const char *worker, Manager *
         manager->slots = (Slots) { .running = SLOT_NONE, .target = SLOT_NONE };
         r = text_set(&manager->root, root && !streq(root, "/") ? root : "");
         if (r >= 0)
-                r = text_set(&manager->worker, worker);
+                r = text_set(&manager->programs.worker, programs->worker);
+        if (r >= 0)
+                r = text_set(&manager->programs.postinst, programs->postinst);
         if (r >= 0)
                 r = manager_set_report(manager, UPDATE_STATUS_IDLE, NULL, 0);
         if (r >= 0)
@@ -510,7 +514,8 @@ Manager *manager_free(Manager *manager)
         update_report_done(&manager->report);
         update_failure_done(&manager->last_error);
         free(manager->root);
-        free(manager->worker);
+        free(manager->programs.worker);
+        free(manager->programs.postinst);
         sd_event_unref(manager->event);
         free(manager);
         return NULL;

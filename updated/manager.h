@@ -11,14 +11,19 @@
 #include "rate.h"
 #include "trial.h"
 
+/* Paths of the programs that it starts; owned by whose they are. */
+typedef struct ManagerPrograms {
+        char *worker, *postinst;
+} ManagerPrograms;
+
 typedef struct Manager {
         sd_event *event;
         sd_bus *bus;
         sd_event_source *timer; /* the next check */
         Http *http;
         Reporter *reporter;
-        char *root;   /* "" for the host itself */
-        char *worker; /* path of updated-worker */
+        char *root; /* "" for the host itself */
+        ManagerPrograms programs;
 
         /* Read anew for every attempt. */
         Config config;
@@ -49,8 +54,8 @@ typedef struct Manager {
         uint64_t retry_after; /* seconds */
 } Manager;
 
-/* worker: path of updated-worker. */
-int manager_new(sd_event *event, const char *root, const char *worker, Manager **ret) _must_check_;
+int manager_new(sd_event *event, const char *root, const ManagerPrograms *programs,
+                Manager **ret) _must_check_;
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager *, manager_free);
 
@@ -80,6 +85,7 @@ void manager_tell(Manager *manager, bool state_changed);
 /* manager-notes.c: history, metrics and high-water marks. What can not be written is logged. */
 void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
                   const UpdateFailure *failure); /* into the history; failure may be NULL */
+void manager_note_staged(Manager *manager, const Attempt *attempt);
 void manager_note_good(Manager *manager, const char *label); /* the running slot was marked good */
 void manager_raise_marks(Manager *manager); /* as far as the running slot is good */
 void manager_write_metrics(Manager *manager);

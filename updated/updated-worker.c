@@ -76,7 +76,9 @@ static int on_begin(void *userdata, UpdateFailure *failure)
                         .fd = WORKER_FD_TARGET,
                         .offset = job->plan.target_offset,
                         .size = job->plan.target_size,
+                        .resizable = job->plan.target_size == 0,
                 },
+                .target_size_max = job->plan.target_size == 0 ? PLAN_FILE_MAX : 0,
                 .kernel = {
                         .fd = job->plan.kernel_size_max > 0 ? WORKER_FD_KERNEL : -1,
                         .size = job->plan.kernel_size_max,
@@ -147,6 +149,7 @@ static void job_report_facts(const Job *job)
 {
         const char *version = payload_apply_image_version(job->apply);
 
+        report("IMAGE", "%llu", (unsigned long long)payload_apply_image_size(job->apply));
         report("MADE", "%llu", (unsigned long long)payload_apply_timestamp(job->apply));
         report("EXPIRES", "%llu", (unsigned long long)payload_apply_expires(job->apply));
         report("VERSION", "%s", version ? version : "");

@@ -146,6 +146,8 @@ static int worker_take_line(Worker *worker, char *line)
                 return worker_take_number(&worker->facts.size, value);
         if ((value = after_prefix(line, "RESUMED=")))
                 return worker_take_number(&worker->facts.resumed, value);
+        if ((value = after_prefix(line, "IMAGE=")))
+                return worker_take_number(&worker->facts.image, value);
         if ((value = after_prefix(line, "MADE=")))
                 return worker_take_number(&worker->facts.made, value);
         if ((value = after_prefix(line, "EXPIRES=")))

@@ -39,6 +39,7 @@ typedef struct WorkerHooks {
 typedef struct WorkerFacts {
         uint64_t size;
         uint64_t resumed;       /* the byte at which it went on after a break; 0: none yet */
+        uint64_t image;         /* bytes of the image that was written, once it is verified */
         uint64_t made, expires; /* seconds since 1970, as it was signed */
         char *version;          /* may be NULL */
 } WorkerFacts;

@@ -91,6 +91,7 @@ for m in 1 2; do member_stop $m; done
 rm -rf "$scratch"/etcd-[12]
 
 # One list of endpoints, two clusters
+etcd_stranger=''
 etcd_start stranger
 cluster=m1=${peer[1]},m2=${peer[2]},m3=${peer[3]}
 rm -rf "$scratch"/etcd-[123]

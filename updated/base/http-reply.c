@@ -1,8 +1,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/http-reply.h"
 #include "base/text.h"
-#include "serve-reply.h"
 
 int reply_text(Reply *reply, unsigned status, const char *format, ...)
 {

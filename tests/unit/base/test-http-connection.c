@@ -1,8 +1,8 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include "base/http-connection.h"
 #include "base/io.h"
-#include "serve-connection.h"
 #include "unit/unit.h"
 
 #define NEVER \

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/http-address.h"
 #include "base/text.h"
-#include "serve-address.h"
 
 #define PORT_MAX 65535
 #define HOST_MAX 255 /* RFC 1035 */

@@ -1,5 +1,5 @@
 /*
- * Where update-serve listens, and the names under which clients reach it.
+ * Where a server listens, and the names under which clients reach it.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 #include <sys/socket.h>
 
+#include "base/http-address.h"
 #include "base/text.h"
-#include "serve-address.h"
 #include "unit/unit.h"
 
 static void test_a_free_port_is_found_and_shown(_unused_ void **state)

@@ -2,7 +2,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "serve-connection.h"
+#include "base/http-connection.h"
 
 struct Connection {
         int fd; /* borrowed */
