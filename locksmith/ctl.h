@@ -37,6 +37,9 @@ void ctl_done(Ctl *ctl);
  */
 int ctl_run(Ctl *ctl, const LockRequest *request, const char *what) _must_check_;
 
+/* What to add to a failure when nobody has said where etcd is; else "". */
+const char *ctl_endpoint_hint(const Ctl *ctl);
+
 /* Everything that there is to know about the lock of a group. */
 typedef struct CtlView {
         Semaphore semaphore;
