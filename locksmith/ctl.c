@@ -98,11 +98,15 @@ typedef struct GuardAnswer {
         bool agrees, done;
 } GuardAnswer;
 
-static void on_guard(bool agrees, const char *why, void *userdata)
+static void on_guard(const GuardReply *reply, void *userdata)
 {
         GuardAnswer *answer = userdata;
 
-        *answer = (GuardAnswer) { .agrees = agrees, .why = strdup(why), .done = true };
+        *answer = (GuardAnswer) { .agrees = reply->agrees, .done = true };
+        if (text_format(&answer->why, "%s%s%s", reply->why, reply->warning ? "; " : "",
+                        reply->warning ? reply->warning : "")
+            < 0)
+                answer->why = NULL; /* which is an error to who asked */
 }
 
 int ctl_ask_guard(Ctl *ctl, bool *ret_agrees, char **ret_why)
