@@ -112,5 +112,11 @@ int etcd_watch(Etcd *etcd, const char *key, int64_t start_revision, EtcdOnChange
                void *userdata, EtcdWatch **ret) _must_check_;
 EtcdWatch *etcd_watch_cancel(EtcdWatch *watch);
 
+/*
+ * Was anybody there at an endpoint, at any time: an answer, an error of TLS, one that hangs? False
+ * when all that was asked has refused the connection, can not be reached, or has no address.
+ */
+bool etcd_was_reached(const Etcd *etcd);
+
 /* Makes the next endpoint current. */
 void etcd_rotate(Etcd *etcd);

@@ -11,7 +11,7 @@
 #include "strategy.h"
 #include "windows.h"
 
-#define SETTINGS_MAX 20
+#define SETTINGS_MAX 21
 
 #define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
 #define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
@@ -36,6 +36,7 @@ typedef struct Settings {
         char *strategy_text, *window_start, *window_length;
         char *windows_text, *blackout_text, *time_zone;
         char *login_grace_text, *hook_time_text, *return_time_text, *duration_text;
+        char *metrics_file;          /* NULL: none is written */
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
         /* What the texts above mean. */

@@ -216,7 +216,7 @@ static int on_truncate(int fd, uint64_t size)
         return disk_io_system.truncate(fd, size);
 }
 
-/* Nothing that can be read changes. */
+/* Neither bytes nor size change: there is nothing to be lost. */
 static int on_allocate(int fd, uint64_t size)
 {
         return call_fails("fallocate") ? recorder.failure.error : disk_io_system.allocate(fd, size);
