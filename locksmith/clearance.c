@@ -400,7 +400,7 @@ static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
         [CLEARANCE_LOCK] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask,
                              users_ask_first, checks_run, latecomers_look, quorum_ask },
         [CLEARANCE_REBOOT] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask, drain_run,
-                               departure_tell, notify_run, users_ask_last },
+                               notify_run, departure_tell, users_ask_last },
 };
 
 static int on_go(_unused_ sd_event_source *source, void *userdata)

@@ -12,7 +12,7 @@
 typedef struct CtlRun {
         const LockRequest *request;
         const char *what;
-        const char *hint; /* of ctl_endpoint_hint() */
+        const char *hint; /* see ctl_endpoint_hint() */
         int r;
 } CtlRun;
 
@@ -40,6 +40,14 @@ int ctl_open(Ctl *ctl)
         return 0;
 }
 
+const char *ctl_endpoint_hint(const Ctl *ctl)
+{
+        return ctl->session.etcd && !ctl->settings.endpoint
+                       ? "; where etcd is was not said: see --endpoint, or LOCKSMITHD_ENDPOINT"
+                         " in locksmithd(8)"
+                       : "";
+}
+
 static void on_result(const LockResult *result, void *userdata)
 {
         CtlRun *run = userdata;
@@ -56,14 +64,6 @@ static void on_result(const LockResult *result, void *userdata)
                           ? "; it may have been done all the same: look at locksmithctl status"
                   : result->outcome == LOCK_FAILED ? run->hint
                                                    : "");
-}
-
-const char *ctl_endpoint_hint(const Ctl *ctl)
-{
-        return !ctl->settings.endpoint && ctl->session.etcd
-                       ? "; where etcd is was not said: see --endpoint, or LOCKSMITHD_ENDPOINT in"
-                         " locksmithd(8)"
-                       : "";
 }
 
 int ctl_run(Ctl *ctl, const LockRequest *request, const char *what)

@@ -38,8 +38,8 @@ typedef struct Settings {
         char *strategy_text, *window_start, *window_length;
         char *windows_text, *blackout_text, *time_zone;
         char *login_grace_text, *hook_time_text, *return_time_text, *duration_text;
-        char *metrics_file; /* NULL: none is written */
         char *failure_budget_text, *free_gone_text;
+        char *metrics_file;          /* NULL: none is written */
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
         /* What the texts above mean. */

@@ -119,13 +119,21 @@ static const struct {
         const char *name;
         unsigned sector_size;
         int64_t damage; /* a byte that is flipped; from the end when negative; 0: none */
-        bool again;     /* recoveries are cut off as well */
+        enum {
+                NEVER,
+                IN_FULL,
+                ALWAYS
+        } again; /* recoveries are cut off as well */
+        LoaderKind loader;
 } disks[] = {
-        { "sectors of 512 bytes", 512, 0, true },
-        { "sectors of 4096 bytes", 4096, 0, true },
-        { "a damaged primary table", 512, 512 + 20, false },
-        { "a damaged backup table", 512, -512 + 20, false },
-        { "a damaged primary table, sectors of 4096 bytes", 4096, 8192 + 130, false },
+        { "sectors of 512 bytes", 512, 0, ALWAYS, LOADER_GPT },
+        { "sectors of 4096 bytes", 4096, 0, ALWAYS, LOADER_GPT },
+        { "a damaged primary table", 512, 512 + 20, NEVER, LOADER_GPT },
+        { "a damaged backup table", 512, -512 + 20, NEVER, LOADER_GPT },
+        { "a damaged primary table, sectors of 4096 bytes", 4096, 8192 + 130, NEVER, LOADER_GPT },
+        { "GRUB", 512, 0, ALWAYS, LOADER_GRUB },
+        { "systemd-boot", 512, 0, IN_FULL, LOADER_SYSTEMD },
+        { "systemd-boot with unified kernel images", 512, 0, IN_FULL, LOADER_UKI },
 };
 
 static void world_damage(World *world, int64_t place)
@@ -138,11 +146,12 @@ static void world_damage(World *world, int64_t place)
 
 static uint64_t update_explore(size_t i)
 {
+        bool again = disks[i].again == ALWAYS || (disks[i].again == IN_FULL && scene_is_full());
         Exploration exploration = {
                 .root = scene_root(),
                 .samples = effort()->samples,
                 .converge = effort()->converge,
-                .keep = disks[i].again ? effort()->keep : 0,
+                .keep = again ? effort()->keep : 0,
                 .wanted = release_get(RELEASE_WANTED),
                 .later = release_get(RELEASE_LATER),
         };
@@ -164,7 +173,7 @@ static uint64_t update_explore(size_t i)
         report(&exploration, n);
         n_states = exploration.n_states;
 
-        if (disks[i].again) {
+        if (again) {
                 free(name);
                 CHECK(text_format(&name, "%s: a second one while it recovers", disks[i].name) >= 0);
                 n_states += explore_again(&exploration, &violation);
@@ -184,8 +193,10 @@ int main(int argc, char **argv)
         int status;
 
         scene_begin(argc, argv);
-        for (size_t i = 0; i < ELEMENTSOF(disks); i++)
+        for (size_t i = 0; i < ELEMENTSOF(disks); i++) {
+                loader_use(disks[i].loader);
                 n_states += update_explore(i);
+        }
         printf("# %llu states checked in all\n", (unsigned long long)n_states);
         scene_case("ten thousand states at least were checked",
                    n_states >= STATES_MIN ? NULL : "fewer");
