@@ -33,6 +33,8 @@ static uint32_t attempt_error_number(const Attempt *attempt, const UpdateFailure
         if (fd >= 0)
                 number |= OMAHA_ERROR_FLAG_TEST;
         (void)close_fd(fd);
+        if (attempt->continued > 0)
+                number |= OMAHA_ERROR_FLAG_RESUMED;
         if (config_server_is_private(attempt->context.config))
                 number |= OMAHA_ERROR_FLAG_SERVER;
         return number;

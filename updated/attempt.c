@@ -151,6 +151,7 @@ int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHo
                 .slots = { .running = SLOT_NONE, .target = SLOT_NONE },
                 .payload_fd = -1,
                 .target = { .fd = -1 },
+                .checkpoint_fd = -1,
         };
         r = sd_event_add_defer(context->event, &attempt->timer, on_begin, attempt);
         if (r < 0)
@@ -201,6 +202,7 @@ Attempt *attempt_free(Attempt *attempt)
         attempt_stop(attempt);
         (void)close_fd(attempt->payload_fd);
         (void)close_fd(attempt->target.fd);
+        (void)close_fd(attempt->checkpoint_fd);
         slots_done(&attempt->slots);
         omaha_response_done(&attempt->response);
         update_plan_done(&attempt->plan);

@@ -34,7 +34,8 @@ typedef enum AttemptOutcome {
 typedef struct Attempt Attempt;
 
 typedef struct AttemptHooks {
-        void (*on_change)(Attempt *attempt, void *userdata); /* status, bytes, plan or slots */
+        void (*on_change)(Attempt *attempt, void *userdata);    /* status, bytes, plan or slots */
+        void (*on_continued)(Attempt *attempt, void *userdata); /* see continued */
         void (*on_end)(Attempt *attempt, AttemptOutcome outcome, void *userdata); /* may free it */
         void *userdata;
 } AttemptHooks;
@@ -66,9 +67,11 @@ struct Attempt {
         UpdatePlan plan;        /* once status is UPDATE_AVAILABLE */
         uint64_t bytes;         /* fetched */
         uint64_t resumed;       /* the byte at which the worker went on last */
-        bool slots_changed;     /* the attributes on disk are others than before */
-        char *reason;           /* of ATTEMPT_NOTHING */
-        UpdateFailure failure;  /* of ATTEMPT_FAILED */
+        uint64_t
+                continued; /* what is before that byte was written by an attempt that was interrupted */
+        bool slots_changed;    /* the attributes on disk are others than before */
+        char *reason;          /* of ATTEMPT_NOTHING */
+        UpdateFailure failure; /* of ATTEMPT_FAILED */
 
         /* Its own. */
         sd_event_source *timer;
@@ -79,6 +82,7 @@ struct Attempt {
         int payload_fd; /* … the payload itself; else -1 */
         Slots slots;
         SlotRegion target;
+        int checkpoint_fd;   /* for the worker, or -1 */
         bool events_pending; /* the server does not take events: do not overtake them */
         bool told_previous;  /* the request under way carries previous_version */
         unsigned n_retries;

@@ -116,6 +116,24 @@ static void on_attempt_change(Attempt *attempt, void *userdata)
         manager_tell(manager, changed);
 }
 
+/* What an interrupted attempt had written is still there: this one goes on behind it. */
+static void on_attempt_continued(Attempt *attempt, void *userdata)
+{
+        _cleanup_(update_failure_done) UpdateFailure note = {};
+
+        (void)update_failure_set(&note, 0, UPDATE_ERROR_NONE, "at byte %llu of %llu",
+                                 (unsigned long long)attempt->continued,
+                                 (unsigned long long)attempt->plan.size);
+        manager_note(userdata, HISTORY_RESUMED, attempt->plan.version, &note);
+        journal_tell(JOURNAL_RESUMED,
+                     &(JournalFields) { .version = attempt->plan.version,
+                                        .stage = update_status_to_string(attempt->status),
+                                        .slot = attempt_slot_name(attempt) },
+                     "an update that was interrupted goes on %s; what slot %s holds already is "
+                     "read back at the end",
+                     update_failure_text(&note), attempt_slot_name(attempt));
+}
+
 static void manager_note_failure(Manager *manager, const Attempt *attempt)
 {
         const UpdateFailure *failure = &attempt->failure;
@@ -210,6 +228,7 @@ int manager_attempt(Manager *manager, AttemptKind kind)
         static const char *const changed[] = { "Channel", "RunningVersion", "Settings", NULL };
         const AttemptHooks hooks = {
                 .on_change = on_attempt_change,
+                .on_continued = on_attempt_continued,
                 .on_end = on_attempt_end,
                 .userdata = manager,
         };

@@ -6,7 +6,7 @@
 #include "base/http.h"
 #include "plan.h"
 
-#define PLAN_FORMAT      2
+#define PLAN_FORMAT      3
 #define PLAN_NO_SHA256   "none"
 #define INSTALL_FAILURES 10 /* requests to the one URL that an operator gives */
 
@@ -164,13 +164,14 @@ int update_plan_print(const UpdatePlan *plan, char **ret)
                             : text_set(&sha256, PLAN_NO_SHA256);
         if (r < 0)
                 return r;
-        r = buffer_appendf(&text,
-                           "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
-                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nNOW=%llu\nMADE_MIN=%llu\n",
-                           PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
-                           plan->failures_per_url, (unsigned long long)plan->target_offset,
-                           (unsigned long long)plan->target_size, (unsigned long long)plan->now,
-                           (unsigned long long)plan->made_min);
+        r = buffer_appendf(
+                &text,
+                "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
+                "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nCHECKPOINT=%llu\nNOW=%llu\nMADE_MIN=%llu\n",
+                PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
+                plan->failures_per_url, (unsigned long long)plan->target_offset,
+                (unsigned long long)plan->target_size, (unsigned long long)plan->checkpoint,
+                (unsigned long long)plan->now, (unsigned long long)plan->made_min);
         if (r >= 0)
                 r = transport_print(&plan->transport, &text);
         for (size_t i = 0; i < plan->urls.n_items && r >= 0; i++)
@@ -226,6 +227,8 @@ static int plan_read_numbers(const EnvFile *file, UpdatePlan *plan)
                 r = plan_number(file, "TARGET_OFFSET", INT64_MAX, &plan->target_offset);
         if (r >= 0)
                 r = plan_number(file, "TARGET_SIZE", INT64_MAX, &plan->target_size);
+        if (r >= 0)
+                r = plan_number(file, "CHECKPOINT", INT64_MAX, &plan->checkpoint);
         if (r >= 0)
                 r = plan_number(file, "NOW", INT64_MAX, &plan->now);
         if (r >= 0)

@@ -20,9 +20,10 @@ typedef struct UpdatePlan {
         uint8_t sha256[SHA256_SIZE];
         unsigned failures_per_url;
         uint64_t target_offset, target_size; /* the region of the target fd */
-        Transport transport;                 /* for the URLs */
-        uint64_t now;      /* seconds since 1970: what has expired by then is refused */
-        uint64_t made_min; /* the same unit: what was made before is refused; 0: nothing */
+        uint64_t checkpoint; /* where in the checkpoint's fd its room begins; 0: there is none */
+        Transport transport; /* for the URLs */
+        uint64_t now;        /* seconds since 1970: what has expired by then is refused */
+        uint64_t made_min;   /* the same unit: what was made before is refused; 0: nothing */
 } UpdatePlan;
 
 void update_plan_done(UpdatePlan *plan);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/buffer.h"
@@ -12,7 +14,8 @@
 #include "base/text.h"
 #include "worker.h"
 
-#define EXIT_CHILD 127 /* could not even be started */
+#define EXIT_CHILD    127 /* could not even be started */
+#define FILE_SIZE_MAX ((rlim_t)(64 * MIB))
 
 struct Worker {
         sd_event_source *child;
@@ -70,9 +73,9 @@ static WorkerUser worker_user_find(const char *name)
         return (WorkerUser) { .change = true, .uid = entry->pw_uid, .gid = entry->pw_gid };
 }
 
-/* What the child gets as 0, 1, 3, 4 and perhaps 5. */
+/* What the child gets as 0, 1, 3, 4 and perhaps 5 and 6. */
 typedef struct WorkerFds {
-        int plan, report, target, keys, payload;
+        int plan, report, target, keys, payload, checkpoint;
 } WorkerFds;
 
 /* First out of the way of the numbers they are to get, then there. Only async-signal-safe calls. */
@@ -83,21 +86,37 @@ static int child_place_fds(const WorkerFds *fds)
         } places[] = {
                 { fds->plan, STDIN_FILENO },         { fds->report, STDOUT_FILENO },
                 { fds->target, WORKER_FD_TARGET },   { fds->keys, WORKER_FD_KEYS },
-                { fds->payload, WORKER_FD_PAYLOAD },
+                { fds->payload, WORKER_FD_PAYLOAD }, { fds->checkpoint, WORKER_FD_CHECKPOINT },
         };
-        size_t n = ELEMENTSOF(places) - (fds->payload > 0 ? 0 : 1);
         int high[ELEMENTSOF(places)];
 
-        for (size_t i = 0; i < n; i++) {
-                high[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, WORKER_FD_PAYLOAD + 1);
-                if (high[i] < 0)
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                high[i] = places[i].from < 0 ? -1
+                                             : fcntl(places[i].from, F_DUPFD_CLOEXEC,
+                                                     WORKER_FD_CHECKPOINT + 1);
+                if (high[i] < 0 && places[i].from >= 0)
                         return -errno;
         }
-        for (size_t i = 0; i < n; i++)
-                if (dup2(high[i], places[i].to) < 0)
+        for (size_t i = 0; i < ELEMENTSOF(places); i++)
+                if (high[i] < 0)
+                        (void)close(places[i].to); /* or there was nothing */
+                else if (dup2(high[i], places[i].to) < 0)
                         return -errno;
 
-        return RET_ERRNO(close_range((unsigned)places[n - 1].to + 1, ~0U, 0));
+        return RET_ERRNO(close_range(WORKER_FD_CHECKPOINT + 1, ~0U, 0));
+}
+
+/* Nothing that it writes becomes larger than the target, or than anybody's log: it must not fill a disk. */
+static int child_limit_files(int target_fd)
+{
+        struct stat status;
+        struct rlimit limit = { FILE_SIZE_MAX, FILE_SIZE_MAX };
+
+        if (fstat(target_fd, &status) < 0)
+                return -errno;
+        if (S_ISREG(status.st_mode))
+                limit.rlim_cur = limit.rlim_max = MAX_OF((rlim_t)status.st_size, FILE_SIZE_MAX);
+        return RET_ERRNO(prlimit(0, RLIMIT_FSIZE, &limit, NULL));
 }
 
 static int child_drop_privileges(const WorkerUser *user)
@@ -119,7 +138,8 @@ static _noreturn_ void child_run(const char *program, const WorkerFds *fds, cons
         sigset_t none;
 
         if (sigemptyset(&none) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0
-            || child_place_fds(fds) < 0 || child_drop_privileges(user) < 0 || getppid() != parent)
+            || child_limit_files(fds->target) < 0 || child_place_fds(fds) < 0
+            || child_drop_privileges(user) < 0 || getppid() != parent)
                 _exit(EXIT_CHILD);
         execv(program, (char *const *)argv);
         _exit(EXIT_CHILD);
@@ -142,6 +162,8 @@ static int worker_take_line(Worker *worker, char *line)
                 return worker_take_number(&worker->facts.size, value);
         if ((value = after_prefix(line, "RESUMED=")))
                 return worker_take_number(&worker->facts.resumed, value);
+        if ((value = after_prefix(line, "CONTINUED=")))
+                return worker_take_number(&worker->facts.continued, value);
         if ((value = after_prefix(line, "MADE=")))
                 return worker_take_number(&worker->facts.made, value);
         if ((value = after_prefix(line, "EXPIRES=")))
@@ -318,7 +340,9 @@ static int worker_spawn(Worker *worker, sd_event *event, const WorkerParameters 
         if (pid == 0)
                 child_run(parameters->program,
                           &(WorkerFds) { plan, report, parameters->target_fd, keys,
-                                         parameters->payload_fd },
+                                         parameters->payload_fd > 0 ? parameters->payload_fd : -1,
+                                         parameters->checkpoint_fd > 0 ? parameters->checkpoint_fd
+                                                                       : -1 },
                           &user, parent);
 
         return worker_watch(worker, event, pid);

@@ -12,6 +12,8 @@
 #define WORKER_FD_TARGET  3
 #define WORKER_FD_KEYS    4
 #define WORKER_FD_PAYLOAD 5 /* only when the plan has no URL */
+#define WORKER_FD_CHECKPOINT \
+        6 /* only when the plan says so: room to note how far it came, and to go on from there */
 
 #define WORKER_KEYS_MAX (256 * KIB)
 #define WORKER_LINE_MAX (8 * KIB)
@@ -37,7 +39,8 @@ typedef struct WorkerHooks {
 /* What it found out about the payload so far; "" and 0: it did not say. The version is verified at the end only. */
 typedef struct WorkerFacts {
         uint64_t size;
-        uint64_t resumed;       /* the byte at which it went on after a break; 0: none yet */
+        uint64_t resumed;   /* the byte at which it went on after a break; 0: none yet */
+        uint64_t continued; /* what is before that byte was done by an earlier worker; 0: nothing */
         uint64_t made, expires; /* seconds since 1970, as it was signed */
         char *version;          /* may be NULL */
 } WorkerFacts;
@@ -48,7 +51,8 @@ typedef struct WorkerParameters {
         const char *plan;    /* text */
         const char *keys;    /* PEM text */
         int target_fd;
-        int payload_fd; /* 0: the plan has URLs */
+        int payload_fd;    /* 0: the plan has URLs */
+        int checkpoint_fd; /* 0: nobody is to go on with it */
 } WorkerParameters;
 
 typedef struct Worker Worker;

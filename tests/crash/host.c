@@ -12,7 +12,7 @@
 #include "double/disk.h"
 #include "manager.h"
 
-#define DISK_SIZE (4 * MIB)
+#define DISK_SIZE (8 * MIB)
 #define TURNS_MAX 1000 /* of the event loop, in one attempt */
 #define UUID_A    "7130c94a-213a-4e5a-8e26-6cce9662f132"
 #define UUID_B    "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"

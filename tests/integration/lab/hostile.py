@@ -31,6 +31,16 @@ class Request:
         self.head(206 if start else 200, f"Content-Length: {len(data) - start}", *extra)
         return data[start:]
 
+    def closed(self, seconds=30):
+        """Waits until the client has closed the connection: True, or False after so long."""
+        self.connection.settimeout(seconds)
+        try:
+            return self.connection.recv(1) == b""
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
     def reset(self):
         """RST instead of FIN."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

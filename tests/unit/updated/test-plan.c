@@ -209,25 +209,25 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
 
 #define SHA "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
 #define REST \
-        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\n"
+        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nCHECKPOINT=0\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\n"
 
 static void test_bad_plans_are_refused(_unused_ void **state)
 {
         static const char *const bad[] = {
                 "",
-                "PLAN=2\n",
-                "PLAN=1\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=0\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=-1\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=9223372036854775808\n" SHA REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=1\nSHA256=00\n" REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=1\n" REST "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=1\nSHA256=000000000000000000000000000000000000000000000000000000000000000g\n" REST
+                "PLAN=3\n",
+                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=0\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=-1\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=9223372036854775808\n" SHA REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=1\nSHA256=00\n" REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=1\n" REST "URL=\"http://a/\"\n",
+                "PLAN=3\nSIZE=1\nSHA256=000000000000000000000000000000000000000000000000000000000000000g\n" REST
                 "URL=\"http://a/\"\n",
-                "PLAN=2\nSIZE=1\n" SHA REST,
-                "PLAN=2\nSIZE=0\nSHA256=none\n" REST,
-                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"file:///etc/passwd\"\n",
-                "PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\nnonsense\n",
+                "PLAN=3\nSIZE=1\n" SHA REST,
+                "PLAN=3\nSIZE=0\nSHA256=none\n" REST,
+                "PLAN=3\nSIZE=1\n" SHA REST "URL=\"file:///etc/passwd\"\n",
+                "PLAN=3\nSIZE=1\n" SHA REST "URL=\"http://a/\"\nnonsense\n",
         };
         _cleanup_(update_plan_done) UpdatePlan good = {};
 
@@ -238,7 +238,7 @@ static void test_bad_plans_are_refused(_unused_ void **state)
                         fail_msg("taken: %s", bad[i]);
         }
         assert_int_equal(
-                update_plan_parse("PLAN=2\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n", &good), 0);
+                update_plan_parse("PLAN=3\nSIZE=1\n" SHA REST "URL=\"http://a/\"\n", &good), 0);
 }
 
 int main(void)
