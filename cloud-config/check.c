@@ -229,7 +229,7 @@ int check_etcd_address(Candidate *candidate)
 {
         char *url;
 
-        if (asprintf(&url, "http://%s", candidate->text) < 0)
+        if (text_format(&url, "http://%s", candidate->text) < 0)
                 return -ENOMEM;
 
         free(candidate->text);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/text.h"
 #include "cloud-config/characters.h"
 #include "cloud-config/finding.h"
 
@@ -73,9 +74,7 @@ void finding_add_v(Findings *findings, Severity severity, Place place, const cha
                 return;
         }
 
-        if (vasprintf(&finding.text, format, arguments) < 0)
-                finding.text = NULL; /* undefined after a failure */
-        else
+        if (text_vformat(&finding.text, format, arguments) >= 0)
                 text_defuse(finding.text);
 
         if (!finding.text || !copy_text(path, &finding.path) || !copy_text(hint, &finding.hint)

@@ -36,34 +36,24 @@ bool plan_is_empty(const Plan *plan)
 static _printf_(3, 4) int plan_refuse(char **ret_why, int error, const char *format, ...)
 {
         va_list arguments;
-        int n;
+        int r;
 
         va_start(arguments, format);
-        n = vasprintf(ret_why, format, arguments);
+        r = text_vformat(ret_why, format, arguments);
         va_end(arguments);
-        if (n < 0) {
-                *ret_why = NULL;
-                return -ENOMEM;
-        }
-
-        return error;
+        return r < 0 ? r : error;
 }
 
 static _printf_(2, 3) int plan_warn(Plan *plan, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL;
         va_list arguments;
-        int n;
+        int r;
 
         va_start(arguments, format);
-        n = vasprintf(&text, format, arguments);
+        r = text_vformat(&text, format, arguments);
         va_end(arguments);
-        if (n < 0) {
-                text = NULL; /* undefined after a failure */
-                return -ENOMEM;
-        }
-
-        return text_list_add(&plan->warnings, text);
+        return r < 0 ? r : text_list_add(&plan->warnings, text);
 }
 
 static int root_lstat(const char *root, const char *path, struct stat *ret)
@@ -124,10 +114,8 @@ static int line_is(const char *text, size_t id, const char *value, bool *ret)
         r = update_conf_line(text, keys[id].variable, &line);
         if (r < 0)
                 return r;
-        if (asprintf(&wanted, "%s=%s", keys[id].variable, value) < 0) {
-                wanted = NULL; /* undefined after a failure */
+        if (text_format(&wanted, "%s=%s", keys[id].variable, value) < 0)
                 return -ENOMEM;
-        }
 
         *ret = streq_null(line, wanted);
         return 0;

@@ -381,10 +381,8 @@ static int slots_read(Reader *reader, const Level *level, const Slot *slots,
 
                 if (!slots[i].key)
                         continue;
-                if (asprintf(&path, "%s.%s", level->path, level->names[i]) < 0) {
-                        path = NULL; /* undefined after a failure */
+                if (text_format(&path, "%s.%s", level->path, level->names[i]) < 0)
                         return -ENOMEM;
-                }
                 r = value_read(reader, of_slot[i], path, slots[i].value);
                 if (r < 0)
                         return r;
@@ -402,10 +400,8 @@ static int stanza_read(Reader *reader, Stanza stanza, const Node *node)
         Slot slots[NAMES_MAX] = {};
         int r;
 
-        if (asprintf(&path, "coreos.%s", stanza_to_string(stanza)) < 0) {
-                path = NULL;
+        if (text_format(&path, "coreos.%s", stanza_to_string(stanza)) < 0)
                 return -ENOMEM;
-        }
         if (!mapping_open(reader, path, node, ours ? SEVERITY_ERROR : SEVERITY_WARNING))
                 return 0;
 

@@ -1,5 +1,6 @@
 #include <jansson.h>
 
+#include "base/text.h"
 #include "cloud-config/show.h"
 
 #define SECRET_SHOWN "(set)"
@@ -47,10 +48,8 @@ static int shown_from_document(const Key *key, const Setting *setting, const cha
 
         if (place->part > 0)
                 (void)snprintf(part, sizeof(part), " (part %u)", place->part);
-        if (asprintf(&ret->origin, "%s%s:%u", source, part, place->line) < 0) {
-                ret->origin = NULL; /* undefined after a failure */
+        if (text_format(&ret->origin, "%s%s:%u", source, part, place->line) < 0)
                 return -ENOMEM;
-        }
 
         ret->value = value_shown(key, setting->value);
         return 0;

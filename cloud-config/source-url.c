@@ -47,20 +47,13 @@ static int result_judge(const HttpResult *result)
 static int transfer_explain(Transfer *transfer, const HttpResult *result)
 {
         const char *name = transfer->source->name;
-        int n;
-
         if (transfer->r == -EFBIG)
-                n = asprintf(&transfer->why, "%s: it is larger than 1 MiB", name);
-        else if (result->error < 0)
-                n = asprintf(&transfer->why, "%s: %s", name,
-                             is_empty(result->detail) ? strerror(-result->error) : result->detail);
-        else
-                n = asprintf(&transfer->why, "%s: the server answered %ld", name, result->status);
-        if (n >= 0)
-                return 0;
-
-        transfer->why = NULL; /* undefined after a failure */
-        return -ENOMEM;
+                return text_format(&transfer->why, "%s: it is larger than 1 MiB", name);
+        if (result->error < 0)
+                return text_format(&transfer->why, "%s: %s", name,
+                                   is_empty(result->detail) ? strerror(-result->error)
+                                                            : result->detail);
+        return text_format(&transfer->why, "%s: the server answered %ld", name, result->status);
 }
 
 static void on_done(const HttpResult *result, void *userdata)

@@ -44,11 +44,10 @@ static int source_read_path(const char *root, const char *path, Source *source)
 /* Says why a file could not be read. Returns error. */
 static int source_explain(const char *name, int error, char **ret_why)
 {
-        if (asprintf(ret_why, "%s: %s", name,
-                     error == -EFBIG ? "it is larger than 1 MiB" : strerror(-error))
-            < 0)
-                *ret_why = NULL; /* the error is what counts */
-        return error;
+        int r = text_format(ret_why, "%s: %s", name,
+                            error == -EFBIG ? "it is larger than 1 MiB" : strerror(-error));
+
+        return r < 0 ? r : error;
 }
 
 int source_read(const char *name, Source *ret, char **ret_why)

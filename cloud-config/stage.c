@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "cloud-config/stage.h"
 
 static void staged_file_done(StagedFile *file)
@@ -69,10 +70,8 @@ int stage_add(Stage *stage, const char *root, const char *path, const char *text
         r = parents_make(file.path, 0755);
         if (r < 0)
                 return r;
-        if (asprintf(&file.temporary, "%s.XXXXXX", file.path) < 0) {
-                file.temporary = NULL; /* undefined after a failure */
+        if (text_format(&file.temporary, "%s.XXXXXX", file.path) < 0)
                 return -ENOMEM;
-        }
 
         fd = RET_ERRNO(mkostemp(file.temporary, O_CLOEXEC));
         if (fd < 0)
@@ -97,10 +96,8 @@ int stage_add_link(Stage *stage, const char *root, const char *path, const char 
         if (r < 0)
                 return r;
 
-        if (asprintf(&file.temporary, "%s.%lu", file.path, (unsigned long)getpid()) < 0) {
-                file.temporary = NULL;
+        if (text_format(&file.temporary, "%s.%lu", file.path, (unsigned long)getpid()) < 0)
                 return -ENOMEM;
-        }
         (void)unlink(file.temporary); /* of a process long dead with our number */
         r = RET_ERRNO(symlink(target, file.temporary));
         if (r < 0)

@@ -1,26 +1,4 @@
-#include "backend-etcd.h"
-
-typedef struct BackendEtcd {
-        LockBackend backend;
-        Etcd *etcd;
-        char *key;
-        EtcdCall *call;
-        EtcdWatch *watch;
-        LockOnReply on_reply;
-        void *userdata;
-        EtcdRangeRequest read; /* the document */
-
-        /* The swap under way, against which its answer is checked. The texts are gone by then, but
-         * for being there. */
-        EtcdCompare compare;
-        EtcdWrite writes[1 + LOCK_SIDES_MAX];
-        EtcdTxnRequest request;
-} BackendEtcd;
-
-static BackendEtcd *from_backend(LockBackend *backend)
-{
-        return (BackendEtcd *)backend; /* its first member */
-}
+#include "backend-etcd-internal.h"
 
 static void reply(BackendEtcd *b, const LockReply *answer)
 {
@@ -85,7 +63,7 @@ static void on_txn(const EtcdReply *answer, void *userdata)
 
 static int backend_etcd_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
 {
-        BackendEtcd *b = from_backend(backend);
+        BackendEtcd *b = backend_etcd_from(backend);
         char *body;
         int r;
 
@@ -102,7 +80,7 @@ static int backend_etcd_read(LockBackend *backend, LockOnReply on_reply, void *u
 static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
                              void *userdata)
 {
-        BackendEtcd *b = from_backend(backend);
+        BackendEtcd *b = backend_etcd_from(backend);
         char *body;
         int r;
 
@@ -156,7 +134,7 @@ static void on_change(const EtcdWatchLine *line, const char *why, void *userdata
 static int backend_etcd_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply,
                               void *userdata)
 {
-        BackendEtcd *b = from_backend(backend);
+        BackendEtcd *b = backend_etcd_from(backend);
 
         assert(!b->call && !b->watch);
         b->on_reply = on_reply;
@@ -166,7 +144,7 @@ static int backend_etcd_watch(LockBackend *backend, int64_t revision, LockOnRepl
 
 static void backend_etcd_cancel(LockBackend *backend)
 {
-        BackendEtcd *b = from_backend(backend);
+        BackendEtcd *b = backend_etcd_from(backend);
 
         b->call = etcd_cancel(b->call);
         b->watch = etcd_watch_cancel(b->watch);
@@ -174,7 +152,7 @@ static void backend_etcd_cancel(LockBackend *backend)
 
 static void backend_etcd_free(LockBackend *backend)
 {
-        BackendEtcd *b = from_backend(backend);
+        BackendEtcd *b = backend_etcd_from(backend);
 
         backend_etcd_cancel(backend);
         free(b->key);
@@ -188,6 +166,7 @@ static const LockBackendOps backend_etcd_ops = {
         .watch = backend_etcd_watch,
         .cancel = backend_etcd_cancel,
         .free = backend_etcd_free,
+        .sides = &sides_etcd_ops,
 };
 
 int backend_etcd_new(Etcd *etcd, const char *key, LockBackend **ret)

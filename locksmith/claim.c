@@ -9,34 +9,36 @@ struct Claim {
         LockOnResult on_wait, on_done;
         void *userdata;
 
-        EtcdCall *call;         /* lease, ticket or predecessor */
-        EtcdCall *beat_call;    /* keeps the lease alive */
-        EtcdWatch *watch;       /* of the ticket before ours */
+        LockCall *call;         /* ticket, or who is before it */
+        LockCall *beat_call;    /* keeps the ticket alive */
+        LockCall *watch;        /* of the ticket before ours */
         sd_event_source *timer; /* the next try after a failure, or the end of a watch that is
                                    silent too long */
         sd_event_source *beat;
         LockOperation *operation; /* taking the lock, when we are first */
-        int64_t lease;            /* 0: none yet */
         int64_t place;            /* create_revision of our ticket; 0: none yet */
-        bool has_ticket;          /* it was put; place is still to be read */
         Backoff backoff;
 };
 
 static int claim_go_on(Claim *c);
 
+/* NULL: this backend has no queue. */
+static const LockSideOps *claim_sides(const Claim *c)
+{
+        return c->session->backend->ops->sides;
+}
+
 Claim *claim_cancel(Claim *c)
 {
-        char *body;
-
         if (!c)
                 return NULL;
 
-        if (c->lease > 0 && etcd_lease_build(c->lease, &body) >= 0)
-                etcd_send(c->session->etcd, "/v3/lease/revoke", body);
+        if (claim_sides(c))
+                claim_sides(c)->leave(c->session->backend);
         lock_cancel(c->operation);
-        etcd_cancel(c->call);
-        etcd_cancel(c->beat_call);
-        etcd_watch_cancel(c->watch);
+        lock_call_cancel(c->call);
+        lock_call_cancel(c->beat_call);
+        lock_call_cancel(c->watch);
         sd_event_source_disable_unref(c->timer);
         sd_event_source_disable_unref(c->beat);
         free(c->id);
@@ -53,7 +55,7 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 {
         Claim *c = userdata;
 
-        c->watch = etcd_watch_cancel(c->watch);
+        c->watch = lock_call_cancel(c->watch);
         return claim_go_on(c);
 }
 
@@ -92,40 +94,32 @@ static void claim_step(Claim *c)
                 claim_fail(c, strerror(-r));
 }
 
-/* The lease is gone, and the ticket with it: the end of the queue, then. */
+/* The ticket is gone: the end of the queue, then. */
 static void claim_lose_place(Claim *c)
 {
-        c->lease = c->place = 0;
-        c->has_ticket = false;
+        c->place = 0;
         c->operation = lock_cancel(c->operation);
-        c->call = etcd_cancel(c->call);
-        c->watch = etcd_watch_cancel(c->watch);
+        c->call = lock_call_cancel(c->call);
+        c->watch = lock_call_cancel(c->watch);
         claim_step(c);
 }
 
-static void on_beaten(const EtcdReply *reply, void *userdata)
+static void on_beaten(const LockSideReply *reply, void *userdata)
 {
         Claim *c = userdata;
-        int64_t seconds;
 
         c->beat_call = NULL;
-        if (reply->outcome == ETCD_DONE
-            && etcd_keepalive_parse(reply->body, reply->size, &seconds) == 0 && seconds == 0)
-                claim_lose_place(c); /* no answer is no reason: a lease does not end while there is
-                                        no leader */
+        if (!reply->why && reply->gone)
+                claim_lose_place(c);
 }
 
 static int on_beat(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
         Claim *c = userdata;
-        char *body;
         int r;
 
-        if (c->lease > 0 && !c->beat_call) {
-                r = etcd_lease_build(c->lease, &body);
-                if (r >= 0)
-                        r = etcd_call(c->session->etcd, "/v3/lease/keepalive", body, false,
-                                      on_beaten, c, &c->beat_call);
+        if (c->place > 0 && !c->beat_call) {
+                r = claim_sides(c)->beat(c->session->backend, on_beaten, c, &c->beat_call);
                 if (r < 0)
                         return r;
         }
@@ -134,119 +128,36 @@ static int on_beat(sd_event_source *source, _unused_ uint64_t usec, void *userda
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static void on_granted(const EtcdReply *reply, void *userdata)
+static void on_entered(const LockSideReply *reply, void *userdata)
 {
         Claim *c = userdata;
 
         c->call = NULL;
-        if (reply->outcome != ETCD_DONE)
+        if (reply->why)
                 claim_fail(c, reply->why);
-        else if (etcd_lease_parse(reply->body, reply->size, &c->lease) < 0)
-                claim_fail(c, "the answer is none of etcd to a request for a lease");
-        else
-                claim_step(c);
-}
-
-static int claim_get_lease(Claim *c)
-{
-        char *body;
-        int r;
-
-        r = etcd_lease_grant_build(CLAIM_LEASE_SECONDS, &body);
-        if (r < 0)
-                return r;
-        return etcd_call(c->session->etcd, "/v3/lease/grant", body, false, on_granted, c, &c->call);
-}
-
-/* Putting it twice does no harm and keeps the place, also that of a ticket from before a restart.
- */
-static EtcdTxnRequest ticket_request(const Claim *c, EtcdWrite *write)
-{
-        *write = (EtcdWrite) { c->ticket_key, c->record ? c->record : "{}", c->lease };
-        return (EtcdTxnRequest) { .writes = write, .n_writes = 1 };
-}
-
-static void on_ticket(const EtcdReply *reply, void *userdata)
-{
-        _cleanup_(etcd_txn_done) EtcdTxn txn = {};
-        Claim *c = userdata;
-        EtcdWrite write;
-        EtcdTxnRequest request = ticket_request(c, &write);
-
-        c->call = NULL;
-        if (reply->outcome != ETCD_DONE)
-                claim_fail(c, reply->why);
-        else if (etcd_txn_parse(reply->body, reply->size, &request, &txn) < 0 || !txn.succeeded)
-                claim_fail(c, "the answer is none of etcd to a transaction");
         else {
-                c->has_ticket = true;
+                c->place = reply->place;
                 claim_step(c);
         }
 }
 
-static int claim_put_ticket(Claim *c)
+static int claim_enter(Claim *c)
 {
-        EtcdWrite write;
-        EtcdTxnRequest request = ticket_request(c, &write);
-        char *body;
-        int r;
-
-        r = etcd_txn_build(&request, &body);
-        if (r < 0)
-                return r;
-        return etcd_call(c->session->etcd, "/v3/kv/txn", body, true, on_ticket, c, &c->call);
-}
-
-/* Reads the answer to a range request for at most one key. Returns false when it is none: that was
- * told then. */
-static bool claim_read_one(Claim *c, const EtcdReply *reply, EtcdRange *ret)
-{
-        int64_t revision;
-
-        c->call = NULL;
-        if (reply->outcome != ETCD_DONE)
-                claim_fail(c, reply->why);
-        else if (etcd_range_parse(reply->body, reply->size, ret, &revision) < 0 || ret->n_keys > 1)
-                claim_fail(c, "the answer is none of etcd to a range request");
-        else
-                return true;
-        return false;
-}
-
-static void on_place(const EtcdReply *reply, void *userdata)
-{
-        _cleanup_(etcd_range_done) EtcdRange range = {};
-        Claim *c = userdata;
-
-        if (!claim_read_one(c, reply, &range))
-                return;
-
-        c->has_ticket = range.n_keys == 1 && streq(range.keys[0].key, c->ticket_key);
-        c->place = c->has_ticket ? range.keys[0].create_revision : 0;
-        claim_step(c);
-}
-
-static int claim_range(Claim *c, const EtcdRangeRequest *request, EtcdOnReply on_reply)
-{
-        char *body;
-        int r;
-
-        r = etcd_range_build(request, &body);
-        if (r < 0)
-                return r;
-        return etcd_call(c->session->etcd, "/v3/kv/range", body, false, on_reply, c, &c->call);
+        return claim_sides(c)->enter(c->session->backend,
+                                     &(LockSide) { c->ticket_key, c->record ? c->record : "{}" },
+                                     on_entered, c, &c->call);
 }
 
 /* The ticket before ours went, or changed, or the watch ended: look again. */
-static void on_before_changed(const EtcdWatchLine *line, const char *why, void *userdata)
+static void on_before_changed(const LockSideReply *reply, void *userdata)
 {
         Claim *c = userdata;
 
         c->watch = NULL;
-        if (line && line->changed)
-                claim_step(c);
+        if (reply->why)
+                claim_fail(c, reply->why);
         else
-                claim_fail(c, why);
+                claim_step(c);
 }
 
 static void on_taken(const LockResult *result, void *userdata)
@@ -283,25 +194,31 @@ static int claim_take(Claim *c)
                           &c->operation);
 }
 
-static void on_before(const EtcdReply *reply, void *userdata)
+/* Somebody is before us: waits until that is no longer so. */
+static int claim_wait(Claim *c, const EtcdKey *before)
 {
-        _cleanup_(etcd_range_done) EtcdRange range = {};
+        int r;
+
+        claim_tell(c, LOCK_BUSY, "others are before this host in the queue");
+        r = claim_sides(c)->wait(c->session->backend, before->key, before->mod_revision,
+                                 on_before_changed, c, &c->watch);
+        return r < 0 ? r : claim_wake_in(c, LOCK_WATCH_MAX + jitter_below(LOCK_WATCH_MAX / 4));
+}
+
+static void on_before(const LockSideReply *reply, void *userdata)
+{
         Claim *c = userdata;
         int r;
 
-        if (!claim_read_one(c, reply, &range))
+        c->call = NULL;
+        if (reply->why || reply->keys->n_keys > 1) {
+                claim_fail(c,
+                           reply->why ? reply->why : "more tickets were told than were asked for");
                 return;
+        }
 
         backoff_reset(&c->backoff);
-        if (range.n_keys == 0)
-                r = claim_take(c);
-        else {
-                claim_tell(c, LOCK_BUSY, "others are before this host in the queue");
-                r = etcd_watch(c->session->etcd, range.keys[0].key, range.keys[0].mod_revision + 1,
-                               on_before_changed, c, &c->watch);
-                if (r >= 0)
-                        r = claim_wake_in(c, LOCK_WATCH_MAX + jitter_below(LOCK_WATCH_MAX / 4));
-        }
+        r = reply->keys->n_keys == 0 ? claim_take(c) : claim_wait(c, &reply->keys->keys[0]);
         if (r < 0)
                 claim_fail(c, strerror(-r));
 }
@@ -311,21 +228,19 @@ static int claim_go_on(Claim *c)
 {
         if (c->operation || c->call || c->watch)
                 return 0;
-        if (c->lease == 0)
-                return claim_get_lease(c);
-        if (!c->has_ticket)
-                return claim_put_ticket(c);
+        if (!claim_sides(c))
+                return claim_take(c);
         if (c->place == 0)
-                return claim_range(c, &(EtcdRangeRequest) { .key = c->ticket_key }, on_place);
+                return claim_enter(c);
 
-        return claim_range(c,
-                           &(EtcdRangeRequest) {
-                                   .key = c->queue_key,
-                                   .prefix = true,
-                                   .youngest = true,
-                                   .max_create_revision = c->place - 1,
-                           },
-                           on_before);
+        return claim_sides(c)->list(c->session->backend,
+                                    &(EtcdRangeRequest) {
+                                            .key = c->queue_key,
+                                            .prefix = true,
+                                            .youngest = true,
+                                            .max_create_revision = c->place - 1,
+                                    },
+                                    on_before, c, &c->call);
 }
 
 static int claim_set_up(Claim *c, const ClaimRequest *request)
@@ -374,28 +289,26 @@ int claim_start(Session *session, const ClaimRequest *request, Claim **ret)
         return 0;
 }
 
-static void on_left(_unused_ const EtcdReply *reply, void *userdata)
+static void on_left(_unused_ const LockSideReply *reply, void *userdata)
 {
         *(bool *)userdata = true;
 }
 
 void claim_leave(Session *session, const char *group, const char *id, usec_t timeout)
 {
+        const LockSideOps *sides = session->backend->ops->sides;
         _cleanup_free_ char *key = NULL;
-        EtcdWrite write = {};
-        EtcdCall *call = NULL;
+        LockCall *call = NULL;
         bool done = false;
-        char *body;
         int r;
 
+        if (!sides)
+                return;
         r = lock_key_ticket(group, id, &key);
-        write.key = key;
         if (r >= 0)
-                r = etcd_txn_build(&(EtcdTxnRequest) { .writes = &write, .n_writes = 1 }, &body);
-        if (r >= 0)
-                r = etcd_call(session->etcd, "/v3/kv/txn", body, true, on_left, &done, &call);
+                r = sides->remove(session->backend, key, on_left, &done, &call);
         if (r >= 0)
                 r = session_wait(session, &done, timeout);
-        if (r < 0)
-                etcd_cancel(call);
+        if (r < 0 && !done)
+                lock_call_cancel(call);
 }

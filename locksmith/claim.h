@@ -1,8 +1,8 @@
 /*
  * A host's turn: a place in the queue, then the lock. Hosts get it in the order in which they came.
+ * With a backend that has no queue it is the lock alone.
  *
- * A ticket is a key of ours with a lease, so that it goes away with a host that dies; its
- * create_revision is the place. Who is not first watches the ticket before its own and nothing
+ * A ticket is a key of ours that goes away with a host that dies; its create_revision is the place. Who is not first watches the ticket before its own and nothing
  * else; who is first waits for a free slot, takes it, and removes its ticket in the same
  * transaction. So one hand-over costs the same few requests however many wait. Old clients know
  * nothing of the queue and still get in: fairness is ours, safety is the semaphore's.
@@ -11,8 +11,7 @@
 
 #include "session.h"
 
-#define CLAIM_LEASE_SECONDS 60 /* a dead host stands in the way for at most so long */
-#define CLAIM_BEAT          (CLAIM_LEASE_SECONDS * USEC_PER_SEC / 3)
+#define CLAIM_BEAT (LOCK_TICKET_SECONDS * USEC_PER_SEC / 3)
 
 typedef struct Claim Claim;
 

@@ -2,6 +2,7 @@
 
 #include "base/bus.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "clearance.h"
 #include "login.h"
 
@@ -99,7 +100,7 @@ static int inhibitors_ask(Clearance *c)
         return login_list_inhibitors_async(c->request.bus, &c->call, on_inhibitors, c);
 }
 
-static void on_wall_end(const char *why, void *userdata)
+static void on_wall_end(_unused_ int status, const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
@@ -247,11 +248,15 @@ static void on_hooks_done(const char *why, void *userdata)
 
 static int hooks_run(Clearance *c, const char *directory)
 {
+        _cleanup_free_ char *version = NULL;
+
+        if (text_format(&version, "SLUICE_TO_VERSION=%s", c->version ? c->version : "") < 0)
+                return -ENOMEM;
         return hooks_start(c->event,
                            &(HooksRequest) {
                                    .root = c->request.settings->root,
                                    .directory = directory,
-                                   .version = c->version,
+                                   .environment = (const char *const[]) { version, NULL },
                                    .time_limit = c->request.settings->hook_time,
                                    .on_line = on_hook_line,
                                    .on_done = on_hooks_done,
@@ -278,10 +283,11 @@ static void on_guard(bool agrees, const char *why, void *userdata)
         clearance_stage_done(c, agrees ? NULL : why);
 }
 
-/* Hosts that reboot without the lock do not look after each other at all. */
+/* Hosts that reboot without the lock do not look after each other at all; and where the lock is not
+ * in etcd, etcd is none of ours. */
 static int quorum_ask(Clearance *c)
 {
-        if (c->request.with_lock)
+        if (c->request.with_lock && c->request.session->etcd)
                 return guard_ask(c->request.session, c->request.settings, GUARD_LEAVE, true,
                                  on_guard, c, &c->guard);
 
@@ -299,7 +305,7 @@ static void on_latecomers(const char *why, void *userdata)
 
 static int latecomers_look(Clearance *c)
 {
-        if (c->request.with_lock)
+        if (c->request.with_lock && c->request.session->backend->ops->sides)
                 return latecomers_ask(c->request.session, c->request.settings, on_latecomers, c,
                                       &c->latecomers);
 

@@ -4,9 +4,13 @@
  */
 #pragma once
 
+#include "base/bus.h"
+#include "base/hooks.h"
 #include "guard.h"
-#include "hooks.h"
 #include "latecomers.h"
+
+#define HOOKS_PRE_REBOOT "/etc/sluice/pre-reboot.d" /* may this host reboot? */
+#define HOOKS_DRAIN      "/etc/sluice/drain.d"      /* move the work elsewhere */
 
 typedef enum ClearanceKind {
         CLEARANCE_LOCK, /* before the lock: inhibitors, users, pre-reboot.d, latecomers, etcd's quorum */

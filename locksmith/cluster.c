@@ -184,8 +184,7 @@ static void on_probe(const EtcdReply *reply, void *userdata)
         EtcdStatus status;
 
         probe->call = NULL;
-        if (reply->outcome == ETCD_DONE
-            && etcd_status_parse(reply->body, reply->size, &status) >= 0)
+        if (reply->outcome == ETCD_DONE && etcd_read_status(probe->etcd, reply, &status) >= 0)
                 probe_take(probe, &status);
         if (--l->n_pending == 0)
                 look_judge(l);
@@ -196,7 +195,6 @@ static int probe_start(ClusterLook *l, const TextList *endpoints, ClusterMember 
                        char *endpoint)
 {
         Probe *probe = &l->probes[l->n_probes];
-        char *body;
         int r;
 
         *probe = (Probe) {
@@ -211,11 +209,8 @@ static int probe_start(ClusterLook *l, const TextList *endpoints, ClusterMember 
         r = etcd_new(l->session->http, &probe->settings, &probe->etcd);
         if (r < 0)
                 return r;
-        body = strdup("{}");
-        if (!body)
-                return -ENOMEM;
-        r = etcd_call(probe->etcd, "/v3/maintenance/status", body, false, on_probe, probe,
-                      &probe->call);
+        etcd_set_api(probe->etcd, etcd_api(l->session->etcd));
+        r = etcd_ask(probe->etcd, ETCD_ASK_STATUS, on_probe, probe, &probe->call);
         if (r >= 0)
                 l->n_pending++;
         return r;
@@ -254,7 +249,7 @@ static int look_take_list(ClusterLook *l, const EtcdReply *reply)
 {
         int r;
 
-        r = etcd_members_parse(reply->body, reply->size, &l->list_members);
+        r = etcd_read_members(l->session->etcd, reply, &l->list_members);
         if (r < 0)
                 return r;
         l->cluster.members = calloc(l->list_members.n_members + 1, sizeof(ClusterMember));
@@ -290,7 +285,6 @@ int cluster_look(Session *session, const Settings *settings, ClusterOnDone on_do
                  ClusterLook **ret)
 {
         _cleanup_(cluster_look_cancel_p) ClusterLook *l = calloc(1, sizeof(ClusterLook));
-        char *body;
         int r;
 
         if (!l)
@@ -305,10 +299,7 @@ int cluster_look(Session *session, const Settings *settings, ClusterOnDone on_do
         if (r == -ENOMEM)
                 return r;
 
-        body = strdup("{}");
-        if (!body)
-                return -ENOMEM;
-        r = etcd_call(session->etcd, "/v3/cluster/member/list", body, false, on_list, l, &l->list);
+        r = etcd_ask(session->etcd, ETCD_ASK_MEMBERS, on_list, l, &l->list);
         if (r < 0)
                 return r;
 

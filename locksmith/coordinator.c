@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "coordinator.h"
 
 #define FILE_MODE  0644
@@ -58,21 +59,16 @@ static void reason_tame(char *reason)
 static int text_make(const char *strategy, const char *state, const char *reason, char **ret)
 {
         _cleanup_free_ char *tame = strdup(reason);
-        char *text;
-        int r;
 
         if (!tame)
                 return -ENOMEM;
         reason_tame(tame);
 
-        r = *tame ? asprintf(&text, "NAME=locksmithd\nSTRATEGY=%s\nSTATE=%s\nREASON=\"%s\"\n",
-                             strategy, state, tame)
-                  : asprintf(&text, "NAME=locksmithd\nSTRATEGY=%s\nSTATE=%s\n", strategy, state);
-        if (r < 0)
-                return -ENOMEM;
-
-        *ret = text;
-        return 0;
+        if (!*tame)
+                return text_format(ret, "NAME=locksmithd\nSTRATEGY=%s\nSTATE=%s\n", strategy,
+                                   state);
+        return text_format(ret, "NAME=locksmithd\nSTRATEGY=%s\nSTATE=%s\nREASON=\"%s\"\n", strategy,
+                           state, tame);
 }
 
 /* The new file is locked before it gets the name: there is no moment without a lock. */

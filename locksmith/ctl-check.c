@@ -5,6 +5,7 @@
 
 /* What one endpoint says about itself and its cluster. */
 typedef struct Member {
+        Etcd *etcd;
         EtcdStatus status;
         size_t n_members;
         char why[ETCD_WHY_MAX]; /* "" when it answered */
@@ -17,9 +18,11 @@ static void on_members(const EtcdReply *reply, void *userdata)
         Member *member = userdata;
 
         member->done = true;
-        if (reply->outcome == ETCD_DONE
-            && etcd_members_parse(reply->body, reply->size, &members) >= 0)
+        if (reply->outcome == ETCD_DONE && etcd_read_members(member->etcd, reply, &members) >= 0)
                 member->n_members = members.n_members; /* else 0: not known */
+        if (*reply->cluster_id)
+                foreign_text(reply->cluster_id, strlen(reply->cluster_id),
+                             member->status.cluster_id, sizeof(member->status.cluster_id));
 }
 
 static void on_status(const EtcdReply *reply, void *userdata)
@@ -30,22 +33,18 @@ static void on_status(const EtcdReply *reply, void *userdata)
         if (reply->outcome != ETCD_DONE)
                 (void)snprintf(member->why, sizeof(member->why), "%s",
                                reply->why); /* cut is fine */
-        else if (etcd_status_parse(reply->body, reply->size, &member->status) < 0)
+        else if (etcd_read_status(member->etcd, reply, &member->status) < 0)
                 (void)snprintf(member->why, sizeof(member->why),
                                "the answer is none of etcd"); /* fits */
 }
 
-static int member_ask(Session *session, Etcd *etcd, const char *path, EtcdOnReply on_reply,
-                      Member *member)
+static int member_ask(Session *session, EtcdQuestion question, EtcdOnReply on_reply, Member *member)
 {
         EtcdCall *call = NULL;
-        char *body = strdup("{}");
         int r;
 
-        if (!body)
-                return -ENOMEM;
         member->done = false;
-        r = etcd_call(etcd, path, body, false, on_reply, member, &call);
+        r = etcd_ask(member->etcd, question, on_reply, member, &call);
         if (r < 0)
                 return r;
 
@@ -63,10 +62,14 @@ static int member_look(Ctl *ctl, char *endpoint, Member *member)
 
         one.endpoints = (TextList) { .items = &endpoint, .n_items = 1 };
         r = etcd_new(ctl->session.http, &one, &etcd);
-        if (r >= 0)
-                r = member_ask(&ctl->session, etcd, "/v3/maintenance/status", on_status, member);
+        if (r < 0)
+                return r;
+        etcd_set_api(etcd, etcd_api(ctl->session.etcd));
+        member->etcd = etcd;
+        r = member_ask(&ctl->session, ETCD_ASK_STATUS, on_status, member);
         if (r >= 0 && !*member->why)
-                r = member_ask(&ctl->session, etcd, "/v3/cluster/member/list", on_members, member);
+                r = member_ask(&ctl->session, ETCD_ASK_MEMBERS, on_members, member);
+        member->etcd = NULL;
         return r;
 }
 

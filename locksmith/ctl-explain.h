@@ -3,8 +3,8 @@
  */
 #pragma once
 
+#include "clearance.h"
 #include "ctl.h"
-#include "hooks.h"
 #include "latecomers.h"
 #include "login.h"
 

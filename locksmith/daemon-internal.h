@@ -40,7 +40,7 @@ typedef struct Daemon {
         Backoff member_backoff;
 
         /* daemon-record.c */
-        EtcdCall *record_call;
+        LockCall *record_call;
         sd_event_source *record_retry;
         Backoff record_backoff;
 

@@ -45,24 +45,18 @@ static bool is_taken_by_hand(const Daemon *d, const EtcdRange *range)
                && !streq(record.reason, RECORD_REASON_UPDATE);
 }
 
-static void on_record(const EtcdReply *reply, void *userdata)
+static void on_record(const LockSideReply *reply, void *userdata)
 {
-        _cleanup_(etcd_range_done) EtcdRange range = {};
         Daemon *d = userdata;
-        int64_t revision;
 
         d->record_call = NULL;
-        if (reply->outcome != ETCD_DONE) {
+        if (reply->why) {
                 daemon_ask_record_later(d, reply->why);
-                return;
-        }
-        if (etcd_range_parse(reply->body, reply->size, &range, &revision) < 0) {
-                daemon_ask_record_later(d, "the answer is none of etcd to a range request");
                 return;
         }
 
         backoff_reset(&d->record_backoff);
-        if (is_taken_by_hand(d, &range)) {
+        if (is_taken_by_hand(d, reply->keys)) {
                 log_notice("the lock of this host was taken by hand in this boot: it stays");
                 daemon_set_lock(d, LOCK_STATE_FREE, NULL);
                 daemon_decide_later(d);
@@ -72,13 +66,11 @@ static void on_record(const EtcdReply *reply, void *userdata)
 
 static void daemon_ask_record(Daemon *d)
 {
-        char *body;
+        LockBackend *backend = d->session.backend;
         int r;
 
-        r = etcd_range_build(&(EtcdRangeRequest) { .key = d->record_key }, &body);
-        if (r >= 0)
-                r = etcd_call(d->session.etcd, "/v3/kv/range", body, false, on_record, d,
-                              &d->record_call);
+        r = backend->ops->sides->list(backend, &(EtcdRangeRequest) { .key = d->record_key },
+                                      on_record, d, &d->record_call);
         if (r < 0)
                 daemon_ask_record_later(d, strerror(-r));
 }
@@ -87,11 +79,14 @@ void daemon_release_old(Daemon *d)
 {
         d->record_backoff = (Backoff) { .first = LOCK_RETRY_FIRST, .max = LOCK_RETRY_MAX };
         daemon_set_lock(d, LOCK_STATE_RELEASING, NULL);
-        daemon_ask_record(d);
+        if (d->session.backend->ops->sides)
+                daemon_ask_record(d);
+        else
+                daemon_release(d); /* nothing tells whose it is */
 }
 
 void daemon_record_done(Daemon *d)
 {
-        d->record_call = etcd_cancel(d->record_call);
+        d->record_call = lock_call_cancel(d->record_call);
         d->record_retry = sd_event_source_disable_unref(d->record_retry);
 }

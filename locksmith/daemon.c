@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon-internal.h"
 #include "lock-key.h"
 #include "record.h"
@@ -61,10 +62,8 @@ static void daemon_say(Daemon *d)
         _cleanup_free_ char *say = NULL;
         int r;
 
-        if (asprintf(&say, "%s%s%s", text, why ? ": " : "", why ? why : "") < 0) {
-                say = NULL;
+        if (text_format(&say, "%s%s%s", text, why ? ": " : "", why ? why : "") < 0)
                 return;
-        }
         if (streq_null(say, d->said))
                 return;
 
@@ -105,7 +104,7 @@ static void on_lock_wait(const LockResult *result, void *userdata)
 {
         Daemon *d = userdata;
 
-        if (result->semaphore)
+        if (result->semaphore || result->outcome == LOCK_BUSY)
                 daemon_note_etcd(d);
         if (text_set(&d->lock_why, result->why) >= 0)
                 daemon_decide_later(d);
@@ -117,8 +116,11 @@ static void on_taken(const LockResult *result, void *userdata)
 
         d->claim = NULL;
         daemon_note_etcd(d);
-        log_info("holding the lock, %lld of %lld slots are left",
-                 (long long)result->semaphore->free, (long long)result->semaphore->max);
+        if (result->semaphore)
+                log_info("holding the lock, %lld of %lld slots are left",
+                         (long long)result->semaphore->free, (long long)result->semaphore->max);
+        else
+                log_info("holding the lock");
         daemon_set_lock(d, LOCK_STATE_HELD, NULL);
         daemon_decide_later(d);
 }

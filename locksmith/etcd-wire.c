@@ -1,9 +1,8 @@
-#include <jansson.h>
 #include <stdio.h>
 
 #include "base/base64.h"
 #include "base/text.h"
-#include "etcd-wire.h"
+#include "etcd-wire-internal.h"
 
 void etcd_key_done(EtcdKey *key)
 {
@@ -20,6 +19,41 @@ void etcd_range_done(EtcdRange *range)
         *range = (EtcdRange) {};
 }
 
+static int key_copy(const EtcdKey *key, EtcdKey *ret)
+{
+        _cleanup_(etcd_key_done) EtcdKey copy = *key;
+
+        copy.key = strdup(key->key);
+        copy.value = malloc(key->value_size + 1);
+        if (!copy.key || !copy.value)
+                return -ENOMEM;
+        memcpy(copy.value, key->value, key->value_size + 1);
+
+        *ret = copy;
+        copy = (EtcdKey) {};
+        return 0;
+}
+
+int etcd_range_copy(const EtcdRange *range, EtcdRange *ret)
+{
+        _cleanup_(etcd_range_done) EtcdRange copy = {};
+        int r;
+
+        copy.keys = calloc(range->n_keys + 1, sizeof(EtcdKey));
+        if (!copy.keys)
+                return -ENOMEM;
+        for (size_t i = 0; i < range->n_keys; i++) {
+                r = key_copy(&range->keys[i], &copy.keys[i]);
+                if (r < 0)
+                        return r;
+                copy.n_keys++;
+        }
+
+        *ret = copy;
+        copy = (EtcdRange) {};
+        return 0;
+}
+
 void etcd_txn_done(EtcdTxn *txn)
 {
         for (size_t i = 0; i < txn->n_ranges; i++)
@@ -33,44 +67,7 @@ void etcd_watch_line_done(EtcdWatchLine *line)
         *line = (EtcdWatchLine) {};
 }
 
-/* How many bytes the character at text takes if it may be shown, 0 if it may not. */
-static size_t shown_length(const char *text, size_t size)
-{
-        unsigned char first = (unsigned char)*text;
-
-        if (first < 0x80)
-                return first >= ' ' && first != 0x7f;
-        if (first == 0xc2 && size > 1 && (unsigned char)text[1] < 0xa0)
-                return 0; /* C1: control characters of terminals */
-        for (size_t n = 2; n <= 4 && n <= size; n++)
-                if (text_is_utf8(text, n))
-                        return n;
-        return 0;
-}
-
-void foreign_text(const char *text, size_t size, char *out, size_t out_size)
-{
-        size_t n = 0;
-
-        while (size > 0) {
-                size_t length = shown_length(text, size), step = MAX_OF(length, (size_t)1);
-
-                if (n + step >= out_size)
-                        break;
-                if (length > 0)
-                        memcpy(out + n, text, step);
-                else
-                        out[n] = *text == '\n' || *text == '\t' ? ' ' : '?';
-                n += step;
-                text += step;
-                size -= step;
-        }
-        while (n > 0 && out[n - 1] == ' ')
-                n--;
-        out[n] = 0;
-}
-
-static json_t *load(const char *text, size_t size)
+json_t *etcd_json_load(const char *text, size_t size)
 {
         json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
 
@@ -81,8 +78,7 @@ static json_t *load(const char *text, size_t size)
         return root;
 }
 
-/* 64-bit numbers come as texts, some as numbers, and not at all when they are zero. */
-static int read_int64(const json_t *object, const char *name, int64_t *ret)
+int etcd_json_int64(const json_t *object, const char *name, int64_t *ret)
 {
         const json_t *value = json_object_get(object, name);
         uint64_t number = 0;
@@ -103,7 +99,7 @@ static int read_int64(const json_t *object, const char *name, int64_t *ret)
         return 0;
 }
 
-static int read_bool(const json_t *object, const char *name, bool *ret)
+int etcd_json_bool(const json_t *object, const char *name, bool *ret)
 {
         const json_t *value = json_object_get(object, name);
 
@@ -140,11 +136,11 @@ static int read_key(const json_t *object, EtcdKey *ret)
         if (r >= 0)
                 r = read_bytes(object, "value", &key.value, &key.value_size);
         if (r >= 0)
-                r = read_int64(object, "create_revision", &key.create_revision);
+                r = etcd_json_int64(object, "create_revision", &key.create_revision);
         if (r >= 0)
-                r = read_int64(object, "mod_revision", &key.mod_revision);
+                r = etcd_json_int64(object, "mod_revision", &key.mod_revision);
         if (r >= 0)
-                r = read_int64(object, "lease", &key.lease);
+                r = etcd_json_int64(object, "lease", &key.lease);
         if (r < 0)
                 return r;
 
@@ -189,7 +185,7 @@ static int read_header(const json_t *object, int64_t *ret_revision)
 
         if (!json_is_object(header))
                 return -EBADMSG;
-        r = read_int64(header, "revision", &revision);
+        r = etcd_json_int64(header, "revision", &revision);
         if (r < 0 || revision <= 0)
                 return -EBADMSG;
 
@@ -199,7 +195,7 @@ static int read_header(const json_t *object, int64_t *ret_revision)
 
 int etcd_range_parse(const char *body, size_t size, EtcdRange *ret, int64_t *ret_revision)
 {
-        json_auto_t *root = load(body, size);
+        json_auto_t *root = etcd_json_load(body, size);
         int64_t revision;
         int r;
 
@@ -247,14 +243,14 @@ static int read_responses(const json_t *responses, const EtcdTxnRequest *request
 int etcd_txn_parse(const char *body, size_t size, const EtcdTxnRequest *request, EtcdTxn *ret)
 {
         _cleanup_(etcd_txn_done) EtcdTxn txn = {};
-        json_auto_t *root = load(body, size);
+        json_auto_t *root = etcd_json_load(body, size);
         int r;
 
         if (!root)
                 return -EBADMSG;
         r = read_header(root, &txn.revision);
         if (r >= 0)
-                r = read_bool(root, "succeeded", &txn.succeeded);
+                r = etcd_json_bool(root, "succeeded", &txn.succeeded);
         if (r >= 0)
                 r = read_responses(json_object_get(root, "responses"), request, &txn);
         if (r < 0)
@@ -273,12 +269,14 @@ static const char *error_message(const json_t *root)
 
         if (json_is_object(error))
                 error = json_object_get(error, "message");
+        else if (!error)
+                error = json_object_get(root, "message"); /* of v2 */
         return json_string_value(error);
 }
 
 void etcd_error_text(const char *body, size_t size, char why[static ETCD_WHY_MAX])
 {
-        json_auto_t *root = load(body, size);
+        json_auto_t *root = etcd_json_load(body, size);
         const char *message = root ? error_message(root) : NULL;
 
         foreign_text(message ? message : body, message ? strlen(message) : size, why, ETCD_WHY_MAX);
@@ -319,11 +317,11 @@ static int read_watch_result(const json_t *root, EtcdWatchLine *line)
         if (!json_is_object(result))
                 return -EBADMSG;
 
-        r = read_bool(result, "created", &line->created);
+        r = etcd_json_bool(result, "created", &line->created);
         if (r >= 0)
-                r = read_bool(result, "canceled", &line->canceled);
+                r = etcd_json_bool(result, "canceled", &line->canceled);
         if (r >= 0)
-                r = read_int64(result, "compact_revision", &compacted);
+                r = etcd_json_int64(result, "compact_revision", &compacted);
         if (r >= 0)
                 r = read_events(json_object_get(result, "events"), line);
         if (r < 0)
@@ -342,7 +340,7 @@ static int read_watch_result(const json_t *root, EtcdWatchLine *line)
 int etcd_watch_line_parse(const char *text, size_t size, EtcdWatchLine *ret)
 {
         _cleanup_(etcd_watch_line_done) EtcdWatchLine line = {};
-        json_auto_t *root = load(text, size);
+        json_auto_t *root = etcd_json_load(text, size);
         const char *message;
         int r;
 
@@ -375,7 +373,7 @@ static bool token_is_valid(const char *token)
 
 int etcd_token_parse(const char *body, size_t size, char **ret)
 {
-        json_auto_t *root = load(body, size);
+        json_auto_t *root = etcd_json_load(body, size);
         const char *token = json_string_value(json_object_get(root, "token"));
 
         if (!token || !token_is_valid(token))
@@ -387,13 +385,13 @@ int etcd_token_parse(const char *body, size_t size, char **ret)
 
 int etcd_lease_parse(const char *body, size_t size, int64_t *ret)
 {
-        json_auto_t *root = load(body, size);
+        json_auto_t *root = etcd_json_load(body, size);
         int64_t lease;
         int r;
 
         if (!root)
                 return -EBADMSG;
-        r = read_int64(root, "ID", &lease);
+        r = etcd_json_int64(root, "ID", &lease);
         if (r < 0 || lease <= 0)
                 return -EBADMSG;
 
@@ -403,105 +401,10 @@ int etcd_lease_parse(const char *body, size_t size, int64_t *ret)
 
 int etcd_keepalive_parse(const char *body, size_t size, int64_t *ret_seconds)
 {
-        json_auto_t *root = load(body, size);
+        json_auto_t *root = etcd_json_load(body, size);
         const json_t *result = json_object_get(root, "result");
 
         if (!json_is_object(result))
                 return -EBADMSG;
-        return read_int64(result, "TTL", ret_seconds);
-}
-
-/* A 64-bit id with its top bit set is no int64: it stays a text. */
-static void text_read(const json_t *value, char *out, size_t size)
-{
-        const char *text = json_string_value(value);
-
-        foreign_text(text ? text : "", text ? strlen(text) : 0, out, size);
-}
-
-int etcd_status_parse(const char *body, size_t size, EtcdStatus *ret)
-{
-        json_auto_t *root = load(body, size);
-        const json_t *header = json_object_get(root, "header");
-        int64_t index = 0, applied = 0;
-        EtcdStatus status = {};
-
-        if (!json_is_object(header) || !json_is_string(json_object_get(root, "version"))
-            || !json_is_string(json_object_get(header, "cluster_id"))
-            || read_int64(root, "raftIndex", &index) < 0
-            || read_int64(root, "raftAppliedIndex", &applied) < 0)
-                return -EBADMSG;
-
-        text_read(json_object_get(root, "version"), status.version, sizeof(status.version));
-        text_read(json_object_get(header, "cluster_id"), status.cluster_id,
-                  sizeof(status.cluster_id));
-        text_read(json_object_get(header, "member_id"), status.member_id, sizeof(status.member_id));
-        status.has_leader = json_object_get(root, "leader"); /* absent: 0, nobody */
-        status.raft_index = (uint64_t)index;
-        status.raft_applied_index = (uint64_t)applied;
-        *ret = status;
-        return 0;
-}
-
-void etcd_members_done(EtcdMembers *members)
-{
-        for (size_t i = 0; i < members->n_members; i++) {
-                text_list_done(&members->members[i].peer_urls);
-                text_list_done(&members->members[i].client_urls);
-        }
-        free(members->members);
-        *members = (EtcdMembers) {};
-}
-
-static int urls_read(const json_t *array, TextList *ret)
-{
-        int r = 0;
-
-        if ((array && !json_is_array(array)) || json_array_size(array) > ETCD_URLS_MAX)
-                return -EBADMSG;
-        for (size_t i = 0; i < json_array_size(array) && r >= 0; i++) {
-                const char *url = json_string_value(json_array_get(array, i));
-
-                r = url ? text_list_add(ret, url) : -EBADMSG;
-        }
-        return r;
-}
-
-static int member_read(const json_t *object, EtcdMember *ret)
-{
-        int r;
-
-        if (!json_is_object(object))
-                return -EBADMSG;
-        text_read(json_object_get(object, "ID"), ret->id, sizeof(ret->id));
-        text_read(json_object_get(object, "name"), ret->name, sizeof(ret->name));
-        r = *ret->id ? read_bool(object, "isLearner", &ret->learner) : -EBADMSG;
-        if (r >= 0)
-                r = urls_read(json_object_get(object, "peerURLs"), &ret->peer_urls);
-        if (r >= 0)
-                r = urls_read(json_object_get(object, "clientURLs"), &ret->client_urls);
-        return r;
-}
-
-int etcd_members_parse(const char *body, size_t size, EtcdMembers *ret)
-{
-        json_auto_t *root = load(body, size);
-        const json_t *array = json_object_get(root, "members");
-        _cleanup_(etcd_members_done) EtcdMembers members = {};
-        int r = 0;
-
-        if (!json_is_array(array) || json_array_size(array) > ETCD_MEMBERS_MAX)
-                return -EBADMSG;
-        members.members = calloc(json_array_size(array) + 1, sizeof(EtcdMember));
-        if (!members.members)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < json_array_size(array) && r >= 0; i++)
-                r = member_read(json_array_get(array, i), &members.members[members.n_members++]);
-        if (r < 0)
-                return r;
-
-        *ret = members;
-        members = (EtcdMembers) {};
-        return 0;
+        return etcd_json_int64(result, "TTL", ret_seconds);
 }

@@ -139,11 +139,10 @@ int etcd_keepalive_parse(const char *body, size_t size, int64_t *ret_seconds) _m
  * or the text itself. */
 void etcd_error_text(const char *body, size_t size, char why[static ETCD_WHY_MAX]);
 
-/* Copies a foreign text so that it can be shown: one line, valid UTF-8, nothing that a terminal
- * obeys. */
-void foreign_text(const char *text, size_t size, char *out, size_t out_size);
-
 void etcd_members_done(EtcdMembers *members);
+/* *ret is nothing yet, and the caller's then. */
+int etcd_range_copy(const EtcdRange *range, EtcdRange *ret) _must_check_;
+
 void etcd_key_done(EtcdKey *key);
 void etcd_range_done(EtcdRange *range);
 void etcd_txn_done(EtcdTxn *txn);

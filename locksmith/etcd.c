@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "etcd-internal.h"
 
 #define WHY_MAX           2048
@@ -15,9 +16,12 @@ struct EtcdCall {
         Etcd *etcd;
         HttpRequest *request;
         char *path, *body;
+        const char *method; /* of v2; NULL: of v3 */
         bool write;
+        bool wait;            /* of v2: a long poll */
         bool authenticating;  /* the request under way fetches a token for this call */
         bool reauthenticated; /* one stale token is forgiven, not two */
+        long status;          /* of the last answer, 0: none */
         size_t n_tried;       /* endpoints that failed this call */
         Buffer why;
         EtcdOnReply on_reply;
@@ -36,7 +40,7 @@ int etcd_new(Http *http, const EtcdSettings *settings, Etcd **ret)
         etcd = calloc(1, sizeof(Etcd));
         if (!etcd)
                 return -ENOMEM;
-        *etcd = (Etcd) { .http = http, .settings = settings };
+        *etcd = (Etcd) { .http = http, .settings = settings, .api = settings->api };
 
         *ret = etcd;
         return 0;
@@ -51,6 +55,16 @@ Etcd *etcd_free(Etcd *etcd)
         free(etcd->token);
         free(etcd);
         return NULL;
+}
+
+EtcdApi etcd_api(const Etcd *etcd)
+{
+        return etcd->api;
+}
+
+void etcd_set_api(Etcd *etcd, EtcdApi api)
+{
+        etcd->api = api;
 }
 
 void etcd_rotate(Etcd *etcd)
@@ -72,15 +86,11 @@ int etcd_post(Etcd *etcd, const EtcdPost *post, HttpRequest **ret)
                 "Grpc-Metadata-hasleader: true", NULL, NULL
         };
 
-        if (asprintf(&url, "%s%s", etcd_endpoint(etcd), post->path) < 0) {
-                url = NULL;
+        if (text_format(&url, "%s%s", etcd_endpoint(etcd), post->path) < 0)
                 return -ENOMEM;
-        }
         if (etcd->token && !streq(post->path, AUTH_PATH)) {
-                if (asprintf(&authorization, "Authorization: %s", etcd->token) < 0) {
-                        authorization = NULL;
+                if (text_format(&authorization, "Authorization: %s", etcd->token) < 0)
                         return -ENOMEM;
-                }
                 headers[3] = authorization;
         }
 
@@ -142,7 +152,7 @@ void etcd_failure_text(const Etcd *etcd, const HttpResult *result, char why[stat
                         (void)snprintf(why, ETCD_WHY_MAX, "HTTP status %ld",
                                        result->status); /* fits */
                 if (result->status == HTTP_NOT_FOUND)
-                        hint = " (no etcd v3 gateway answers there)";
+                        hint = " (no such API of etcd answers there: see ETCD_API in locksmithd(8))";
                 else if (strstr(why, "CommonName of client"))
                         hint = " (etcd with authentication on refuses client certificates that have a CN: use one"
                                " without, and user and password)";
@@ -180,6 +190,8 @@ static void call_finish(EtcdCall *call, EtcdOutcome outcome, const HttpResult *r
                         .body = outcome == ETCD_DONE ? result->body : NULL,
                         .size = outcome == ETCD_DONE ? result->body_size : 0,
                         .why = why ? why : "",
+                        .status = call->status,
+                        .cluster_id = outcome == ETCD_DONE && result->wanted ? result->wanted : "",
                 },
                 call->userdata);
 }
@@ -254,9 +266,11 @@ static void on_call_done(const HttpResult *result, void *userdata)
         char why[ETCD_WHY_MAX];
 
         call->request = NULL;
-        if (result->error == 0 && call_mind_token(call, result))
+        call->status = result->error == 0 ? result->status : 0;
+        if (result->error == 0 && !call->method && call_mind_token(call, result))
                 return;
-        if (result->error == 0 && result->status == HTTP_OK) {
+        if (result->error == 0
+            && (call->method ? etcd_v2_answered(result) : result->status == HTTP_OK)) {
                 call_finish(call, ETCD_DONE, result);
                 return;
         }
@@ -275,6 +289,16 @@ static int call_send(EtcdCall *call)
         _cleanup_free_ char *login = NULL;
         int r;
 
+        if (call->method)
+                return etcd_v2_post(call->etcd,
+                                    &(EtcdV2Message) {
+                                            .method = call->method,
+                                            .path = call->path,
+                                            .form = call->body,
+                                            .wait = call->wait,
+                                    },
+                                    on_call_done, call, &call->request);
+
         call->authenticating = settings->user && !call->etcd->token;
         if (call->authenticating) {
                 r = etcd_authenticate_build(settings->user, settings->password, &login);
@@ -292,25 +316,18 @@ static int call_send(EtcdCall *call)
                          &call->request);
 }
 
-int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply on_reply,
-              void *userdata, EtcdCall **ret)
+static int call_start(const EtcdCall *template, EtcdCall **ret)
 {
         _cleanup_(etcd_cancel_p) EtcdCall *call = calloc(1, sizeof(EtcdCall));
         int r;
 
         if (!call) {
-                free(body);
+                free(template->body);
                 return -ENOMEM;
         }
-        *call = (EtcdCall) {
-                .etcd = etcd,
-                .path = strdup(path),
-                .body = body,
-                .write = write,
-                .why = BUFFER_MAX(WHY_MAX),
-                .on_reply = on_reply,
-                .userdata = userdata,
-        };
+        *call = *template;
+        call->why = BUFFER_MAX(WHY_MAX);
+        call->path = strdup(template->path);
         if (!call->path)
                 return -ENOMEM;
 
@@ -320,6 +337,45 @@ int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply 
 
         *ret = TAKE_PTR(call);
         return 0;
+}
+
+int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply on_reply,
+              void *userdata, EtcdCall **ret)
+{
+        return call_start(
+                &(EtcdCall) {
+                        .etcd = etcd,
+                        .path = (char *)path, /* copied */
+                        .body = body,
+                        .write = write,
+                        .on_reply = on_reply,
+                        .userdata = userdata,
+                },
+                ret);
+}
+
+int etcd_v2_call(Etcd *etcd, const EtcdV2Message *message, EtcdOnReply on_reply, void *userdata,
+                 EtcdCall **ret)
+{
+        char *form = NULL;
+        int r;
+
+        r = text_set(&form, message->form);
+        if (r < 0)
+                return r;
+
+        return call_start(
+                &(EtcdCall) {
+                        .etcd = etcd,
+                        .path = (char *)message->path, /* copied */
+                        .body = form,
+                        .method = message->method,
+                        .write = message->write,
+                        .wait = message->wait,
+                        .on_reply = on_reply,
+                        .userdata = userdata,
+                },
+                ret);
 }
 
 static void on_sent(_unused_ const EtcdReply *reply, void *userdata)
@@ -333,5 +389,12 @@ void etcd_send(Etcd *etcd, const char *path, char *body)
 {
         etcd->sent = etcd_cancel(etcd->sent);
         if (etcd_call(etcd, path, body, true, on_sent, etcd, &etcd->sent) < 0)
+                etcd->sent = NULL;
+}
+
+void etcd_v2_send(Etcd *etcd, const EtcdV2Message *message)
+{
+        etcd->sent = etcd_cancel(etcd->sent);
+        if (etcd_v2_call(etcd, message, on_sent, etcd, &etcd->sent) < 0)
                 etcd->sent = NULL;
 }

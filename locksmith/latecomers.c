@@ -6,7 +6,7 @@
 struct Latecomers {
         Session *session;
         const Settings *settings;
-        EtcdCall *call;
+        LockCall *call;
         char *own_id, *prefix;
         Semaphore semaphore;
         LatecomersOnDone on_done;
@@ -43,7 +43,7 @@ Latecomers *latecomers_cancel(Latecomers *l)
         if (!l)
                 return NULL;
 
-        etcd_cancel(l->call);
+        lock_call_cancel(l->call);
         semaphore_done(&l->semaphore);
         free(l->own_id);
         free(l->prefix);
@@ -59,44 +59,27 @@ static void latecomers_finish(Latecomers *latecomers, const char *why)
         l->on_done(why, l->userdata);
 }
 
-/* Returns false when the answer is none: that was told then. */
-static bool range_take(Latecomers *l, const EtcdReply *reply, EtcdRange *ret)
+static int range_ask(Latecomers *l, const EtcdRangeRequest *request, LockOnSide on_reply)
 {
-        int64_t revision;
+        LockBackend *backend = l->session->backend;
 
-        l->call = NULL;
-        if (reply->outcome != ETCD_DONE)
-                latecomers_finish(l, reply->why);
-        else if (etcd_range_parse(reply->body, reply->size, ret, &revision) < 0)
-                latecomers_finish(l, "the answer is none of etcd to a range request");
-        else
-                return true;
-        return false;
+        return backend->ops->sides->list(backend, request, on_reply, l, &l->call);
 }
 
-static int range_ask(Latecomers *l, const EtcdRangeRequest *request, EtcdOnReply on_reply)
+static void on_records(const LockSideReply *reply, void *userdata)
 {
-        char *body;
-        int r;
-
-        r = etcd_range_build(request, &body);
-        if (r < 0)
-                return r;
-        return etcd_call(l->session->etcd, "/v3/kv/range", body, false, on_reply, l, &l->call);
-}
-
-static void on_records(const EtcdReply *reply, void *userdata)
-{
-        _cleanup_(etcd_range_done) EtcdRange range = {};
         _cleanup_(peers_done) Peers holders = {};
         char why[LATECOMERS_WHY_MAX];
         Latecomers *l = userdata;
         size_t n;
         int r;
 
-        if (!range_take(l, reply, &range))
+        l->call = NULL;
+        if (reply->why) {
+                latecomers_finish(l, reply->why);
                 return;
-        r = peers_from_range(l->prefix, &range, &holders);
+        }
+        r = peers_from_range(l->prefix, reply->keys, &holders);
         if (r < 0) {
                 latecomers_finish(l, strerror(-r));
                 return;
@@ -107,18 +90,20 @@ static void on_records(const EtcdReply *reply, void *userdata)
         latecomers_finish(l, n > 0 ? why : NULL);
 }
 
-static void on_semaphore(const EtcdReply *reply, void *userdata)
+static void on_semaphore(const LockSideReply *reply, void *userdata)
 {
-        _cleanup_(etcd_range_done) EtcdRange range = {};
         Latecomers *l = userdata;
         const char *why = NULL;
         int r = 0;
 
-        if (!range_take(l, reply, &range))
+        l->call = NULL;
+        if (reply->why) {
+                latecomers_finish(l, reply->why);
                 return;
-        if (range.n_keys > 0)
-                r = semaphore_parse(range.keys[0].value, range.keys[0].value_size, &l->semaphore,
-                                    &why);
+        }
+        if (reply->keys->n_keys > 0)
+                r = semaphore_parse(reply->keys->keys[0].value, reply->keys->keys[0].value_size,
+                                    &l->semaphore, &why);
         if (r >= 0)
                 r = range_ask(l, &(EtcdRangeRequest) { .key = l->prefix, .prefix = true },
                               on_records);

@@ -1,10 +1,14 @@
 /*
- * Where the lock's document lives: one text under compare-and-swap. A backend answers each call
- * once, from the event loop, and has at most one call under way.
+ * Where the lock lives. Most backends keep its document, one text under compare-and-swap; one that
+ * leaves the decision to a server is told what is wanted, and answers. A backend answers each call
+ * once, from the event loop, and has at most one call about the document under way.
+ *
+ * Beside the document a backend may keep keys of ours: what hosts tell about themselves, and the
+ * queue. Any number of calls about those may be under way.
  */
 #pragma once
 
-#include "base/macros.h"
+#include "etcd-wire.h"
 
 typedef struct LockBackend LockBackend;
 
@@ -14,6 +18,7 @@ typedef enum LockAnswer {
         LOCK_ANSWER_UNKNOWN,  /* to a swap: it may have been done, or be done soon; read to find out
                                */
         LOCK_ANSWER_FAILED,   /* nothing was done: why tells */
+        LOCK_ANSWER_BUSY,     /* to a demand: not now: why tells */
 } LockAnswer;
 
 /* Borrowed: valid inside the callback only. */
@@ -43,8 +48,61 @@ typedef struct LockSwap {
         size_t n_sides;
 } LockSwap;
 
+/* What a backend without a document is asked for. */
+typedef enum LockDemand {
+        LOCK_DEMAND_TAKE,
+        LOCK_DEMAND_RELEASE,
+} LockDemand;
+
+/* A call about keys beside the document. */
+typedef struct LockCall LockCall;
+struct LockCall {
+        LockCall *(*cancel)(LockCall *call); /* returns NULL */
+};
+
+/* Ends a call without calling back. Returns NULL; NULL is fine. */
+static inline LockCall *lock_call_cancel(LockCall *call)
+{
+        return call ? call->cancel(call) : NULL;
+}
+
+/* How such a call ended. Borrowed: valid inside the callback only. */
+typedef struct LockSideReply {
+        const char *why;       /* NULL: well; else why not */
+        const EtcdRange *keys; /* of list() */
+        int64_t place;         /* of enter(): the create_revision of the ticket */
+        bool gone;             /* of beat(): the ticket is not there any more */
+} LockSideReply;
+
+typedef void (*LockOnSide)(const LockSideReply *reply, void *userdata);
+
+/*
+ * The keys beside the document. A backend has at most one ticket, which goes away by itself when
+ * nobody beats for LOCK_TICKET_SECONDS: a dead host stands in the way for at most so long.
+ */
+typedef struct LockSideOps {
+        int (*list)(LockBackend *backend, const EtcdRangeRequest *request, LockOnSide on_reply,
+                    void *userdata, LockCall **ret);
+        /* Calls back when the key is another one than that of revision, or gone. */
+        int (*wait)(LockBackend *backend, const char *key, int64_t revision, LockOnSide on_reply,
+                    void *userdata, LockCall **ret);
+        int (*remove)(LockBackend *backend, const char *key, LockOnSide on_reply, void *userdata,
+                      LockCall **ret);
+        /* Puts our ticket; one that is there already keeps its place. */
+        int (*enter)(LockBackend *backend, const LockSide *ticket, LockOnSide on_reply,
+                     void *userdata, LockCall **ret);
+        int (*beat)(LockBackend *backend, LockOnSide on_reply, void *userdata, LockCall **ret);
+        /* Gives our ticket up, without waiting for that; nothing when there is none. */
+        void (*leave)(LockBackend *backend);
+} LockSideOps;
+
+#define LOCK_TICKET_SECONDS 60
+
 typedef struct LockBackendOps {
         const char *name;
+        /* Without a document, instead of the next three; else NULL. Doing it twice does no harm. */
+        int (*demand)(LockBackend *backend, LockDemand demand, const char *id, LockOnReply on_reply,
+                      void *userdata);
         int (*read)(LockBackend *backend, LockOnReply on_reply, void *userdata);
         int (*swap)(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
                     void *userdata);
@@ -52,6 +110,7 @@ typedef struct LockBackendOps {
         int (*watch)(LockBackend *backend, int64_t revision, LockOnReply on_reply, void *userdata);
         void (*cancel)(LockBackend *backend);
         void (*free)(LockBackend *backend);
+        const LockSideOps *sides; /* NULL: no keys beside it */
 } LockBackendOps;
 
 struct LockBackend {

@@ -1,16 +1,11 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "lock-key.h"
 
 /* Every byte becomes at most three. */
 #define ESCAPED_MAX (3 * LOCK_NAME_MAX + 1)
-
-static bool is_plain(char c)
-{
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-               || c == '-' || c == '_' || c == '.' || c == '~';
-}
 
 static int name_escape(const char *name, char **ret)
 {
@@ -21,7 +16,7 @@ static int name_escape(const char *name, char **ret)
                 return -ENAMETOOLONG;
 
         for (const char *p = name; *p && r >= 0; p++)
-                if (is_plain(*p))
+                if (text_is_url_plain(*p))
                         r = buffer_append(&buffer, p, 1);
                 else if (*p == ' ')
                         r = buffer_append_text(&buffer, "+");
@@ -37,24 +32,17 @@ static int name_escape(const char *name, char **ret)
 static int key_join(const char *middle, const char *group, const char *leaf, char **ret)
 {
         _cleanup_free_ char *escaped = NULL;
-        char *key;
         int r;
 
         if (is_empty(group))
-                r = asprintf(&key, LOCK_KEY_ROOT "%s/%s", middle, leaf);
-        else {
-                if (streq(group, ".") || streq(group, ".."))
-                        return -EINVAL;
-                r = name_escape(group, &escaped);
-                if (r < 0)
-                        return r;
-                r = asprintf(&key, LOCK_KEY_ROOT "%s/groups/%s/%s", middle, escaped, leaf);
-        }
-        if (r < 0)
-                return -ENOMEM;
+                return text_format(ret, LOCK_KEY_ROOT "%s/%s", middle, leaf);
+        if (streq(group, ".") || streq(group, ".."))
+                return -EINVAL;
 
-        *ret = key;
-        return 0;
+        r = name_escape(group, &escaped);
+        if (r < 0)
+                return r;
+        return text_format(ret, LOCK_KEY_ROOT "%s/groups/%s/%s", middle, escaped, leaf);
 }
 
 int lock_key_semaphore(const char *group, char **ret)
@@ -70,7 +58,7 @@ static int side_key(const char *group, const char *kind, const char *id, char **
         r = name_escape(id ? id : "", &escaped);
         if (r < 0)
                 return r;
-        if (asprintf(&leaf, "%s/%s", kind, escaped) < 0)
+        if (text_format(&leaf, "%s/%s", kind, escaped) < 0)
                 return -ENOMEM;
 
         return key_join("/sluice", group, leaf, ret);
@@ -91,6 +79,11 @@ int lock_key_pause(const char *group, char **ret)
         return key_join("/sluice", group, "pause", ret);
 }
 
+int lock_key_moved(const char *group, char **ret)
+{
+        return key_join("/sluice", group, "moved", ret);
+}
+
 static int hex_value(char c)
 {
         if (c >= '0' && c <= '9')
@@ -108,7 +101,7 @@ static int byte_unescape(const char **p)
         if (*text == '+')
                 return ' ';
         if (*text != '%')
-                return is_plain(*text) ? (unsigned char)*text : -EBADMSG;
+                return text_is_url_plain(*text) ? (unsigned char)*text : -EBADMSG;
 
         high = hex_value(text[1]);
         low = high < 0 ? -EBADMSG : hex_value(text[2]);

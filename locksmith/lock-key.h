@@ -26,5 +26,8 @@ int lock_key_ticket(const char *group, const char *id, char **ret) _must_check_;
 /* Why the lock of a group is paused, and what its max was before. */
 int lock_key_pause(const char *group, char **ret) _must_check_;
 
+/* That the lock of a group has gone to the other API of etcd: locksmithctl migrate puts it. */
+int lock_key_moved(const char *group, char **ret) _must_check_;
+
 /* The id in a side key that begins with prefix. -EBADMSG when that is no name as we write it. */
 int lock_key_id(const char *prefix, const char *key, char **ret) _must_check_;

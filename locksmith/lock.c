@@ -29,7 +29,7 @@ struct LockOperation {
         bool swapping; /* a swap is under way */
         bool tried;    /* one was; libcurl itself sends again when a kept connection dies */
         bool unsure;   /* a swap of ours may be done without our having seen it */
-        Backoff backoff;
+        Backoff backoff, busy;
 };
 
 static void operation_read(LockOperation *o);
@@ -147,6 +147,17 @@ static void operation_lose(LockOperation *o, const LockReply *reply)
                                                             LOCK_RACE_WAIT)));
 }
 
+/* Nobody tells when a slot gets free. */
+static void operation_ask_later(LockOperation *o, const char *why)
+{
+        if (!o->persistent) {
+                operation_finish(o, LOCK_BUSY, why);
+                return;
+        }
+        operation_wait(o, LOCK_BUSY, why);
+        operation_read_later(o, backoff_next(&o->busy));
+}
+
 static void on_reply(const LockReply *reply, void *userdata)
 {
         LockOperation *o = userdata;
@@ -181,14 +192,36 @@ static void on_reply(const LockReply *reply, void *userdata)
         case LOCK_ANSWER_FAILED:
                 operation_fail(o, LOCK_FAILED, reply->why);
                 break;
+
+        case LOCK_ANSWER_BUSY:
+                o->unsure = false;
+                operation_ask_later(o, reply->why);
+                break;
         }
+}
+
+/* There is no document: who keeps the lock decides, and tells no more than that. */
+static int operation_demand(LockOperation *o)
+{
+        LockDemand demand = o->kind == LOCK_KIND_TAKE ? LOCK_DEMAND_TAKE : LOCK_DEMAND_RELEASE;
+
+        if (o->kind == LOCK_KIND_READ || o->kind == LOCK_KIND_SET_MAX) {
+                operation_finish(o, LOCK_REFUSED,
+                                 "a FleetLock server tells nobody who holds its lock, nor lets its"
+                                 " max be set: ask its own tools");
+                return 0;
+        }
+
+        o->tried = true;
+        return o->backend->ops->demand(o->backend, demand, o->id, on_reply, o);
 }
 
 static void operation_read(LockOperation *o)
 {
+        const LockBackendOps *ops = o->backend->ops;
         int r;
 
-        r = o->backend->ops->read(o->backend, on_reply, o);
+        r = ops->demand ? operation_demand(o) : ops->read(o->backend, on_reply, o);
         if (r < 0)
                 operation_fail(o, LOCK_FAILED, strerror(-r));
 }
@@ -319,6 +352,7 @@ int lock_start(sd_event *event, LockBackend *backend, const LockRequest *request
                 .on_done = request->on_done,
                 .userdata = request->userdata,
                 .backoff = { .first = LOCK_RETRY_FIRST, .max = LOCK_RETRY_MAX },
+                .busy = { .first = LOCK_BUSY_FIRST, .max = LOCK_BUSY_MAX },
         };
 
         r = text_copy(&o->id, request->id);

@@ -1,6 +1,7 @@
 /*
  * What is done with the lock: read it, take it, give it back, set how many may hold it. Each is a
- * loop of compare-and-swap over a LockBackend, asynchronous on the event loop.
+ * loop of compare-and-swap over a LockBackend, asynchronous on the event loop; with a backend that
+ * has no document it is a demand that is made until it is answered.
  *
  * An answer that got lost is resolved by reading: a swap names the revision it replaces, so it can
  * not be done behind our back once the document is seen to have moved on, and sending it again can
@@ -20,7 +21,10 @@
 #define LOCK_RACE_WAIT    (256 * USEC_PER_MSEC)
 #define LOCK_RETRY_FIRST  (1 * USEC_PER_SEC)
 #define LOCK_RETRY_MAX    (60 * USEC_PER_SEC)
-#define LOCK_WATCH_MAX    (5 * USEC_PER_MINUTE) /* a silent watch is then replaced: it may be dead */
+#define LOCK_BUSY_FIRST \
+        (5 * USEC_PER_SEC) /* where there is nothing to watch: ask again after this */
+#define LOCK_BUSY_MAX  (5 * USEC_PER_MINUTE)
+#define LOCK_WATCH_MAX (5 * USEC_PER_MINUTE) /* a silent watch is then replaced: it may be dead */
 
 typedef struct LockOperation LockOperation;
 
@@ -35,7 +39,8 @@ typedef enum LockOutcome {
         LOCK_DONE,
         LOCK_BUSY,       /* no free slot */
         LOCK_NOT_HOLDER, /* nothing to release */
-        LOCK_REFUSED,    /* the key holds something that is no semaphore: not touched */
+        LOCK_REFUSED,    /* the key holds something that is no semaphore: not touched; or this
+                            backend can not do that */
         LOCK_FAILED,     /* the backend could not be asked, or not to the end */
 } LockOutcome;
 

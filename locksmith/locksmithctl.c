@@ -1,10 +1,11 @@
 #include "base/log.h"
+#include "base/text.h"
 #include "ctl.h"
 
 static TextList arg_endpoints;
 static const char *arg_root = NULL, *arg_group = NULL;
 static const char *arg_ca_file = NULL, *arg_certificate_file = NULL, *arg_key_file = NULL;
-static const char *arg_user = NULL, *arg_password = NULL;
+static const char *arg_user = NULL, *arg_password = NULL, *arg_api = NULL;
 static bool arg_json = false, arg_debug = false;
 
 bool ctl_json(void)
@@ -20,8 +21,8 @@ static int endpoints_join(char **ret)
         for (size_t i = 0; i < arg_endpoints.n_items; i++) {
                 char *longer;
 
-                if (asprintf(&longer, "%s%s%s", joined ? joined : "", joined ? "," : "",
-                             arg_endpoints.items[i])
+                if (text_format(&longer, "%s%s%s", joined ? joined : "", joined ? "," : "",
+                                arg_endpoints.items[i])
                     < 0)
                         return -ENOMEM;
                 free(joined);
@@ -45,6 +46,7 @@ static int settings_from_options(Settings *settings)
                 { arg_key_file, &settings->key_file },
                 { arg_user, &settings->user },
                 { arg_password, &settings->password },
+                { arg_api, &settings->api_text },
         };
         int r = endpoints_join(&settings->endpoint);
 
@@ -88,6 +90,8 @@ static const Option options[] = {
         { "etcd-username", 0, OPTION_TEXT, &arg_user, "NAME", "user of etcd", 0 },
         { "etcd-password", 0, OPTION_TEXT, &arg_password, "TEXT",
           "password; better: LOCKSMITHCTL_ETCD_PASSWORD", 0 },
+        { "etcd-api", 0, OPTION_TEXT, &arg_api, "v3|v2|auto", "which keys of etcd; default: v3",
+          0 },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON", 0 },
         { "root", 0, OPTION_TEXT, &arg_root, "DIR", "see DIR as / for all files", 0 },
         { "debug", 0, OPTION_FLAG, &arg_debug, NULL, "log more", 0 },

@@ -27,38 +27,36 @@ const Record *peers_find(const Peers *peers, const char *id)
         return NULL;
 }
 
-static void on_answer(const EtcdReply *reply, void *userdata)
+static void on_answer(const LockSideReply *reply, void *userdata)
 {
         Answer *answer = userdata;
-        int64_t revision;
 
         answer->done = true;
-        if (reply->outcome == ETCD_DONE)
-                answer->r = etcd_range_parse(reply->body, reply->size, &answer->range, &revision);
-        else {
+        if (reply->why) {
                 answer->r = -EIO;
                 answer->why = strdup(reply->why);
-        }
+        } else
+                answer->r = etcd_range_copy(reply->keys, &answer->range);
 }
 
+/* A backend that keeps no keys has none. */
 static int range_read(Session *session, const EtcdRangeRequest *request, EtcdRange *ret,
                       char **ret_why)
 {
+        const LockSideOps *sides = session->backend->ops->sides;
         Answer answer = {};
-        EtcdCall *call;
-        char *body;
+        LockCall *call;
         int r;
 
-        r = etcd_range_build(request, &body);
-        if (r >= 0)
-                r = etcd_call(session->etcd, "/v3/kv/range", body, false, on_answer, &answer,
-                              &call);
+        if (!sides)
+                return 0;
+        r = sides->list(session->backend, request, on_answer, &answer, &call);
         if (r < 0)
                 return r;
 
         r = session_wait(session, &answer.done, 0);
         if (!answer.done)
-                etcd_cancel(call);
+                lock_call_cancel(call);
         if (r < 0)
                 return r;
 

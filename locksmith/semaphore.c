@@ -164,7 +164,7 @@ int semaphore_parse(const char *text, size_t size, Semaphore *ret, const char **
 }
 
 /* As Go writes texts: what could end a script element in HTML is escaped, too. */
-static int text_format(Buffer *buffer, const char *text)
+static int text_append_quoted(Buffer *buffer, const char *text)
 {
         int r = buffer_append_text(buffer, "\"");
 
@@ -205,7 +205,7 @@ int semaphore_format(const Semaphore *semaphore, char **ret)
                 for (size_t i = 0; i < semaphore->holders.n_items && r >= 0; i++) {
                         r = i > 0 ? buffer_append_text(&buffer, ",") : 0;
                         if (r >= 0)
-                                r = text_format(&buffer, semaphore->holders.items[i]);
+                                r = text_append_quoted(&buffer, semaphore->holders.items[i]);
                 }
                 if (r >= 0)
                         r = buffer_append_text(&buffer, "]}");

@@ -18,19 +18,39 @@ void session_done(Session *session)
         *session = (Session) {};
 }
 
-int session_open(sd_event *event, const Settings *settings, Session *ret)
+static int session_open_backend(Session *session, const Settings *settings)
 {
-        _cleanup_(session_done) Session session = { .event = sd_event_ref(event) };
         _cleanup_free_ char *key = NULL;
         int r;
 
         r = lock_key_semaphore(settings->group, &key);
-        if (r >= 0)
-                r = http_new(event, &session.http);
+        if (r < 0)
+                return r;
+
+        switch (settings->etcd.api) {
+        case ETCD_API_V3:
+                return backend_etcd_new(session->etcd, key, &session->backend);
+        case ETCD_API_V2:
+                return backend_etcd_v2_new(session->etcd, key, &session->backend);
+        case ETCD_API_AUTO:
+                return backend_auto_new(session->etcd, settings->group, &session->backend);
+        case _ETCD_API_MAX:
+        case _ETCD_API_INVALID:
+                break;
+        }
+        return -EINVAL;
+}
+
+int session_open(sd_event *event, const Settings *settings, Session *ret)
+{
+        _cleanup_(session_done) Session session = { .event = sd_event_ref(event) };
+        int r;
+
+        r = http_new(event, &session.http);
         if (r >= 0)
                 r = etcd_new(session.http, &settings->etcd, &session.etcd);
         if (r >= 0)
-                r = backend_etcd_new(session.etcd, key, &session.backend);
+                r = session_open_backend(&session, settings);
         if (r < 0)
                 return r;
 

@@ -1,7 +1,9 @@
 #include <stdio.h>
 
+#include "api-choice.h"
 #include "base/conf.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "lock-key.h"
 #include "settings.h"
 
@@ -34,6 +36,10 @@ static const struct {
         { "LOCKSMITHCTL_ETCD_PASSWORD",
           { "LOCKSMITHD_ETCD_PASSWORD" },
           offsetof(Settings, password),
+          false },
+        { "LOCKSMITHCTL_ETCD_API",
+          { "LOCKSMITHD_ETCD_API", "ETCD_API" },
+          offsetof(Settings, api_text),
           false },
         { "LOCKSMITHCTL_REBOOT_WINDOW_START",
           { "LOCKSMITHD_REBOOT_WINDOW_START", "REBOOT_WINDOW_START" },
@@ -131,10 +137,8 @@ static int endpoint_add(TextList *list, const char *text)
         _cleanup_free_ char *url = NULL;
         size_t n;
 
-        if (asprintf(&url, "%s%s", strstr(text, "://") ? "" : "http://", text) < 0) {
-                url = NULL;
+        if (text_format(&url, "%s%s", strstr(text, "://") ? "" : "http://", text) < 0)
                 return -ENOMEM;
-        }
         for (n = strlen(url); n > 0 && url[n - 1] == '/'; n--)
                 url[n - 1] = 0;
         if (!http_url_is_valid(url) || strpbrk(url, "?#"))
@@ -154,8 +158,8 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
         if (r < 0)
                 return r;
         if (texts.n_items == 0 || texts.n_items > ETCD_ENDPOINTS_MAX)
-                return asprintf(ret_why, "etcd endpoints: \"%s\" names %zu, wanted are 1 to %d",
-                                settings->endpoint, texts.n_items, ETCD_ENDPOINTS_MAX)
+                return text_format(ret_why, "etcd endpoints: \"%s\" names %zu, wanted are 1 to %d",
+                                   settings->endpoint, texts.n_items, ETCD_ENDPOINTS_MAX)
                                        < 0
                                ? -ENOMEM
                                : -EINVAL;
@@ -163,8 +167,8 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
         for (size_t i = 0; i < texts.n_items; i++) {
                 r = endpoint_add(list, texts.items[i]);
                 if (r == -EINVAL
-                    && asprintf(ret_why, "etcd endpoint \"%s\": not an http or https URL",
-                                texts.items[i])
+                    && text_format(ret_why, "etcd endpoint \"%s\": not an http or https URL",
+                                   texts.items[i])
                                < 0)
                         r = -ENOMEM;
                 if (r < 0)
@@ -177,6 +181,20 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
         settings->etcd.user = settings->user;
         settings->etcd.password = settings->password;
         return 0;
+}
+
+static int settings_check_api(Settings *settings, char **ret_why)
+{
+        settings->etcd.api =
+                settings->api_text ? etcd_api_from_string(settings->api_text) : ETCD_API_V3;
+        if ((int)settings->etcd.api >= 0)
+                return 0;
+
+        return asprintf(ret_why, "ETCD_API: unknown \"%s\", there are v3, v2 and auto",
+                        settings->api_text)
+                               < 0
+                       ? -ENOMEM
+                       : -EINVAL;
 }
 
 static int settings_check_lock(Settings *settings, char **ret_why)
@@ -210,8 +228,9 @@ static int settings_check_strategy(Settings *settings, char **ret_why)
         if (settings->strategy >= 0)
                 return 0;
 
-        r = asprintf(ret_why, "REBOOT_STRATEGY: unknown strategy \"%s\", there are " STRATEGY_NAMES,
-                     text);
+        r = text_format(ret_why,
+                        "REBOOT_STRATEGY: unknown strategy \"%s\", there are " STRATEGY_NAMES,
+                        text);
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
@@ -225,9 +244,9 @@ static int settings_check_window(Settings *settings, char **ret_why)
         if (r >= 0)
                 return 0;
 
-        r = asprintf(ret_why, "reboot window: start \"%s\", length \"%s\": %s",
-                     settings->window_start ? settings->window_start : "",
-                     settings->window_length ? settings->window_length : "", why);
+        r = text_format(ret_why, "reboot window: start \"%s\", length \"%s\": %s",
+                        settings->window_start ? settings->window_start : "",
+                        settings->window_length ? settings->window_length : "", why);
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
@@ -239,12 +258,11 @@ static int settings_check_zone(const Settings *settings, char **ret_why)
 
         if (!zone)
                 return 0;
-        if (asprintf(&path, ZONES "/%s", zone) < 0) {
-                path = NULL;
+        if (text_format(&path, ZONES "/%s", zone) < 0)
                 return -ENOMEM;
-        }
         if (*zone == '/' || strstr(zone, "..") || access(path, R_OK) < 0)
-                return asprintf(ret_why, "REBOOT_TIME_ZONE \"%s\": there is none in " ZONES, zone)
+                return text_format(ret_why, "REBOOT_TIME_ZONE \"%s\": there is none in " ZONES,
+                                   zone)
                                        < 0
                                ? -ENOMEM
                                : -EINVAL;
@@ -264,12 +282,14 @@ static int settings_check_windows(Settings *settings, char **ret_why)
         if (text)
                 r = windows_parse(text, windows, &why);
         if (r == -EINVAL)
-                return asprintf(ret_why, "REBOOT_WINDOWS \"%s\": %s", text, why) < 0 ? -ENOMEM : r;
+                return text_format(ret_why, "REBOOT_WINDOWS \"%s\": %s", text, why) < 0 ? -ENOMEM
+                                                                                        : r;
         if (r >= 0 && blackout)
                 r = blackouts_parse(blackout, windows, &why);
         if (r == -EINVAL)
-                return asprintf(ret_why, "REBOOT_BLACKOUT \"%s\": %s", blackout, why) < 0 ? -ENOMEM
-                                                                                          : r;
+                return text_format(ret_why, "REBOOT_BLACKOUT \"%s\": %s", blackout, why) < 0
+                               ? -ENOMEM
+                               : r;
         return r;
 }
 
@@ -288,7 +308,7 @@ static int span_check(const char *name, const char *text, usec_t max, usec_t *sp
                 return 0;
         }
 
-        return asprintf(ret_why, "%s \"%s\": %s", name, text, why) < 0 ? -ENOMEM : -EINVAL;
+        return text_format(ret_why, "%s \"%s\": %s", name, text, why) < 0 ? -ENOMEM : -EINVAL;
 }
 
 static int settings_check_spans(Settings *settings, char **ret_why)
@@ -316,6 +336,8 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
         r = settings_collect(settings, ctl);
         if (r >= 0)
                 r = settings_check_endpoints(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_api(settings, ret_why);
         if (r >= 0)
                 r = settings_check_lock(settings, ret_why);
         if (r >= 0)

@@ -10,7 +10,7 @@
 #include "strategy.h"
 #include "windows.h"
 
-#define SETTINGS_MAX 16
+#define SETTINGS_MAX 17
 
 #define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
 #define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
@@ -21,7 +21,7 @@
 typedef struct Settings {
         char *root;  /* what is / to us, or NULL */
         char *group; /* of the lock; "" is the default group */
-        char *endpoint, *ca_file, *certificate_file, *key_file, *user, *password;
+        char *endpoint, *ca_file, *certificate_file, *key_file, *user, *password, *api_text;
         char *strategy_text, *window_start, *window_length;
         char *windows_text, *blackout_text, *time_zone;
         char *login_grace_text, *hook_time_text, *return_time_text;

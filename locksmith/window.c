@@ -9,6 +9,7 @@
 #define HOURS_MAX       23
 #define MINUTES_MAX     59
 #define SECONDS_PER_DAY INT64_C(86400)
+#define DAYS_AHEAD      (41 * 366) /* a 29 February on a given day of the week takes so long */
 
 static const char *const weekdays[DAYS_PER_WEEK] = {
         "sun", "mon", "tue", "wed", "thu", "fri", "sat",
@@ -197,7 +198,7 @@ int window_parse_length(const char *text, usec_t *ret, const char **ret_why)
 
 int window_parse(const char *start, const char *length, Window *ret, const char **ret_why)
 {
-        Window window;
+        Window window = {};
         int r;
 
         *ret_why = NULL;
@@ -254,7 +255,23 @@ static int day_weekday(int64_t day)
         return (int)(n < 0 ? n + DAYS_PER_WEEK : n);
 }
 
-/* The last start at or before now and the first one after it, in µs since 1970; the former may be negative. */
+static bool window_is_on(const Window *window, int64_t day)
+{
+        time_t midnight = (time_t)(day * SECONDS_PER_DAY);
+        struct tm tm;
+
+        if (window->weekday != WINDOW_EVERY_DAY && window->weekday != day_weekday(day))
+                return false;
+        if (window->dates == 0 && window->months == 0)
+                return true;
+        if (!gmtime_r(&midnight, &tm))
+                return false;
+        return (window->dates == 0 || window->dates & (UINT32_C(1) << tm.tm_mday))
+               && (window->months == 0 || window->months & (1U << (tm.tm_mon + 1)));
+}
+
+/* The last start at or before now and the first one after it (INT64_MAX: there is none), in µs since 1970; the former
+ * may be negative. */
 static void window_starts(const Window *window, usec_t now, int64_t *ret_previous,
                           int64_t *ret_next)
 {
@@ -266,20 +283,18 @@ static void window_starts(const Window *window, usec_t now, int64_t *ret_previou
         today = (seconds + utc_offset(seconds)) / SECONDS_PER_DAY;
         *ret_previous = 0;
 
-        /* A day more than a week on both sides: a zone may skip a day or a local time. */
-        for (int64_t day = today - DAYS_PER_WEEK - 1; day <= today + DAYS_PER_WEEK + 1; day++) {
-                int64_t start;
-
-                if (window->weekday != WINDOW_EVERY_DAY && window->weekday != day_weekday(day))
+        /* A day more than a week back: a zone may skip a day or a local time, and none is longer. */
+        for (int64_t day = today - DAYS_PER_WEEK - 1; day <= today + DAYS_AHEAD; day++) {
+                if (!window_is_on(window, day))
                         continue;
-                start = local_to_utc(day * SECONDS_PER_DAY + window->hour * 3600
-                                     + window->minute * 60)
-                        * (int64_t)USEC_PER_SEC;
-                *ret_next = start;
-                if (start > t)
+                *ret_next = local_to_utc(day * SECONDS_PER_DAY + window->hour * 3600
+                                         + window->minute * 60)
+                            * (int64_t)USEC_PER_SEC;
+                if (*ret_next > t)
                         return;
-                *ret_previous = start;
+                *ret_previous = *ret_next;
         }
+        *ret_next = INT64_MAX;
 }
 
 usec_t window_closing(const Window *window, usec_t now)
@@ -303,7 +318,7 @@ usec_t window_next_opening(const Window *window, usec_t now)
         int64_t previous, next;
 
         window_starts(window, now, &previous, &next);
-        return (usec_t)next;
+        return next == INT64_MAX ? USEC_INFINITY : (usec_t)next;
 }
 
 usec_t window_wait(const Window *window, usec_t now)

@@ -16,7 +16,9 @@ typedef struct Window {
         int weekday; /* 0 Sunday … 6 Saturday, or WINDOW_EVERY_DAY */
         unsigned hour;
         unsigned minute;
-        usec_t length; /* elapsed time, not wall clock; below a day or a week */
+        usec_t length;   /* elapsed time, not wall clock; below a day or a week */
+        uint32_t dates;  /* bits 1 to 31: only on these days of a month; 0: on all */
+        uint16_t months; /* bits 1 to 12: only in these; 0: in all */
 } Window;
 
 /*
@@ -43,7 +45,7 @@ int window_parse(const char *start, const char *length, Window *ret,
 /* True from a start of the window to its end, both included. */
 bool window_contains(const Window *window, usec_t now);
 
-/* The first start after now, in µs since 1970. */
+/* The first start after now, in µs since 1970; USEC_INFINITY: there is none in 41 years. */
 usec_t window_next_opening(const Window *window, usec_t now);
 
 /* When the window that was open last before (or is open at) now ends; 0 if that was before 1970. */

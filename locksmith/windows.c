@@ -7,7 +7,11 @@
 #include "windows.h"
 
 #define DAYS_PER_WEEK 7
-#define FIELDS_MAX    3
+#define FIELDS_MIN    2 /* of a window: time and length */
+#define FIELDS_MAX    4 /* days of the week and dates before them */
+#define DATES_MAX     31
+#define MONTHS_MAX    12
+#define OPENINGS_MAX  500  /* that are looked at for one that is long enough */
 #define CHANGES_MAX   1000 /* that are looked through; with blackouts every midnight is one */
 #define YEAR_MAX      9999
 
@@ -51,11 +55,80 @@ static int days_parse(const char *text, bool marked[static DAYS_PER_WEEK])
         }
 }
 
-static int window_add(Windows *windows, const char *day, const char *clock, const char *length,
+/* Reads a number from 1 to max and moves *p behind it. */
+static int number_parse(const char **p, int max, int *ret)
+{
+        int value = 0;
+
+        for (; isdigit((unsigned char)**p) && value <= max; (*p)++)
+                value = value * 10 + (**p - '0');
+        if (value < 1 || value > max)
+                return -EINVAL;
+
+        *ret = value;
+        return 0;
+}
+
+/* One of "*", "3", "1..7", "1/7": marks the numbers, and moves *p behind it. */
+static int numbers_mark(const char **p, int max, uint32_t *marked)
+{
+        int first = 1, last = max, step = 1;
+
+        if (**p == '*')
+                (*p)++;
+        else if (number_parse(p, max, &first) < 0)
+                return -EINVAL;
+        else
+                last = **p == '/' ? max : first;
+        if (strncmp(*p, "..", 2) == 0) {
+                *p += 2;
+                if (number_parse(p, max, &last) < 0 || last < first)
+                        return -EINVAL;
+        }
+        if (**p == '/') {
+                (*p)++;
+                if (number_parse(p, max, &step) < 0)
+                        return -EINVAL;
+        }
+
+        for (int i = first; i <= last; i += step)
+                *marked |= UINT32_C(1) << i;
+        return 0;
+}
+
+/* A list of these, up to end. */
+static int numbers_parse(const char **p, int max, char end, uint32_t *ret)
+{
+        *ret = 0;
+        do {
+                if (numbers_mark(p, max, ret) < 0)
+                        return -EINVAL;
+        } while (*(*p)++ == ',');
+        return (*p)[-1] == end ? 0 : -EINVAL;
+}
+
+/* "*-MONTHS-DATES" or "MONTHS-DATES" */
+static int dates_parse(const char *text, Window *window)
+{
+        const char *p = text;
+        uint32_t months;
+
+        if (strncmp(p, "*-", 2) == 0 && strchr(p + 2, '-'))
+                p += 2;
+        if (numbers_parse(&p, MONTHS_MAX, '-', &months) < 0
+            || numbers_parse(&p, DATES_MAX, 0, &window->dates) < 0)
+                return -EINVAL;
+
+        window->months = (uint16_t)months;
+        return 0;
+}
+
+static int window_add(Windows *windows, const char *day, Window *dates, char *const *fields,
                       const char **ret_why)
 {
+        const char *clock = fields[0], *length = fields[1];
         char start[WINDOW_TEXT_MAX];
-        Window window;
+        Window window = {};
         int r;
 
         if (windows->n_windows == WINDOWS_MAX) {
@@ -71,35 +144,53 @@ static int window_add(Windows *windows, const char *day, const char *clock, cons
         if (r < 0)
                 return r;
 
+        window.dates = dates->dates;
+        window.months = dates->months;
         windows->windows[windows->n_windows++] = window;
         return 0;
 }
 
-/* "[Days] HH:MM LENGTH" */
+/* The fields before the last two: which days of the week, which dates. */
+static int which_parse(const TextList *fields, bool marked[static DAYS_PER_WEEK], Window *dates,
+                       const char **ret_why)
+{
+        size_t n = fields->n_items - FIELDS_MIN, i = 0;
+
+        if (i < n && isalpha((unsigned char)*fields->items[i])
+            && days_parse(fields->items[i++], marked) < 0)
+                *ret_why = "days are written as in Mon, Mon..Fri or Mon,Wed,Fri";
+        else if (i < n && dates_parse(fields->items[i++], dates) < 0)
+                *ret_why = "dates are written as in *-*-1..7 or *-12-*: any year, month, day";
+        else if (i < n)
+                *ret_why = "days of the week come first, then the dates";
+        return *ret_why ? -EINVAL : 0;
+}
+
+/* "[Days] [Dates] HH:MM LENGTH" */
 static int entry_parse(const char *text, Windows *windows, const char **ret_why)
 {
         _cleanup_(text_list_done) TextList fields = {};
-        bool marked[DAYS_PER_WEEK] = {};
+        bool marked[DAYS_PER_WEEK] = {}, any = false;
+        char *const *times;
+        Window dates = {};
         int r;
 
         r = text_list_split(&fields, text, " \t");
         if (r < 0)
                 return r;
-        if (fields.n_items != FIELDS_MAX && fields.n_items != FIELDS_MAX - 1) {
+        if (fields.n_items < FIELDS_MIN || fields.n_items > FIELDS_MAX) {
                 *ret_why = "a window is written as in \"Mon..Fri 02:00 2h\"";
                 return -EINVAL;
         }
-        if (fields.n_items == FIELDS_MAX - 1)
-                return window_add(windows, "", fields.items[0], fields.items[1], ret_why);
 
-        r = days_parse(fields.items[0], marked);
-        if (r < 0)
-                *ret_why = "days are written as in Mon, Mon..Fri or Mon,Wed,Fri";
+        times = fields.items + fields.n_items - FIELDS_MIN;
+        r = which_parse(&fields, marked, &dates, ret_why);
         for (int day = 0; day < DAYS_PER_WEEK && r >= 0; day++)
-                if (marked[day])
-                        r = window_add(windows, days[day], fields.items[1], fields.items[2],
-                                       ret_why);
-        return r;
+                if (marked[day]) {
+                        any = true;
+                        r = window_add(windows, days[day], &dates, times, ret_why);
+                }
+        return r < 0 || any ? r : window_add(windows, "", &dates, times, ret_why);
 }
 
 static int list_parse(const char *text, const char *separator, Windows *windows,
@@ -248,4 +339,43 @@ usec_t windows_next_change(const Windows *windows, usec_t now)
                         return now;
         }
         return USEC_INFINITY;
+}
+
+bool windows_have_room(const Windows *windows, usec_t now, usec_t span)
+{
+        usec_t change;
+
+        if (!windows_is_open(windows, now))
+                return false;
+        change = windows_next_change(windows, now);
+        return change == USEC_INFINITY || change - now > span;
+}
+
+usec_t windows_next_room(const Windows *windows, usec_t now, usec_t span)
+{
+        bool open = windows_is_open(windows, now);
+        usec_t change = windows_next_change(windows, now);
+
+        if (open && (change == USEC_INFINITY || change - now > span))
+                return change == USEC_INFINITY ? change : change - span;
+        if (open && change != USEC_INFINITY)
+                change = windows_next_change(windows, change);
+
+        for (unsigned i = 0; i < OPENINGS_MAX && change != USEC_INFINITY; i++) {
+                usec_t closes = windows_next_change(windows, change);
+
+                if (closes == USEC_INFINITY || closes - change > span)
+                        return change;
+                change = windows_next_change(windows, closes);
+        }
+        return USEC_INFINITY;
+}
+
+usec_t windows_longest(const Windows *windows)
+{
+        usec_t longest = windows->n_windows == 0 ? USEC_INFINITY : 0;
+
+        for (size_t i = 0; i < windows->n_windows; i++)
+                longest = MAX_OF(longest, windows->windows[i].length);
+        return longest;
 }

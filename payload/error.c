@@ -1,6 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "payload/error.h"
 
 void payload_error_done(PayloadError *error)
@@ -24,11 +25,10 @@ static void error_set(PayloadError *error, PayloadRefusal refusal, char *text)
 int payload_refuse(PayloadError *error, PayloadRefusal refusal, const char *format, ...)
 {
         va_list arguments;
-        char *text;
+        char *text = NULL;
 
         va_start(arguments, format);
-        if (vasprintf(&text, format, arguments) < 0)
-                text = NULL;
+        (void)text_vformat(&text, format, arguments); /* an error without text is one, too */
         va_end(arguments);
 
         error_set(error, refusal, text);
@@ -39,15 +39,13 @@ int payload_fail(PayloadError *error, PayloadRefusal refusal, int code, const ch
 {
         _cleanup_free_ char *what = NULL;
         va_list arguments;
-        char *text;
+        char *text = NULL;
 
         va_start(arguments, format);
-        if (vasprintf(&what, format, arguments) < 0)
-                what = NULL;
+        (void)text_vformat(&what, format, arguments);
         va_end(arguments);
 
-        if (asprintf(&text, "%s: %s", what ? what : "failed", strerrordesc_np(-code)) < 0)
-                text = NULL;
+        (void)text_format(&text, "%s: %s", what ? what : "failed", strerrordesc_np(-code));
         error_set(error, refusal, text);
         return code;
 }
@@ -59,11 +57,11 @@ void payload_error_locate(PayloadError *error, const char *format, ...)
         char *text;
 
         va_start(arguments, format);
-        if (vasprintf(&where, format, arguments) < 0)
-                where = NULL;
+        (void)text_vformat(&where, format, arguments);
         va_end(arguments);
 
-        if (!where || !error || !error->text || asprintf(&text, "%s: %s", where, error->text) < 0)
+        if (!where || !error || !error->text
+            || text_format(&text, "%s: %s", where, error->text) < 0)
                 return;
         free(error->text);
         error->text = text;

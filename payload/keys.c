@@ -102,11 +102,8 @@ static int pkey_describe(EVP_PKEY *pkey, const char *source, char **ret)
         r = hex_encode(sha256, KEY_ID_SIZE, &id);
         if (r < 0)
                 return r;
-        return asprintf(ret, "%s%s%s%s", id, source ? " (" : "", source ? source : "",
-                        source ? ")" : "")
-                               < 0
-                       ? -ENOMEM
-                       : 0;
+        return text_format(ret, "%s%s%s%s", id, source ? " (" : "", source ? source : "",
+                           source ? ")" : "");
 }
 
 static int keys_append(PayloadKeys *keys, EVP_PKEY *pkey, const char *source)
@@ -255,10 +252,10 @@ int payload_keys_add_directory(PayloadKeys *keys, const char *path)
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *file = NULL;
 
-                if (asprintf(&file, "%s/%s", path, entries[i]->d_name) < 0)
-                        file = NULL;
                 if (r >= 0)
-                        r = file ? payload_keys_add_file(keys, file) : -ENOMEM;
+                        r = text_format(&file, "%s/%s", path, entries[i]->d_name);
+                if (r >= 0)
+                        r = payload_keys_add_file(keys, file);
                 free(entries[i]);
         }
 

@@ -3,6 +3,7 @@
 #include <sys/file.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "payload/output-file.h"
 
 #define OUTPUT_MODE 0644
@@ -49,10 +50,8 @@ int output_file_open(const char *path, OutputFile *ret)
         r = path_resolve(path, &file.path, &mode);
         if (r < 0)
                 return r;
-        if (asprintf(&file.temporary, "%s.XXXXXX.partial", file.path) < 0) {
-                file.temporary = NULL;
+        if (text_format(&file.temporary, "%s.XXXXXX.partial", file.path) < 0)
                 return -ENOMEM;
-        }
 
         file.fd = mkostemps(file.temporary, (int)strlen(".partial"), O_CLOEXEC);
         if (file.fd < 0) {
@@ -79,10 +78,8 @@ int output_file_resume(const char *path, OutputFile *ret)
         r = path_resolve(path, &file.path, &mode);
         if (r < 0)
                 return r;
-        if (asprintf(&file.temporary, "%s.partial", file.path) < 0) {
-                file.temporary = NULL;
+        if (text_format(&file.temporary, "%s.partial", file.path) < 0)
                 return -ENOMEM;
-        }
 
         file.fd = RET_ERRNO(
                 open(file.temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, OUTPUT_MODE));
@@ -122,10 +119,8 @@ int output_file_scratch(const char *path)
         _cleanup_free_ char *temporary = NULL;
         int fd;
 
-        if (asprintf(&temporary, "%s.XXXXXX.partial", path) < 0) {
-                temporary = NULL;
+        if (text_format(&temporary, "%s.XXXXXX.partial", path) < 0)
                 return -ENOMEM;
-        }
 
         fd = RET_ERRNO(mkostemps(temporary, (int)strlen(".partial"), O_CLOEXEC));
         if (fd >= 0)

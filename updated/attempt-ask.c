@@ -184,12 +184,12 @@ static int attempt_refuse_answer(Attempt *attempt, const HttpResult *result)
                 return attempt_fail_server(attempt, result->error, UPDATE_ERROR_ANSWER_XML,
                                            "gives an endless answer");
         if (result->error < 0) {
-                r = asprintf(&what, "gives no answer: %s", result->detail);
+                r = text_format(&what, "gives no answer: %s", result->detail);
                 return attempt_fail_server(attempt, result->error, UPDATE_ERROR_NO_ANSWER,
                                            r < 0 ? "gives no answer" : what);
         }
 
-        r = asprintf(&what, "answers with HTTP status %ld", result->status);
+        r = text_format(&what, "answers with HTTP status %ld", result->status);
         attempt->server_busy =
                 result->status == 500 || result->status == 503 || result->status == 429;
         attempt->retry_after = attempt->server_busy ? result->retry_after : 0;

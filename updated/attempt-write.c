@@ -44,7 +44,7 @@ int attempt_decide(Attempt *attempt)
         int r;
 
         if (attempt->response.verdict == OMAHA_UPDATE) {
-                r = slots_read(context->root, context->config->disk, &attempt->slots,
+                r = slots_read(context->root, &context->config->slots, &attempt->slots,
                                &attempt->failure);
                 if (r < 0)
                         return r;
@@ -60,7 +60,7 @@ int attempt_take_source(Attempt *attempt)
         struct stat status = {};
         int r;
 
-        r = slots_read(attempt->context.root, attempt->context.config->disk, &attempt->slots,
+        r = slots_read(attempt->context.root, &attempt->context.config->slots, &attempt->slots,
                        &attempt->failure);
         if (r < 0)
                 return r;
@@ -95,13 +95,12 @@ static int attempt_make_unselectable(Attempt *attempt)
 {
         int r;
 
-        slots_set_unselectable(&attempt->slots);
-        r = gpt_write_attributes(&attempt->slots.gpt);
+        r = slots_make_target_unselectable(&attempt->slots);
         if (r < 0)
                 return update_failure_set(
                         &attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                         "%s: making slot %s unselectable before it is written: %s",
-                        attempt->slots.gpt.path,
+                        attempt->slots.place,
                         attempt->slots.gpt.partitions[attempt->slots.target].label, strerror(-r));
 
         attempt->slots_changed = true;
@@ -313,7 +312,7 @@ static int attempt_note_staged(Attempt *attempt)
         _cleanup_free_ char *sha256 = NULL, *size = NULL;
         int r;
 
-        if (asprintf(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
+        if (text_format(&size, "%llu", (unsigned long long)attempt->plan.size) < 0)
                 return -ENOMEM;
         r = attempt->plan.announced ? hex_encode(attempt->plan.sha256, SHA256_SIZE, &sha256) : 0;
         if (r >= 0)
@@ -338,8 +337,7 @@ static int attempt_note_staged(Attempt *attempt)
 static int attempt_activate_undo(Attempt *attempt, int error)
 {
         state_unstage(attempt->context.state);
-        slots_set_unselectable(&attempt->slots);
-        if (gpt_write_attributes(&attempt->slots.gpt) < 0
+        if (slots_make_target_unselectable(&attempt->slots) < 0
             || state_write(attempt->context.root, attempt->context.state) < 0)
                 log_warning(
                         "taking back the activation failed as well; the next start of the daemon "
@@ -347,7 +345,7 @@ static int attempt_activate_undo(Attempt *attempt, int error)
 
         return update_failure_set(&attempt->failure, error, UPDATE_ERROR_ACTIVATE,
                                   "%s: making the new slot the next one to boot: %s",
-                                  attempt->slots.gpt.path, strerror(-error));
+                                  attempt->slots.place, strerror(-error));
 }
 
 /* One that stays is of use only for this payload in this slot, and believed only as far as the slot reads back. */
@@ -382,8 +380,7 @@ int attempt_activate(Attempt *attempt)
                                           "%s",
                                           STATE_PATH, strerror(-r));
         }
-        slots_set_next(&attempt->slots);
-        r = gpt_write_attributes(&attempt->slots.gpt);
+        r = slots_activate_target(&attempt->slots, attempt->context.config->slots.tries);
         if (r < 0)
                 return attempt_activate_undo(attempt, r);
 

@@ -58,6 +58,26 @@ static const char *set_disk(void *target, const char *value)
         return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
 }
 
+static const char *set_chooser(void *target, const char *value)
+{
+        BootChooserType type = boot_chooser_type_from_string(value);
+
+        if (type < 0)
+                return "BOOT_CHOOSER must be \"auto\", \"gpt\" or \"grub\"";
+        *(BootChooserType *)target = type;
+        return NULL;
+}
+
+static const char *set_tries(void *target, const char *value)
+{
+        uint64_t tries;
+
+        if (text_to_u64(value, SLOT_TRIES_MAX, &tries) < 0 || tries == 0)
+                return "BOOT_TRIES must be a number from 1 to 9";
+        *(unsigned *)target = (unsigned)tries;
+        return NULL;
+}
+
 static const char *set_worker_user(void *target, const char *value)
 {
         return text_set(target, value) < 0 ? out_of_memory : NULL;
@@ -165,7 +185,10 @@ static const struct {
         { "SERVER", set_server, offsetof(Config, server) },
         { "GROUP", set_group, offsetof(Config, group) },
         { "MACHINE_ALIAS", set_alias, offsetof(Config, machine_alias) },
-        { "DISK", set_disk, offsetof(Config, disk) },
+        { "DISK", set_disk, offsetof(Config, slots.disk) },
+        { "BOOT_CHOOSER", set_chooser, offsetof(Config, slots.chooser) },
+        { "BOOT_DIRECTORY", set_path, offsetof(Config, slots.boot_directory) },
+        { "BOOT_TRIES", set_tries, offsetof(Config, slots.tries) },
         { "WORKER_USER", set_worker_user, offsetof(Config, worker_user) },
         { "CA_FILE", set_path, offsetof(Config, transport.ca_file) },
         { "CLIENT_CERTIFICATE", set_path, offsetof(Config, transport.certificate_file) },
@@ -228,7 +251,7 @@ void config_done(Config *config)
         free(config->server);
         free(config->group);
         free(config->machine_alias);
-        free(config->disk);
+        slot_settings_done(&config->slots);
         free(config->worker_user);
         free(config->minimum_version);
         free(config->metrics_file);
@@ -247,6 +270,7 @@ static int config_init(Config *config)
                 .worker_user = strdup(CONFIG_WORKER_DEFAULT),
                 .minimum_version = strdup(""),
                 .check_interval = CONFIG_INTERVAL_DEFAULT,
+                .slots = { .tries = CONFIG_TRIES_DEFAULT },
         };
 
         return config->server && config->group && config->machine_alias && config->worker_user

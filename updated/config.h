@@ -4,20 +4,22 @@
 #pragma once
 
 #include "base/time-util.h"
+#include "slots.h"
 #include "transport.h"
 
 #define CONFIG_FIRST_CLASSIC    (7 * USEC_PER_MINUTE) /* FIRST_CHECK=classic */
 #define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
+#define CONFIG_TRIES_DEFAULT    1 /* of a new version, as update_engine gives it */
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
-#define CONFIG_KEYS 22 /* that update.conf has for us */
+#define CONFIG_KEYS 25 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
         char *group;
         char *machine_alias;
-        char *disk;            /* NULL: the disk of the running slot */
+        SlotSettings slots;
         char *worker_user;     /* "": the worker keeps the daemon's user */
         Transport transport;   /* with the files that it names */
         bool downgrade;        /* DOWNGRADE=allow */

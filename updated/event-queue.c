@@ -15,8 +15,7 @@ typedef struct QueueEnds {
 
 static int event_path(uint64_t number, char **ret)
 {
-        return asprintf(ret, EVENT_QUEUE_PATH "/%016llu", (unsigned long long)number) < 0 ? -ENOMEM
-                                                                                          : 0;
+        return text_format(ret, EVENT_QUEUE_PATH "/%016llu", (unsigned long long)number);
 }
 
 /* Files of other names (temporary ones after a power cut) are not ours to judge. */

@@ -37,18 +37,13 @@ bool content_range_fits(const char *text, uint64_t offset, uint64_t size)
         _cleanup_free_ char *known = NULL, *unknown = NULL;
 
         if (!text
-            || asprintf(&known, "bytes %llu-%llu/%llu", (unsigned long long)offset,
-                        (unsigned long long)size - 1, (unsigned long long)size)
-                       < 0) {
-                known = NULL;
+            || text_format(&known, "bytes %llu-%llu/%llu", (unsigned long long)offset,
+                           (unsigned long long)size - 1, (unsigned long long)size)
+                       < 0
+            || text_format(&unknown, "bytes %llu-%llu/*", (unsigned long long)offset,
+                           (unsigned long long)size - 1)
+                       < 0)
                 return false;
-        }
-        if (asprintf(&unknown, "bytes %llu-%llu/*", (unsigned long long)offset,
-                     (unsigned long long)size - 1)
-            < 0) {
-                unknown = NULL;
-                return false;
-        }
 
         return strcasecmp(text, known) == 0 || strcasecmp(text, unknown) == 0;
 }
@@ -162,9 +157,9 @@ static int fetch_check_length(Fetch *fetch, const HttpResult *head)
         if (head->content_length < 0
             || (uint64_t)head->content_length == fetch->size - fetch->offset)
                 return 0;
-        if (asprintf(&what, "the payload has %lld bytes there, and %llu were announced",
-                     (long long)head->content_length + (long long)fetch->offset,
-                     (unsigned long long)fetch->size)
+        if (text_format(&what, "the payload has %lld bytes there, and %llu were announced",
+                        (long long)head->content_length + (long long)fetch->offset,
+                        (unsigned long long)fetch->size)
             < 0)
                 return -ENOMEM;
         return fetch_fail(fetch, -EBADMSG, UPDATE_ERROR_PAYLOAD_SIZE, what);
@@ -284,8 +279,7 @@ static void fetch_judge_status(Fetch *fetch, const HttpResult *result)
         _cleanup_free_ char *what = NULL;
         bool busy = result->status >= 500 || result->status == 429 || result->status == 408;
 
-        if (asprintf(&what, "HTTP status %ld", result->status) < 0)
-                what = NULL;
+        (void)text_format(&what, "HTTP status %ld", result->status);
         (void)fetch_fail(fetch, -EIO, UPDATE_ERROR_TRANSFER, what ? what : "HTTP error");
         if (busy)
                 fetch_broken(fetch, result);

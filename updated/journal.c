@@ -4,6 +4,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "journal.h"
 
 #define FIELDS_MAX 8
@@ -44,7 +45,7 @@ static void entry_add(Entry *entry, const char *name, const char *value)
 {
         char *text;
 
-        if (!value || asprintf(&text, "%s=%s", name, value) < 0)
+        if (!value || text_format(&text, "%s=%s", name, value) < 0)
                 return;
         entry->fields[entry->n_fields++] =
                 (struct iovec) { .iov_base = text, .iov_len = strlen(text) };
@@ -74,8 +75,7 @@ void journal_tell(JournalEvent event, const JournalFields *fields, const char *f
         va_list arguments;
 
         va_start(arguments, format);
-        if (vasprintf(&message, format, arguments) < 0)
-                message = NULL;
+        (void)text_vformat(&message, format, arguments);
         va_end(arguments);
         if (!message)
                 return;

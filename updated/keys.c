@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "keys.h"
 #include "worker.h"
 
@@ -41,10 +42,8 @@ static int keys_append_directory(const char *root, Buffer *pem)
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *path = NULL;
 
-                if (r >= 0 && asprintf(&path, KEYS_DIRECTORY "/%s", entries[i]->d_name) < 0) {
-                        path = NULL;
+                if (r >= 0 && text_format(&path, KEYS_DIRECTORY "/%s", entries[i]->d_name) < 0)
                         r = -ENOMEM;
-                }
                 if (r >= 0)
                         r = keys_append_file(root, path, pem);
                 free(entries[i]);

@@ -8,13 +8,15 @@
 static int slot_append(sd_bus_message *reply, Manager *manager, size_t i)
 {
         const GptPartition *slot = &manager->slots.gpt.partitions[i];
+        const BootState *boot = i == manager->slots.running ? &manager->slots.running_state
+                                                            : &manager->slots.target_state;
         char **version = state_slot_version(&manager->state, slot_name(slot));
 
-        return sd_bus_message_append(
-                reply, "(sssttbbb)", slot_name(slot), slot->label,
-                version && *version ? *version : "", (uint64_t)gpt_priority(slot->attributes),
-                (uint64_t)gpt_tries(slot->attributes), (int)gpt_successful(slot->attributes),
-                (int)(i == manager->slots.running), (int)(i == manager->slots.target));
+        return sd_bus_message_append(reply, "(sssttbbb)", slot_name(slot), slot->label,
+                                     version && *version ? *version : "", (uint64_t)boot->priority,
+                                     (uint64_t)boot->tries, (int)boot->good,
+                                     (int)(i == manager->slots.running),
+                                     (int)(i == manager->slots.target));
 }
 
 /* In the order in which they are on the disk. */

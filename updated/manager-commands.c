@@ -90,7 +90,7 @@ static int rollback_check(const Manager *manager, UpdateFailure *failure)
                                                   ? "the slots can not be told; the log says why"
                                                   : update_failure_text(&slots->why_no_target));
         target = &slots->gpt.partitions[slots->target];
-        if (!gpt_successful(target->attributes))
+        if (!slots->target_state.good)
                 return update_failure_set(
                         failure, -ENOENT, UPDATE_ERROR_SLOTS,
                         "slot %s holds nothing that ever was good, so there is no "
@@ -126,13 +126,9 @@ static int rollback_note(Manager *manager)
 }
 
 /* On trial as a new version is, as long as there is another good slot to fall back to. */
-static void rollback_set_attributes(Slots *slots)
+static unsigned rollback_tries(const Manager *manager)
 {
-        GptPartition *target = &slots->gpt.partitions[slots->target];
-
-        slots_set_next(slots);
-        if (!slots_running_is_good(slots))
-                target->attributes = gpt_with_tries(target->attributes, 0, true);
+        return slots_running_is_good(&manager->slots) ? manager->config.slots.tries : 0;
 }
 
 /* The note comes first, as with an update: after a crash between the two the table says that nothing happened. */
@@ -141,10 +137,8 @@ static int rollback_write(Manager *manager, UpdateFailure *failure)
         int r;
 
         r = rollback_note(manager);
-        if (r >= 0) {
-                rollback_set_attributes(&manager->slots);
-                r = gpt_write_attributes(&manager->slots.gpt);
-        }
+        if (r >= 0)
+                r = slots_activate_target(&manager->slots, rollback_tries(manager));
         if (r >= 0)
                 return 0;
 

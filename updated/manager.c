@@ -21,7 +21,7 @@ void manager_read_slots(Manager *manager)
         Slots slots;
         int r;
 
-        r = slots_read(manager->root, manager->config.disk, &slots, &failure);
+        r = slots_read(manager->root, &manager->config.slots, &slots, &failure);
         slots_done(&manager->slots);
         if (r >= 0)
                 manager->slots = slots;
@@ -384,7 +384,7 @@ static int manager_judge_staged(Manager *manager)
         State *state = &manager->state;
         const Slots *slots = &manager->slots;
         bool known = slots->gpt.n_partitions > 0 && slots->target != SLOT_NONE;
-        bool flipped = known && gpt_priority(slots->gpt.partitions[slots->target].attributes) > 0;
+        bool flipped = known && slots_target_was_next(slots);
         uint64_t size = 0;
         int r;
 
@@ -449,11 +449,11 @@ static void manager_confirm_health(Manager *manager)
         r = health_confirm(&manager->slots);
         if (r < 0)
                 (void)log_error_errno(r, "%s: marking the running slot %s good: %m",
-                                      manager->slots.gpt.path, label);
+                                      manager->slots.place, label);
         else if (r == HEALTH_TABLE_MENDED)
                 log_notice("%s: one copy of the partition table was damaged or out of date, and is "
                            "mended from the other",
-                           manager->slots.gpt.path);
+                           manager->slots.place);
         else if (r == HEALTH_MARKED_GOOD)
                 manager_note_good(manager, label);
         manager_read_slots(manager); /* what is on disk counts */

@@ -93,11 +93,10 @@ int update_failure_set(UpdateFailure *failure, int error, UpdateErrorCode code, 
                        ...)
 {
         va_list arguments;
-        char *text;
+        char *text = NULL;
 
         va_start(arguments, format);
-        if (vasprintf(&text, format, arguments) < 0)
-                text = NULL;
+        (void)text_vformat(&text, format, arguments); /* the code is what counts */
         va_end(arguments);
         if (text)
                 text_make_plain(text); /* it may quote what a server said */

@@ -85,7 +85,7 @@ static int append_head(Buffer *xml, const OmahaRequest *request)
         _cleanup_free_ char *sp = NULL;
         int r;
 
-        if (asprintf(&sp, "%s_%s", request->host->version, request->host->machine) < 0)
+        if (text_format(&sp, "%s_%s", request->host->version, request->host->machine) < 0)
                 return -ENOMEM;
 
         r = buffer_appendf(xml,

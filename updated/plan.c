@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/env-file.h"
 #include "base/http.h"
+#include "base/text.h"
 #include "plan.h"
 
 #define PLAN_FORMAT      3
@@ -23,7 +24,7 @@ static int plan_add_url(UpdatePlan *plan, const char *base, const char *name)
         _cleanup_free_ char *url = NULL;
         size_t n = strlen(base);
 
-        if (asprintf(&url, "%s%s%s", base, n > 0 && base[n - 1] == '/' ? "" : "/", name) < 0)
+        if (text_format(&url, "%s%s%s", base, n > 0 && base[n - 1] == '/' ? "" : "/", name) < 0)
                 return -ENOMEM;
         return http_url_is_valid(url) ? text_list_add(&plan->urls, url) : 0;
 }

@@ -73,8 +73,7 @@ static int address_show(int fd, char **ret)
                 return -EIO;
 
         v6 = address.ss_family == AF_INET6;
-        return asprintf(ret, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port) < 0 ? -ENOMEM
-                                                                                        : 0;
+        return text_format(ret, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
 int address_listen(const char *text, char **ret_shown)

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "serve-catalogue.h"
 
 #define SHA256_HEX_SIZE    64
@@ -108,8 +109,7 @@ _printf_(2, 3) static int refuse(char **ret_why, const char *format, ...)
         va_list arguments;
 
         va_start(arguments, format);
-        if (vasprintf(ret_why, format, arguments) < 0)
-                *ret_why = NULL;
+        (void)text_vformat(ret_why, format, arguments);
         va_end(arguments);
         return -EBADMSG;
 }
@@ -264,17 +264,11 @@ int catalogue_write(const char *directory, const Catalogue *catalogue)
 {
         _cleanup_free_ char *text = json_dumps(catalogue->root, JSON_INDENT(2));
         _cleanup_free_ char *file = NULL;
-        int n;
 
-        if (!text)
+        if (!text || text_format(&file, "%s\n", text) < 0)
                 return -ENOMEM;
-        n = asprintf(&file, "%s\n", text);
-        if (n < 0) {
-                file = NULL; /* undefined after a failure */
-                return -ENOMEM;
-        }
 
-        return file_replace(directory, CATALOGUE_FILE, file, (size_t)n, 0644);
+        return file_replace(directory, CATALOGUE_FILE, file, strlen(file), 0644);
 }
 
 const CataloguePayload *catalogue_find_payload(const Catalogue *catalogue, const char *appid,

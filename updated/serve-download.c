@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "serve-download.h"
 #include "serve-range.h"
 
@@ -147,15 +148,13 @@ static bool add_headers(struct MHD_Response *response, const char *etag, Range r
         int n = 0;
 
         if (range.kind == RANGE_PART)
-                n = asprintf(&content, "bytes %llu-%llu/%llu", (unsigned long long)range.first,
-                             (unsigned long long)(range.first + range.size - 1),
-                             (unsigned long long)size);
+                n = text_format(&content, "bytes %llu-%llu/%llu", (unsigned long long)range.first,
+                                (unsigned long long)(range.first + range.size - 1),
+                                (unsigned long long)size);
         else if (range.kind == RANGE_UNSATISFIABLE)
-                n = asprintf(&content, "bytes */%llu", (unsigned long long)size);
-        if (n < 0) {
-                content = NULL;
+                n = text_format(&content, "bytes */%llu", (unsigned long long)size);
+        if (n < 0)
                 return false;
-        }
 
         return add_header(response, MHD_HTTP_HEADER_ETAG, etag)
                && add_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes")
@@ -190,10 +189,8 @@ enum MHD_Result download_answer(Downloads *downloads, struct MHD_Connection *con
         enum MHD_Result result = MHD_NO;
         Range range;
 
-        if (asprintf(&etag, "\"%s\"", payload->sha256) < 0) {
-                etag = NULL;
+        if (text_format(&etag, "\"%s\"", payload->sha256) < 0)
                 return MHD_NO;
-        }
 
         range = request_range(connection, method, etag, payload->size);
         if (range.kind == RANGE_UNSATISFIABLE)

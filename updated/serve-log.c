@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "serve-log.h"
 
 /* One request gives at most so much: 16 apps of 17 records. */
@@ -164,7 +165,7 @@ static char *describe_event(const json_t *record)
         bool updated =
                 type == 3 && result == 2 && !is_empty(previous) && !streq(previous, "0.0.0.0");
         char code[64] = "";
-        char *text;
+        char *text = NULL;
 
         for (size_t i = 0; i < ELEMENTSOF(meanings); i++)
                 if (meanings[i].type == type && meanings[i].result == result)
@@ -172,11 +173,9 @@ static char *describe_event(const json_t *record)
         if (error != 0)
                 snprintf(code, sizeof(code), ", error %lld", (long long)error);
 
-        return asprintf(&text, "%s%s%s (%lld/%lld)%s", meaning, updated ? ", updated from " : "",
-                        updated ? previous : "", (long long)type, (long long)result,
-                        code) < 0
-                       ? NULL
-                       : text;
+        (void)text_format(&text, "%s%s%s (%lld/%lld)%s", meaning, updated ? ", updated from " : "",
+                          updated ? previous : "", (long long)type, (long long)result, code);
+        return text;
 }
 
 static char *describe_what(const json_t *record)
@@ -192,12 +191,11 @@ static char *describe_what(const json_t *record)
                 return strdup("still there");
         if (!streq_null(what, "check") || !answer)
                 return NULL;
-        if (offered)
-                return asprintf(&text, "check: offered %s", offered) < 0 ? NULL : text;
-        return asprintf(&text, "check: %s", streq(answer, "noupdate") ? "nothing newer" : answer)
-                               < 0
-                       ? NULL
-                       : text;
+        if (!offered && streq(answer, "noupdate"))
+                answer = "nothing newer";
+        (void)text_format(&text, "check: %s%s", offered ? "offered " : "",
+                          offered ? offered : answer);
+        return text;
 }
 
 /*
@@ -221,11 +219,9 @@ char *client_log_describe(const char *line, size_t size)
                         "channel", &channel, "version", &version)
             == 0)
                 what = describe_what(record);
-        if (what
-            && asprintf(&text, "%-20s  %-32s  %-8s  %-12s  %s", time, *machine ? machine : "-",
-                        channel, version, what)
-                       < 0)
-                text = NULL;
+        if (what)
+                (void)text_format(&text, "%-20s  %-32s  %-8s  %-12s  %s", time,
+                                  *machine ? machine : "-", channel, version, what);
         json_decref(record);
 
         if (text)

@@ -56,10 +56,8 @@ static int publish_enter(Catalogue *catalogue, const PublishParameters *p,
 {
         _cleanup_free_ char *name = NULL;
 
-        if (asprintf(&name, "%s-%.*s.payload", p->version, NAME_DIGITS, stored->sha256) < 0) {
-                name = NULL; /* undefined after a failure */
+        if (text_format(&name, "%s-%.*s.payload", p->version, NAME_DIGITS, stored->sha256) < 0)
                 return -ENOMEM;
-        }
 
         return catalogue_add_payload(catalogue, &(CataloguePayload) {
                                                         .appid = p->appid,

@@ -1,28 +1,24 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "serve-reply.h"
 
 int reply_text(Reply *reply, unsigned status, const char *format, ...)
 {
         _cleanup_free_ char *line = NULL;
         va_list arguments;
-        int n;
+        int r;
 
         va_start(arguments, format);
-        n = vasprintf(&line, format, arguments);
+        r = text_vformat(&line, format, arguments);
         va_end(arguments);
-        if (n < 0) {
-                line = NULL; /* undefined after a failure */
-                return -ENOMEM;
-        }
+        if (r >= 0)
+                r = text_format(&reply->body, "%s\n", line);
+        if (r < 0)
+                return r;
 
-        n = asprintf(&reply->body, "%s\n", line);
-        if (n < 0) {
-                reply->body = NULL;
-                return -ENOMEM;
-        }
-        reply->size = (size_t)n;
+        reply->size = strlen(reply->body);
         reply->status = status;
         reply->type = "text/plain; charset=utf-8";
         return 0;

@@ -235,10 +235,8 @@ _printf_(2, 0) static void on_log(_unused_ void *userdata, const char *format, v
 {
         _cleanup_free_ char *text = NULL;
 
-        if (vasprintf(&text, format, arguments) < 0) {
-                text = NULL; /* undefined after a failure */
+        if (text_vformat(&text, format, arguments) < 0)
                 return;
-        }
         log_debug("%s", text_strip(text)); /* mostly of clients that went away */
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "serve-address.h"
 #include "serve-answer.h"
 #include "serve-log.h"
@@ -46,7 +47,6 @@ int site_refresh(Site *site)
 static int codebase_make(const Site *site, const char *host, char **ret)
 {
         const char *base = site->url_base;
-        int n;
 
         if (!base && (!host || !address_host_is_valid(host)))
                 return -EBADMSG;
@@ -56,11 +56,10 @@ static int codebase_make(const Site *site, const char *host, char **ret)
 
                 while (length > 0 && base[length - 1] == '/')
                         length--;
-                n = asprintf(ret, "%.*s" SITE_PAYLOAD_PATH, (int)length, base);
-        } else
-                n = asprintf(ret, "http://%s" SITE_PAYLOAD_PATH, host);
+                return text_format(ret, "%.*s" SITE_PAYLOAD_PATH, (int)length, base);
+        }
 
-        return n < 0 ? -ENOMEM : 0;
+        return text_format(ret, "http://%s" SITE_PAYLOAD_PATH, host);
 }
 
 /* A full disk must not keep hosts from their updates; it is said once, not for every client. */

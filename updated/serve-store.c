@@ -147,10 +147,8 @@ static int payload_check(int fd)
 
 static int store_path(const char *directory, const char *sha256, char **ret)
 {
-        if (asprintf(ret, "%s/" STORE_DIRECTORY "/%s", directory, sha256) < 0) {
-                *ret = NULL; /* undefined after a failure */
+        if (text_format(ret, "%s/" STORE_DIRECTORY "/%s", directory, sha256) < 0)
                 return -ENOMEM;
-        }
         return 0;
 }
 

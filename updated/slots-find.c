@@ -112,7 +112,7 @@ static int sysfs_of_device(dev_t device, char **ret)
         _cleanup_free_ char *link = NULL;
         char *path;
 
-        if (asprintf(&link, "/sys/dev/block/%u:%u", major(device), minor(device)) < 0)
+        if (text_format(&link, "/sys/dev/block/%u:%u", major(device), minor(device)) < 0)
                 return -ENOMEM;
         path = realpath(link, NULL);
         if (!path)
@@ -135,8 +135,8 @@ static int sysfs_of_partition(dev_t device, char **ret)
         for (unsigned depth = 0; depth < MAPPER_DEPTH_MAX; depth++) {
                 _cleanup_free_ char *mark = NULL, *slaves = NULL, *name = NULL, *below = NULL;
 
-                if (asprintf(&mark, "%s/partition", path) < 0
-                    || asprintf(&slaves, "%s/slaves", path) < 0)
+                if (text_format(&mark, "%s/partition", path) < 0
+                    || text_format(&slaves, "%s/slaves", path) < 0)
                         return -ENOMEM;
                 if (access(mark, F_OK) >= 0) {
                         *ret = TAKE_PTR(path);
@@ -146,7 +146,7 @@ static int sysfs_of_partition(dev_t device, char **ret)
                 r = directory_only_entry(slaves, &name);
                 if (r < 0)
                         return r;
-                if (asprintf(&below, "%s/%s", slaves, name) < 0)
+                if (text_format(&below, "%s/%s", slaves, name) < 0)
                         return -ENOMEM;
                 free(path);
                 path = realpath(below, NULL);
@@ -172,7 +172,7 @@ static int disk_of_sysfs(const char *partition, char **ret)
         slash = strrchr(copy, '/');
         if (!slash)
                 return -ENODEV;
-        if (asprintf(&disk, "/dev/%s", slash + 1) < 0)
+        if (text_format(&disk, "/dev/%s", slash + 1) < 0)
                 return -ENOMEM;
 
         *ret = disk;
@@ -201,7 +201,7 @@ static int running_partition_by_device(RunningPartition *ret)
         r = partition_of_path("/usr", &sysfs);
         if (r < 0)
                 return -ENODATA;
-        if (asprintf(&mark, "%s/partition", sysfs) < 0)
+        if (text_format(&mark, "%s/partition", sysfs) < 0)
                 return -ENOMEM;
         r = file_read_line(NULL, mark, &number);
         if (r < 0)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "slots.h"
 
 /* So much of the label names the pair: "USR-A" and "USR-B" share "USR-". */
@@ -17,10 +18,28 @@ static size_t label_stem(const char *label)
         return n - 1;
 }
 
+static const char *const boot_chooser_type_table[] = {
+        [BOOT_CHOOSER_AUTO] = "auto",
+        [BOOT_CHOOSER_GPT] = "gpt",
+        [BOOT_CHOOSER_GRUB] = "grub",
+};
+
+DEFINE_STRING_TABLE(boot_chooser_type, BootChooserType);
+
+void slot_settings_done(SlotSettings *settings)
+{
+        free(settings->disk);
+        free(settings->boot_directory);
+        *settings = (SlotSettings) {};
+}
+
 void slots_done(Slots *slots)
 {
         gpt_done(&slots->gpt);
         update_failure_done(&slots->why_no_target);
+        free(slots->place);
+        free(slots->root);
+        free(slots->boot_directory);
         *slots = (Slots) { .running = SLOT_NONE, .target = SLOT_NONE };
 }
 
@@ -187,23 +206,12 @@ static int slots_find_disk(const char *root, const char *disk, const RunningPart
         return 0;
 }
 
-int slots_read(const char *root, const char *disk, Slots *ret, UpdateFailure *failure)
+static int slots_read_table(const char *path, const RunningPartition *running, Slots *slots,
+                            UpdateFailure *failure)
 {
-        _cleanup_(running_partition_done) RunningPartition running = {};
-        _cleanup_(slots_done) Slots slots = { .running = SLOT_NONE, .target = SLOT_NONE };
-        _cleanup_free_ char *path = NULL;
         int r;
 
-        r = running_partition_find(root, &running);
-        if (r < 0)
-                return update_failure_set(
-                        failure, r, UPDATE_ERROR_SLOTS,
-                        "neither /proc/cmdline (verity.usr=, mount.usr=, usr=, root= with PARTUUID= "
-                        "or PARTLABEL=) nor the device behind /usr tells which slot runs");
-        r = slots_find_disk(root, disk, &running, &path, failure);
-        if (r < 0)
-                return r;
-        r = gpt_read(path, &slots.gpt);
+        r = gpt_read(path, &slots->gpt);
         if (r == -ENOMEDIUM)
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: there is no GPT on it", path);
@@ -211,7 +219,47 @@ int slots_read(const char *root, const char *disk, Slots *ret, UpdateFailure *fa
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: reading its partition table: %s", path,
                                           strerror(-r));
-        r = slots_choose(&slots, &running, failure);
+        return slots_choose(slots, running, failure);
+}
+
+/* The boot loader that update.conf names, or the first one that shows signs of being in use. */
+static const BootChooser *slots_chooser(const Slots *slots, BootChooserType type)
+{
+        static const BootChooser *const choosers[] = { &boot_gpt, &boot_grub };
+
+        for (size_t i = 0; i < ELEMENTSOF(choosers); i++)
+                if (type == BOOT_CHOOSER_AUTO ? choosers[i]->is_used(slots)
+                                              : choosers[i]->type == type)
+                        return choosers[i];
+
+        return &boot_gpt;
+}
+
+int slots_read(const char *root, const SlotSettings *settings, Slots *ret, UpdateFailure *failure)
+{
+        _cleanup_(running_partition_done) RunningPartition running = {};
+        _cleanup_(slots_done) Slots slots = { .running = SLOT_NONE, .target = SLOT_NONE };
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = text_set(&slots.root, root);
+        if (r >= 0)
+                r = text_set(&slots.boot_directory, settings->boot_directory);
+        if (r < 0)
+                return r;
+        r = running_partition_find(root, &running);
+        if (r < 0)
+                return update_failure_set(
+                        failure, r, UPDATE_ERROR_SLOTS,
+                        "neither /proc/cmdline (verity.usr=, mount.usr=, usr=, root= with PARTUUID= "
+                        "or PARTLABEL=) nor the device behind /usr tells which slot runs");
+        r = slots_find_disk(root, settings->disk, &running, &path, failure);
+        if (r >= 0)
+                r = slots_read_table(path, &running, &slots, failure);
+        if (r < 0)
+                return r;
+        slots.chooser = slots_chooser(&slots, settings->chooser);
+        r = slots.chooser->read(&slots, failure);
         if (r < 0)
                 return r;
 
@@ -222,84 +270,41 @@ int slots_read(const char *root, const char *disk, Slots *ret, UpdateFailure *fa
 
 bool slots_running_is_good(const Slots *slots)
 {
-        return gpt_successful(slots->gpt.partitions[slots->running].attributes);
+        return slots->running_state.good;
+}
+
+bool slots_target_was_next(const Slots *slots)
+{
+        return slots->target != SLOT_NONE && slots->target_state.priority > 0;
 }
 
 bool slots_target_is_next(const Slots *slots)
 {
-        uint64_t target, running;
+        const BootState *target = &slots->target_state;
 
-        if (slots->target == SLOT_NONE)
-                return false;
-        target = slots->gpt.partitions[slots->target].attributes;
-        running = slots->gpt.partitions[slots->running].attributes;
-        return gpt_priority(target) > gpt_priority(running)
-               && (gpt_tries(target) > 0 || gpt_successful(target));
+        return slots_target_was_next(slots) && target->priority > slots->running_state.priority
+               && (target->tries > 0 || target->good);
 }
 
-void slots_set_unselectable(Slots *slots)
+int slots_make_target_unselectable(Slots *slots)
 {
-        GptPartition *target = &slots->gpt.partitions[slots->target];
-
-        target->attributes = gpt_with_tries(gpt_with_priority(target->attributes, 0), 0, false);
+        return slots->chooser->make_unselectable(slots);
 }
 
-/* How many of the target's kind come before this one when they are sorted by priority from below. */
-static unsigned slots_rank(const Slots *slots, const GptPartition *slot)
+int slots_activate_target(Slots *slots, unsigned tries)
 {
-        const GptPartition *target = &slots->gpt.partitions[slots->target];
-        unsigned priority = gpt_priority(slot->attributes), rank = 0;
-        uint32_t seen = 0;
-
-        for (size_t i = 0; i < slots->gpt.n_partitions; i++) {
-                const GptPartition *p = &slots->gpt.partitions[i];
-                unsigned other = gpt_priority(p->attributes);
-
-                if (p == target || strcasecmp(p->type, target->type) != 0 || other == 0
-                    || other >= priority || seen & UINT32_C(1) << other)
-                        continue;
-                seen |= UINT32_C(1) << other;
-                rank++;
-        }
-
-        return rank;
+        assert(tries <= SLOT_TRIES_MAX);
+        return slots->chooser->activate(slots, tries);
 }
 
-void slots_set_next(Slots *slots)
+int slots_mark_running_good(Slots *slots)
 {
-        GptPartition *target = &slots->gpt.partitions[slots->target];
-        unsigned priorities[GPT_PARTITIONS_MAX] = {};
-        unsigned highest = 0;
-
-        for (size_t i = 0; i < slots->gpt.n_partitions; i++) {
-                const GptPartition *p = &slots->gpt.partitions[i];
-
-                if (p == target || strcasecmp(p->type, target->type) != 0
-                    || gpt_priority(p->attributes) == 0)
-                        continue;
-                priorities[i] = slots_rank(slots, p) + 1;
-                highest = MAX_OF(highest, priorities[i]);
-        }
-        /* All fifteen are taken: the two lowest share one, the boot loader takes the first of them. */
-        for (size_t i = 0; i < slots->gpt.n_partitions && highest == GPT_PRIORITY_MAX; i++)
-                priorities[i] = priorities[i] > 1 ? priorities[i] - 1 : priorities[i];
-        highest = MIN_OF(highest, (unsigned)GPT_PRIORITY_MAX - 1);
-
-        for (size_t i = 0; i < slots->gpt.n_partitions; i++) {
-                GptPartition *p = &slots->gpt.partitions[i];
-
-                if (priorities[i] > 0)
-                        p->attributes = gpt_with_priority(p->attributes, priorities[i]);
-        }
-        target->attributes =
-                gpt_with_tries(gpt_with_priority(target->attributes, highest + 1), 1, false);
+        return slots->chooser->mark_good(slots);
 }
 
-void slots_set_running_good(Slots *slots)
+int slots_mark_running_bad(Slots *slots)
 {
-        GptPartition *running = &slots->gpt.partitions[slots->running];
-
-        running->attributes = gpt_with_tries(running->attributes, 0, true);
+        return slots->chooser->mark_bad(slots);
 }
 
 static int region_check(const GptPartition *slot, int fd, bool is_file)

@@ -4,27 +4,47 @@
  */
 #pragma once
 
+#include "boot-chooser.h"
 #include "omaha-error.h"
 #include "slots-find.h"
 #include "slots-gpt.h"
 
 #define SLOT_NONE SIZE_MAX
 
-typedef struct Slots {
+#define SLOT_TRIES_MAX 9 /* one digit, also in a GRUB environment */
+
+/* What update.conf says about them; owned by its reader. */
+typedef struct SlotSettings {
+        char *disk; /* as seen below root; NULL: the running partition's */
+        BootChooserType chooser;
+        char *boot_directory; /* where the boot partition is mounted; NULL: where it usually is */
+        unsigned tries;       /* of a new version */
+} SlotSettings;
+
+void slot_settings_done(SlotSettings *settings);
+
+struct Slots {
         Gpt gpt;
         size_t running; /* index into gpt.partitions */
         size_t target;  /* the same, or SLOT_NONE: see why_no_target */
         UpdateFailure why_no_target;
-} Slots;
+
+        const BootChooser *chooser;
+        BootState running_state, target_state;
+        bool wants_repair; /* a copy of what the boot loader reads is damaged: marking good mends it */
+        char *place;       /* where the boot loader's choice is kept, for messages */
+        char *root, *boot_directory; /* for the choosers: as given, boot_directory may be NULL */
+};
 
 void slots_done(Slots *slots);
 
 /*
- * Finds the running slot and its partner: partitions of one type whose labels end in -A and -B. disk (as seen
- * below root) may be NULL: then it is the running partition's. -errno with *failure filled when even the
- * running slot can not be told; a missing partner is no failure here.
+ * Finds the running slot and its partner: partitions of one type whose labels end in -A and -B, and what the
+ * boot loader knows of them. -errno with *failure filled when even the running slot can not be told; a
+ * missing partner is no failure here.
  */
-int slots_read(const char *root, const char *disk, Slots *ret, UpdateFailure *failure) _must_check_;
+int slots_read(const char *root, const SlotSettings *settings, Slots *ret,
+               UpdateFailure *failure) _must_check_;
 
 /* The choice alone: sets running, target and why_no_target of slots from its gpt. */
 int slots_choose(Slots *slots, const RunningPartition *running,
@@ -38,11 +58,14 @@ bool slots_running_is_good(const Slots *slots);
 /* Would a boot loader take the target before the running slot? True from activation until it was tried. */
 bool slots_target_is_next(const Slots *slots);
 
-/* What the attributes have to be; nothing is written, see gpt_write_attributes(). */
-void slots_set_unselectable(Slots *slots);
-void slots_set_next(
-        Slots *slots); /* highest priority, the others behind it in their order; one try */
-void slots_set_running_good(Slots *slots);
+/* Was the target made the next one since it was written last, whatever became of it? */
+bool slots_target_was_next(const Slots *slots);
+
+/* What the boot loader is told; see boot-chooser.h. All return 0 or -errno, and are durable. */
+int slots_make_target_unselectable(Slots *slots) _must_check_;
+int slots_activate_target(Slots *slots, unsigned tries) _must_check_;
+int slots_mark_running_good(Slots *slots) _must_check_;
+int slots_mark_running_bad(Slots *slots) _must_check_;
 
 /* Where the image goes; fd is the caller's. */
 typedef struct SlotRegion {

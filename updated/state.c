@@ -81,8 +81,8 @@ static int state_read_text(const char *root, char **ret)
                 check = found + 1;
         if (!check)
                 return -EBADMSG;
-        if (asprintf(&wanted, STATE_CHECK "%016llx\n",
-                     (unsigned long long)state_checksum(text, (size_t)(check - text)))
+        if (text_format(&wanted, STATE_CHECK "%016llx\n",
+                        (unsigned long long)state_checksum(text, (size_t)(check - text)))
             < 0)
                 return -ENOMEM;
         if (!streq(check, wanted))

@@ -57,14 +57,9 @@ int transport_copy(const Transport *transport, Transport *ret)
 
 static int transport_break(Transport *transport, const char *setting, const char *path, int error)
 {
-        free(transport->broken);
-        if (asprintf(&transport->broken, "%s %s of update.conf can not be read: %s", setting, path,
-                     strerror(-error))
-            < 0) {
-                transport->broken = NULL;
-                return -ENOMEM;
-        }
-        return 0;
+        text_clear(&transport->broken);
+        return text_format(&transport->broken, "%s %s of update.conf can not be read: %s", setting,
+                           path, strerror(-error));
 }
 
 int transport_load(Transport *transport, const char *root)

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "fetch-file.h"
 #include "worker.h"
 
@@ -45,10 +46,9 @@ static void report(const char *key, const char *format, ...)
         va_list arguments;
 
         va_start(arguments, format);
-        if (vasprintf(&value, format, arguments) < 0)
-                value = NULL;
+        (void)text_vformat(&value, format, arguments);
         va_end(arguments);
-        if (!value || asprintf(&line, "%s=%s\n", key, value) < 0)
+        if (!value || text_format(&line, "%s=%s\n", key, value) < 0)
                 return;
         if (write_full(STDOUT_FILENO, line, strlen(line)) < 0)
                 exit(EXIT_REFUSED);

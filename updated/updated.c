@@ -6,6 +6,7 @@
 #include "base/bus.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "manager.h"
 #include "version.h"
 
@@ -30,9 +31,7 @@ static int worker_path(char **ret)
                 return -errno;
         self[n] = 0;
         slash = strrchr(self, '/');
-        return asprintf(ret, "%.*s/" WORKER_NAME, (int)(slash ? slash - self : 0), self) < 0
-                       ? -ENOMEM
-                       : 0;
+        return text_format(ret, "%.*s/" WORKER_NAME, (int)(slash ? slash - self : 0), self);
 }
 
 /* sd_event_add_child() needs it; the worker gets a clean mask. */

@@ -1,7 +1,7 @@
 /*
  * A fleet in one process: N hosts want the lock, hold it for a while, and give it back, each with
- * connections of its own. Prints what it took as one JSON object. tests/bench/lock and
- * tests/integration/lock-queue.py run it.
+ * connections of its own, once or several times. Prints what it took as one JSON object.
+ * tests/bench/lock, tests/integration/lock-queue.py and lock-chaos.py run it.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -10,21 +10,35 @@
 #include "base/bus.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/text.h"
+#include "lock-old-client.h"
 #include "locksmith/claim.h"
+#include "locksmith/lock-key.h"
+
+/* How the old locksmithd waits: the doubled span comes first. */
+#define OLD_INTERVAL_FIRST (5 * USEC_PER_SEC)
+#define OLD_INTERVAL_MAX   (5 * USEC_PER_MINUTE)
+
+#define PAUSE (10 * USEC_PER_MSEC) /* at most, before a host comes again */
 
 static const char *arg_etcd = NULL;
-static uint64_t arg_hosts = 50, arg_max = 1, arg_hold = 20, arg_poll = 0;
-static bool arg_polling = false, arg_in_order = false;
+static uint64_t arg_hosts = 50, arg_max = 1, arg_hold = 20, arg_poll = 0, arg_rounds = 1,
+                arg_give_up = 0;
+static bool arg_polling = false, arg_doubling = false, arg_in_order = false;
 
 typedef struct Fleet Fleet;
 
 typedef struct Host {
         Fleet *fleet;
-        char *id;
+        char *id, *record_key;
         Session session;
         Claim *claim;
         LockOperation *operation;
+        OldClient old;
+        usec_t interval; /* of the old client */
         sd_event_source *timer;
+        uint64_t n_turns;
+        size_t came_at; /* so many turns had been taken when it came */
         bool queued;
 } Host;
 
@@ -32,8 +46,9 @@ struct Fleet {
         sd_event *event;
         Settings settings;
         Host *hosts;
-        size_t n_started, n_taken, n_done;
-        unsigned n_holding, most_holding, n_out_of_order, n_tries, n_failed;
+        size_t n_started, n_taken, n_done, longest_wait;
+        unsigned n_holding, most_holding, n_out_of_order, n_lost, n_unlocks, n_failed;
+        sd_event_source *end;
         usec_t began, released;
         usec_t *hand_overs;
         size_t n_hand_overs;
@@ -48,32 +63,51 @@ static void fleet_fail(Fleet *fleet, const char *why)
                             log_error_return(-EIO, "%s", why)); /* fails in the end only */
 }
 
-static void on_released(const LockResult *result, void *userdata)
+static int host_later(Host *host, usec_t delay, sd_event_time_handler_t handler)
 {
-        Host *host = userdata;
-        Fleet *fleet = host->fleet;
+        host->timer = sd_event_source_disable_unref(host->timer);
+        return sd_event_add_time_relative(host->fleet->event, &host->timer, CLOCK_MONOTONIC, delay,
+                                          1, handler, host);
+}
 
-        host->operation = NULL;
-        if (result->outcome != LOCK_DONE) {
-                fleet_fail(fleet, result->why);
-                return;
-        }
+static int on_next_turn(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        host_start(userdata);
+        return 0;
+}
+
+static void host_is_released(Host *host)
+{
+        Fleet *fleet = host->fleet;
 
         fleet->released = now_boottime();
         fleet->n_done++;
-        if (fleet->n_done == arg_hosts)
+        host->n_turns++;
+        if (fleet->n_done == arg_hosts * arg_rounds)
                 (void)sd_event_exit(fleet->event, 0); /* fails in the end only */
+        else if (host->n_turns < arg_rounds
+                 && host_later(host, jitter_below(PAUSE), on_next_turn) < 0)
+                fleet_fail(fleet, "setting a timer");
 }
 
-static int on_held(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+static void on_released(const LockResult *result, void *userdata)
 {
         Host *host = userdata;
 
-        host->fleet->n_holding--; /* before it is released: whoever gets it now gets it rightly */
+        host->operation = NULL;
+        if (result->outcome == LOCK_DONE)
+                host_is_released(host);
+        else
+                fleet_fail(host->fleet, result->why);
+}
+
+static int host_release(Host *host)
+{
         return lock_start(host->fleet->event, host->session.backend,
                           &(LockRequest) {
                                   .kind = LOCK_KIND_RELEASE,
                                   .id = host->id,
+                                  .record_key = host->record_key,
                                   .persistent = true, /* as locksmithd does it */
                                   .on_done = on_released,
                                   .userdata = host,
@@ -81,11 +115,14 @@ static int on_held(_unused_ sd_event_source *source, _unused_ uint64_t usec, voi
                           &host->operation);
 }
 
-static int host_later(Host *host, usec_t delay, sd_event_time_handler_t handler)
+static int on_held(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
-        host->timer = sd_event_source_disable_unref(host->timer);
-        return sd_event_add_time_relative(host->fleet->event, &host->timer, CLOCK_MONOTONIC, delay,
-                                          1, handler, host);
+        Host *host = userdata;
+
+        host->fleet->n_holding--; /* before it is released: whoever gets it now gets it rightly */
+        host->fleet->n_unlocks++;
+        host->interval = OLD_INTERVAL_FIRST;
+        return arg_polling ? old_client_start(&host->old, true) : host_release(host);
 }
 
 static void host_take(Host *host)
@@ -97,6 +134,7 @@ static void host_take(Host *host)
         if (fleet->released > 0)
                 fleet->hand_overs[fleet->n_hand_overs++] = now_boottime() - fleet->released;
         fleet->released = 0;
+        fleet->longest_wait = MAX_OF(fleet->longest_wait, fleet->n_taken - host->came_at);
         fleet->n_taken++;
         fleet->n_holding++;
         fleet->most_holding = MAX_OF(fleet->most_holding, fleet->n_holding);
@@ -129,37 +167,66 @@ static void on_claimed(_unused_ const LockResult *result, void *userdata)
         host_is_queued(host);
 }
 
-static int on_poll(sd_event_source *source, uint64_t usec, void *userdata);
-
-static void on_tried(const LockResult *result, void *userdata)
-{
-        Host *host = userdata;
-
-        host->operation = NULL;
-        if (result->outcome == LOCK_DONE)
-                host_take(host);
-        else if (result->outcome != LOCK_BUSY
-                 || host_later(host,
-                               arg_poll * USEC_PER_MSEC / 2
-                                       + jitter_below(arg_poll * USEC_PER_MSEC),
-                               on_poll)
-                            < 0)
-                fleet_fail(host->fleet, result->why);
-}
-
+/* The next try of a client that does not know the queue. */
 static int on_poll(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
         Host *host = userdata;
 
-        host->fleet->n_tries++;
-        return lock_start(host->fleet->event, host->session.backend,
-                          &(LockRequest) {
-                                  .kind = LOCK_KIND_TAKE,
-                                  .id = host->id,
-                                  .on_done = on_tried,
-                                  .userdata = host,
-                          },
-                          &host->operation);
+        if (host->old.release)
+                host->fleet->n_unlocks++;
+        return old_client_start(&host->old, host->old.release);
+}
+
+static usec_t poll_delay(Host *host)
+{
+        usec_t poll = arg_poll * USEC_PER_MSEC;
+
+        if (!arg_doubling)
+                return poll / 2 + jitter_below(poll);
+        host->interval = MIN_OF(2 * host->interval, OLD_INTERVAL_MAX);
+        return host->interval;
+}
+
+static void on_tried(OldAnswer answer, void *userdata)
+{
+        Host *host = userdata;
+
+        if (answer == OLD_LOST)
+                host->fleet->n_lost++;
+        if (answer == OLD_FAILED)
+                fleet_fail(host->fleet, "etcd did not answer the old client");
+        else if (answer == OLD_DONE && host->old.release)
+                host_is_released(host);
+        else if (answer == OLD_DONE)
+                host_take(host);
+        else if (host_later(host, poll_delay(host), on_poll) < 0)
+                fleet_fail(host->fleet, "setting a timer");
+}
+
+static int host_poll(Host *host)
+{
+        host->interval = OLD_INTERVAL_FIRST;
+        host->old = (OldClient) {
+                .backend = host->session.backend,
+                .id = host->id,
+                .on_done = on_tried,
+                .userdata = host,
+        };
+        return old_client_start(&host->old, false);
+}
+
+static int host_claim(Host *host)
+{
+        return claim_start(&host->session,
+                           &(ClaimRequest) {
+                                   .group = "",
+                                   .id = host->id,
+                                   .record = "{}",
+                                   .on_wait = on_wait,
+                                   .on_done = on_claimed,
+                                   .userdata = host,
+                           },
+                           &host->claim);
 }
 
 static void host_start(Host *host)
@@ -167,18 +234,8 @@ static void host_start(Host *host)
         int r;
 
         host->fleet->n_started++;
-        if (arg_polling)
-                r = on_poll(NULL, 0, host);
-        else
-                r = claim_start(&host->session,
-                                &(ClaimRequest) {
-                                        .group = "",
-                                        .id = host->id,
-                                        .on_wait = on_wait,
-                                        .on_done = on_claimed,
-                                        .userdata = host,
-                                },
-                                &host->claim);
+        host->came_at = host->fleet->n_taken;
+        r = arg_polling ? host_poll(host) : host_claim(host);
         if (r < 0)
                 fleet_fail(host->fleet, strerror(-r));
 }
@@ -188,23 +245,34 @@ static void on_max_set(_unused_ const LockResult *result, _unused_ void *userdat
         /* Then the fleet begins. */
 }
 
+/* Not all of them ask the same member first. */
+static int host_open(Fleet *fleet, size_t i)
+{
+        Host *host = &fleet->hosts[i];
+        int r;
+
+        host->fleet = fleet;
+        r = text_format(&host->id, "host-%04zu", i);
+        if (r >= 0)
+                r = lock_key_holder("", host->id, &host->record_key);
+        if (r >= 0)
+                r = session_open(fleet->event, &fleet->settings, &host->session);
+        for (size_t n = i % fleet->settings.etcd.endpoints.n_items; n > 0 && r >= 0; n--)
+                etcd_rotate(host->session.etcd);
+        return r;
+}
+
 static int fleet_open(Fleet *fleet)
 {
         int r = 0;
 
         fleet->hosts = calloc(arg_hosts, sizeof(Host));
-        fleet->hand_overs = calloc(arg_hosts, sizeof(usec_t));
+        fleet->hand_overs = calloc(arg_hosts * arg_rounds, sizeof(usec_t));
         if (!fleet->hosts || !fleet->hand_overs)
                 return -ENOMEM;
 
-        for (size_t i = 0; i < arg_hosts && r >= 0; i++) {
-                Host *host = &fleet->hosts[i];
-
-                host->fleet = fleet;
-                if (asprintf(&host->id, "host-%04zu", i) < 0)
-                        return -ENOMEM;
-                r = session_open(fleet->event, &fleet->settings, &host->session);
-        }
+        for (size_t i = 0; i < arg_hosts && r >= 0; i++)
+                r = host_open(fleet, i);
         if (r < 0)
                 return r;
 
@@ -227,7 +295,9 @@ static void fleet_close(Fleet *fleet)
                 sd_event_source_disable_unref(host->timer);
                 session_done(&host->session);
                 free(host->id);
+                free(host->record_key);
         }
+        sd_event_source_disable_unref(fleet->end);
         free(fleet->hosts);
         free(fleet->hand_overs);
         settings_done(&fleet->settings);
@@ -250,14 +320,22 @@ static void fleet_print(Fleet *fleet)
         qsort(fleet->hand_overs, fleet->n_hand_overs, sizeof(usec_t), span_compare);
         if (fleet->n_hand_overs > 0)
                 median = fleet->hand_overs[fleet->n_hand_overs / 2];
-        report = json_pack("{s:f, s:f, s:i, s:i, s:i, s:i, s:i}", "total_s",
+        report = json_pack("{s:f, s:f, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "total_s",
                            (double)total / (double)USEC_PER_SEC, "hand_over_median_ms",
                            (double)median / (double)USEC_PER_MSEC, "taken", (int)fleet->n_taken,
-                           "most_holding", (int)fleet->most_holding, "out_of_order",
-                           (int)fleet->n_out_of_order, "poll_tries", (int)fleet->n_tries, "failed",
+                           "most_holding", (int)fleet->most_holding, "longest_wait",
+                           (int)fleet->longest_wait, "out_of_order", (int)fleet->n_out_of_order,
+                           "lost", (int)fleet->n_lost, "unlocks", (int)fleet->n_unlocks, "failed",
                            (int)fleet->n_failed);
         text = report ? json_dumps(report, JSON_REAL_PRECISION(6)) : NULL;
         printf("%s\n", text ? text : "");
+}
+
+static int on_end(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        Fleet *fleet = userdata;
+
+        return sd_event_exit(fleet->event, 0);
 }
 
 static int fleet_run(Fleet *fleet)
@@ -267,6 +345,9 @@ static int fleet_run(Fleet *fleet)
         r = event_new(&fleet->event);
         if (r >= 0)
                 r = fleet_open(fleet);
+        if (r >= 0 && arg_give_up > 0)
+                r = sd_event_add_time_relative(fleet->event, &fleet->end, CLOCK_MONOTONIC,
+                                               arg_give_up * USEC_PER_SEC, 0, on_end, fleet);
         if (r < 0)
                 return log_error_errno(r, "setting up: %m");
 
@@ -311,9 +392,15 @@ int main(int argc, char **argv)
                 { "hold", 0, OPTION_NUMBER, &arg_hold, "MS", "how long each holds it", 100000 },
                 { "in-order", 0, OPTION_FLAG, &arg_in_order, NULL,
                   "they come one after another, and must get it so", 0 },
-                { "polling", 0, OPTION_FLAG, &arg_polling, NULL, "no queue: try, and try again",
-                  0 },
+                { "rounds", 0, OPTION_NUMBER, &arg_rounds, "N", "how many turns each wants",
+                  100000 },
+                { "polling", 0, OPTION_FLAG, &arg_polling, NULL,
+                  "no queue: the old client, which tries again after a failure", 0 },
                 { "poll", 0, OPTION_NUMBER, &arg_poll, "MS", "after about so long", 100000 },
+                { "doubling", 0, OPTION_FLAG, &arg_doubling, NULL,
+                  "after 10 s, 20 s, and so on to 300 s", 0 },
+                { "give-up", 0, OPTION_NUMBER, &arg_give_up, "SECONDS", "end it behind so long",
+                  100000 },
                 {},
         };
         static const Program program = {

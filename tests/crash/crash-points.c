@@ -1,6 +1,7 @@
 /*
  * A power cut at every moment of a whole update: what is on the media is explored state by state (explore.h).
  */
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/host.h"
 #include "crash/peers.h"
@@ -42,7 +43,7 @@ static char *update_record(const World *world, const Release *wanted)
         }
         recorder_end();
         if (running != wanted || !session.good)
-                CHECK(asprintf(&why, "the run itself did not end well: %s", session.error) > 0);
+                CHECK(text_format(&why, "the run itself did not end well: %s", session.error) >= 0);
         return why;
 }
 
@@ -128,14 +129,15 @@ static uint64_t update_explore(size_t i)
         records = recorder_take(&n);
         if (!why)
                 explore(&world, records, n, &exploration);
-        CHECK(asprintf(&name, "%s: a power cut at every moment of an update", disks[i].name) > 0);
+        CHECK(text_format(&name, "%s: a power cut at every moment of an update", disks[i].name)
+              >= 0);
         scene_case(name, why ? why : exploration.violation);
         report(&exploration, n);
         n_states = exploration.n_states;
 
         if (disks[i].again) {
                 free(name);
-                CHECK(asprintf(&name, "%s: a second one while it recovers", disks[i].name) > 0);
+                CHECK(text_format(&name, "%s: a second one while it recovers", disks[i].name) >= 0);
                 n_states += explore_again(&exploration, &violation);
                 scene_case(name, violation);
                 printf("# %zu recoveries, %llu states checked\n", exploration.n_kept,

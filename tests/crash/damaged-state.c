@@ -21,7 +21,7 @@ static char *state_path(void)
 {
         char *path;
 
-        CHECK(asprintf(&path, "%s%s", scene_root(), STATE_PATH) > 0);
+        CHECK(text_format(&path, "%s%s", scene_root(), STATE_PATH) >= 0);
         return path;
 }
 
@@ -66,7 +66,7 @@ static char *truncation_violation(const char *data, size_t size, size_t step)
         for (size_t n = 0; n < size && !why; n += step) {
                 why = content_violation(data, n);
                 if (why)
-                        CHECK(asprintf(&text, "%zu bytes of %zu: %s", n, size, why) > 0);
+                        CHECK(text_format(&text, "%zu bytes of %zu: %s", n, size, why) >= 0);
         }
         free(why);
         return text;
@@ -81,7 +81,7 @@ static char *flip_violation(char *data, size_t size, size_t step)
                 why = content_violation(data, size);
                 data[n] ^= (char)(1 << n % 8);
                 if (why)
-                        CHECK(asprintf(&text, "byte %zu: %s", n, why) > 0);
+                        CHECK(text_format(&text, "byte %zu: %s", n, why) >= 0);
         }
         free(why);
         return text;
@@ -110,7 +110,7 @@ static char *directory_violation(void)
         Session session;
 
         world_materialize(&world, scene_root());
-        CHECK(asprintf(&path, "%s%s/x/y", scene_root(), STATE_PATH) > 0);
+        CHECK(text_format(&path, "%s%s/x/y", scene_root(), STATE_PATH) >= 0);
         CHECK(parents_make(path, 0755) >= 0);
         CHECK(host_boot(scene_root()));
         host_run(scene_root(), &session);

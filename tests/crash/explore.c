@@ -1,4 +1,5 @@
 #include "crash/explore.h"
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/host.h"
 #include "crash/peers.h"
@@ -58,12 +59,12 @@ static char *slot_violation(const BootSlot *slot, const uint8_t *disk)
         char *text = NULL;
 
         if (boot_slot_is_selectable(slot) && !release_of(disk + slot->offset))
-                CHECK(asprintf(&text,
-                               "I2: the slot at %llu is selectable (priority %u, tries %u, "
-                               "successful %d) and not complete",
-                               (unsigned long long)slot->offset, slot->priority, slot->tries,
-                               slot->successful)
-                      > 0);
+                CHECK(text_format(&text,
+                                  "I2: the slot at %llu is selectable (priority %u, tries %u, "
+                                  "successful %d) and not complete",
+                                  (unsigned long long)slot->offset, slot->priority, slot->tries,
+                                  slot->successful)
+                      >= 0);
         return text;
 }
 
@@ -111,7 +112,8 @@ static char *files_violation(const World *world, const World *complete)
                 if (was && was->size > 0 && was->size == is->size
                     && memcmp(was->data, is->data, file_whole_size(name->name, is->size)) == 0)
                         continue;
-                CHECK(asprintf(&text, "%s is neither the old nor the new file", name->name) > 0);
+                CHECK(text_format(&text, "%s is neither the old nor the new file", name->name)
+                      >= 0);
                 return text;
         }
 
@@ -144,7 +146,7 @@ static void walk_converge(Walk *walk, const World *world)
                 if (host_converge(exploration->root, exploration->later, &why))
                         return;
         }
-        CHECK(asprintf(&exploration->violation, "I3: %s", why) > 0);
+        CHECK(text_format(&exploration->violation, "I3: %s", why) >= 0);
 }
 
 static void walk_check(Walk *walk, World *world)

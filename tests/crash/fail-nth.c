@@ -4,6 +4,7 @@
  */
 #include <sys/wait.h>
 
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/host.h"
 #include "crash/peers.h"
@@ -88,13 +89,13 @@ static char *session_violation(const Session *session, bool harmless, bool secon
         char *text = NULL;
 
         if (harmless && (!done || *session->error))
-                CHECK(asprintf(&text, "it was to be got over, and ended with \"%s\"",
-                               session->error)
-                      > 0);
+                CHECK(text_format(&text, "it was to be got over, and ended with \"%s\"",
+                                  session->error)
+                      >= 0);
         else if (!done && !second && strlen(session->error) < strlen("no: why"))
-                CHECK(asprintf(&text, "nobody was told why there is no update: \"%s\"",
-                               session->error)
-                      > 0);
+                CHECK(text_format(&text, "nobody was told why there is no update: \"%s\"",
+                                  session->error)
+                      >= 0);
         return text;
 }
 
@@ -156,7 +157,7 @@ static char *way_violation(const Life *life, size_t way, unsigned *ret_runs)
                                         word_is_in(call, ways[way].harmless));
                 (*ret_runs)++;
                 if (why)
-                        CHECK(asprintf(&text, "call %lu (%s): %s", n, call, why) > 0);
+                        CHECK(text_format(&text, "call %lu (%s): %s", n, call, why) >= 0);
         }
         world_done(&booted);
         free(why);
@@ -201,7 +202,7 @@ static void life_kill(const Life *life)
 
         for (unsigned long n = 1; n <= life->n_calls && !violation; n += stride)
                 violation = kill_violation(life, n);
-        CHECK(asprintf(&name, "%s, the daemon is killed before a call", life->name) > 0);
+        CHECK(text_format(&name, "%s, the daemon is killed before a call", life->name) >= 0);
         scene_case(name, violation);
 }
 
@@ -212,7 +213,8 @@ static void life_test(const Life *life)
                 unsigned n_runs = 0;
 
                 violation = way_violation(life, i, &n_runs);
-                CHECK(asprintf(&name, "%s, a call fails once: %s", life->name, ways[i].name) > 0);
+                CHECK(text_format(&name, "%s, a call fails once: %s", life->name, ways[i].name)
+                      >= 0);
                 scene_case(name, violation);
                 printf("# %u runs, of %lu calls each\n", n_runs, life->n_calls);
         }

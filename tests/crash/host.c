@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/host.h"
 #include "crash/peers.h"
@@ -26,7 +27,7 @@ static void file_set(const char *root, const char *name, const char *format, ...
         va_list arguments;
 
         va_start(arguments, format);
-        CHECK(vasprintf(&text, format, arguments) >= 0);
+        CHECK(text_vformat(&text, format, arguments) >= 0);
         va_end(arguments);
         CHECK(file_replace(root, name, text, strlen(text), 0644) >= 0);
 }
@@ -35,8 +36,8 @@ void host_init(const char *root)
 {
         _cleanup_free_ char *key = NULL, *path = NULL, *state = NULL;
 
-        CHECK(asprintf(&path, "%s/key.pub.pem", root) > 0
-              && asprintf(&state, "%s/var/lib/x", root) > 0);
+        CHECK(text_format(&path, "%s/key.pub.pem", root) >= 0
+              && text_format(&state, "%s/var/lib/x", root) >= 0);
         CHECK(file_read(NULL, path, 64 * KIB, &key, NULL) >= 0);
         file_set(root, "/usr/share/update_engine/update-payload-key.pub.pem", "%s", key);
         file_set(root, "/etc/coreos/update.conf",
@@ -54,7 +55,7 @@ void host_world(const char *root, unsigned sector_size, World *ret)
         _cleanup_free_ char *path = NULL, *disk = NULL;
         size_t size;
 
-        CHECK(asprintf(&path, "%s/new.img", root) > 0);
+        CHECK(text_format(&path, "%s/new.img", root) >= 0);
         CHECK(disk_make(path, DISK_SIZE, sector_size, layout, 2) >= 0);
         CHECK(file_read(NULL, path, DISK_SIZE, &disk, &size) >= 0);
         memcpy(disk + MIB, release_get(RELEASE_INSTALLED)->image, IMAGE_SIZE);
@@ -78,7 +79,7 @@ const Release *host_boot(const char *root)
         _cleanup_free_ char *disk = NULL;
         const Release *release;
 
-        CHECK(asprintf(&disk, "%s/disk.img", root) > 0);
+        CHECK(text_format(&disk, "%s/disk.img", root) >= 0);
         if (boot_loader_choose(disk, &choice) < 0)
                 return NULL;
         release = slot_release(disk, choice.offset);
@@ -145,7 +146,7 @@ static bool host_settle(const char *root, const Release *running, const Release 
                 if (!running)
                         running = host_boot(root);
                 if (!running) {
-                        CHECK(asprintf(ret_why, "boot %u finds no whole slot", boots) > 0);
+                        CHECK(text_format(ret_why, "boot %u finds no whole slot", boots) >= 0);
                         return false;
                 }
                 host_run(root, &session);
@@ -154,9 +155,9 @@ static bool host_settle(const char *root, const Release *running, const Release 
                 running = NULL;
         }
 
-        CHECK(asprintf(ret_why, "not there after %d boots: %s%s", HOST_BOOTS_MAX, session.error,
-                       session.refused ? " (the version is remembered as failed)" : "")
-              > 0);
+        CHECK(text_format(ret_why, "not there after %d boots: %s%s", HOST_BOOTS_MAX, session.error,
+                          session.refused ? " (the version is remembered as failed)" : "")
+              >= 0);
         return false;
 }
 

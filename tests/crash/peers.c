@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/http.h"
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/peers.h"
 #include "manager.h"
@@ -69,19 +70,19 @@ static char *answer_make(bool check)
         char *answer;
 
         CHECK(base64_encode(offered->sha256, SHA256_SIZE, &sha256) >= 0);
-        CHECK(asprintf(&answer,
-                       "<response protocol=\"3.0\"><app "
-                       "appid=\"e96281a6-d1af-4bde-9a0a-97b76e56dc57\" status=\"ok\">%s"
-                       "<urls><url codebase=\"http://localhost/\"/></urls><manifest "
-                       "version=\"%s\"><packages><package name=\"p\" size=\"%zu\"/></packages>"
-                       "<actions><action event=\"postinstall\" sha256=\"%s\"/></actions>"
-                       "</manifest>%s</app></response>",
-                       check ? "<updatecheck status=\"ok\">"
-                             : "<event status=\"ok\"/>"
-                               "<ignored>",
-                       offered->version, offered->payload_size, sha256,
-                       check ? "</updatecheck>" : "</ignored>")
-              > 0);
+        CHECK(text_format(&answer,
+                          "<response protocol=\"3.0\"><app "
+                          "appid=\"e96281a6-d1af-4bde-9a0a-97b76e56dc57\" status=\"ok\">%s"
+                          "<urls><url codebase=\"http://localhost/\"/></urls><manifest "
+                          "version=\"%s\"><packages><package name=\"p\" size=\"%zu\"/></packages>"
+                          "<actions><action event=\"postinstall\" sha256=\"%s\"/></actions>"
+                          "</manifest>%s</app></response>",
+                          check ? "<updatecheck status=\"ok\">"
+                                : "<event status=\"ok\"/>"
+                                  "<ignored>",
+                          offered->version, offered->payload_size, sha256,
+                          check ? "</updatecheck>" : "</ignored>")
+              >= 0);
         return answer;
 }
 

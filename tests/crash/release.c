@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/release.h"
 #include "payload/digest.h"
@@ -38,7 +39,7 @@ static char *path_in(const char *directory, const char *name)
 {
         char *path;
 
-        CHECK(asprintf(&path, "%s/%s", directory, name) > 0);
+        CHECK(text_format(&path, "%s/%s", directory, name) >= 0);
         return path;
 }
 

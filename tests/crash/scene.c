@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/host.h"
 #include "crash/scene.h"
@@ -73,7 +74,7 @@ void scene_disk(World *world)
         _cleanup_free_ char *path = NULL, *data = NULL;
         size_t size;
 
-        CHECK(asprintf(&path, "%s/disk.img", scene_directory) > 0);
+        CHECK(text_format(&path, "%s/disk.img", scene_directory) >= 0);
         CHECK(file_read(NULL, path, 64 * MIB, &data, &size) >= 0);
         world_write(world, WORLD_DISK, 0, (const uint8_t *)data, size);
 }
@@ -82,14 +83,14 @@ void scene_know(const World *world)
 {
         _cleanup_free_ char *disk = NULL;
 
-        CHECK(asprintf(&disk, "%s/disk.img", scene_directory) > 0);
+        CHECK(text_format(&disk, "%s/disk.img", scene_directory) >= 0);
         recorder_know(disk, WORLD_DISK);
         for (size_t i = 0; i < world->n_names; i++) {
                 _cleanup_free_ char *path = NULL;
 
                 if (world->names[i].file < 0 || world_find(world, world->names[i].name) < 0)
                         continue;
-                CHECK(asprintf(&path, "%s%s", scene_directory, world->names[i].name) > 0);
+                CHECK(text_format(&path, "%s%s", scene_directory, world->names[i].name) >= 0);
                 recorder_know(path, world->names[i].file);
         }
 }

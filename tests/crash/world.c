@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "crash/check.h"
 #include "crash/world.h"
 
@@ -146,7 +147,7 @@ static void file_put(const char *root, const char *name, const WorldFile *file)
         _cleanup_free_ char *path = NULL;
         _cleanup_close_ int fd = -1;
 
-        CHECK(asprintf(&path, "%s%s", root, name) > 0);
+        CHECK(text_format(&path, "%s%s", root, name) >= 0);
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         CHECK(fd >= 0);
         CHECK(file->size == 0 || pwrite(fd, file->data, file->size, 0) == (ssize_t)file->size);
@@ -156,7 +157,7 @@ void world_materialize(const World *world, const char *root)
 {
         _cleanup_free_ char *state = NULL;
 
-        CHECK(asprintf(&state, "%s%s", root, WORLD_STATE) > 0);
+        CHECK(text_format(&state, "%s%s", root, WORLD_STATE) >= 0);
         (void)nftw(state, entry_remove, 16, FTW_DEPTH | FTW_PHYS); /* it may not be there */
         file_put(root, "/disk.img", &world->files[WORLD_DISK]);
 
@@ -168,7 +169,7 @@ void world_materialize(const World *world, const char *root)
 
                         if (name->file >= 0 || strlen(name->name) != length)
                                 continue;
-                        CHECK(asprintf(&path, "%s%s", root, name->name) > 0);
+                        CHECK(text_format(&path, "%s%s", root, name->name) >= 0);
                         (void)mkdir(path, 0755); /* what lies below one that is lost is lost too */
                 }
         }

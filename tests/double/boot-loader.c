@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <zlib.h>
 
+#include "base/text.h"
 #include "double/boot-loader.h"
 
 /* UEFI 2.10, 5.3.2 and 5.3.3: offsets in the header and in an entry. */
@@ -222,10 +223,10 @@ static int choice_fill(const BootSlot *slot, BootChoice *ret)
                 return -ENOMEM;
         for (size_t i = 0; i < NAME_LETTERS; i++)
                 label[i] = (char)slot->entry[ENTRY_NAME + 2 * i]; /* ours are ASCII */
-        n = asprintf(&ret->part_uuid,
-                     "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[3],
-                     u[2], u[1], u[0], u[5], u[4], u[7], u[6], u[8], u[9], u[10], u[11], u[12],
-                     u[13], u[14], u[15]);
+        n = text_format(&ret->part_uuid,
+                        "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                        u[3], u[2], u[1], u[0], u[5], u[4], u[7], u[6], u[8], u[9], u[10], u[11],
+                        u[12], u[13], u[14], u[15]);
         if (n < 0)
                 return -ENOMEM;
 

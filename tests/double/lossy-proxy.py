@@ -1,56 +1,107 @@
 #!/usr/bin/env python3
 """An HTTP/1.1 proxy in front of one etcd that loses answers: lossy-proxy.py LISTEN-PORT ETCD-PORT PLAN.
 
-PLAN is one letter for each transaction (POST /v3/kv/txn), everything behind it passes:
+PLAN is one letter for each write of the lock (POST /v3/kv/txn, PUT of the semaphore in /v2/keys), everything behind
+it passes:
   p  passes
   a  is done, but its answer is lost: the connection is closed
   r  is lost itself: never sent on, the connection is closed
   5  is done, but the answer says 503
+or random:SEED:PERCENT: so many of all requests, watches too, have one of these fates.
 """
 
-import http.client
-import http.server
+import asyncio
+import contextlib
+import random
 import sys
-import threading
+
+UNAVAILABLE = b'{"error":"etcdserver: request timed out","message":"","code":14}'
+HEAD_MAX = 64 * 1024
 
 
-class Proxy(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    plan = []
-    lock = threading.Lock()
-    upstream = 0
+class Fates:
+    def __init__(self, plan):
+        self.plan, self.dice = list(plan), None
+        if plan.startswith("random:"):
+            _, seed, percent = plan.split(":")
+            self.dice, self.percent = random.Random(int(seed)), float(percent)
 
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        fate = "p"
-        if self.path == "/v3/kv/txn":
-            with Proxy.lock:
-                fate = Proxy.plan.pop(0) if Proxy.plan else "p"
-        if fate == "r":
-            self.close_connection = True
-            return
-        connection = http.client.HTTPConnection("127.0.0.1", Proxy.upstream, timeout=30)
-        connection.request("POST", self.path, body)
-        answer = connection.getresponse()
-        status, text = answer.status, answer.read()
-        if fate == "a":
-            self.close_connection = True
-            return
-        if fate == "5":
-            status, text = 503, b'{"error":"etcdserver: request timed out","message":"","code":14}'
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
+    def next(self, method, path):
+        if self.dice:
+            return self.dice.choice("ar5") if self.dice.uniform(0, 100) < self.percent else "p"
+        write = path == b"/v3/kv/txn" or (method == b"PUT" and b"/semaphore?" in path)
+        return self.plan.pop(0) if write and self.plan else "p"
 
 
-def main():
-    Proxy.upstream = int(sys.argv[2])
-    Proxy.plan = list(sys.argv[3])
-    http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Proxy).serve_forever()
+async def read_head(reader):
+    """Start line's words, headers with names in lower case, and all of it as it came."""
+    raw = await reader.readuntil(b"\r\n\r\n")
+    start, *lines = raw[:-4].split(b"\r\n")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+    return start.split(), headers, raw
 
 
-main()
+async def copy_body(reader, headers, write):
+    """Hands on a body piece by piece, so that a watch is heard at once."""
+    if headers.get(b"transfer-encoding") != b"chunked":
+        await write(await reader.readexactly(int(headers.get(b"content-length", 0))))
+        return
+    size = -1
+    while size != 0:
+        line = await reader.readuntil(b"\r\n")
+        size = int(line, 16)
+        await write(line + await reader.readexactly(size + 2))
+
+
+async def answer_on(etcd, fate, writer):
+    """What etcd says, with what fate makes of it. Returns False when the connection is to be closed."""
+    async def write(data):
+        if fate == "p":
+            writer.write(data)
+            await writer.drain()
+    _, headers, raw = await read_head(etcd)
+    await write(raw)
+    await copy_body(etcd, headers, write)
+    if fate == "5":
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n%b" % (len(UNAVAILABLE), UNAVAILABLE))
+        await writer.drain()
+    return fate != "a"
+
+
+async def exchange(client, writer, fates, upstream):
+    """One request and its answer. A client that hangs up in a watch ends it."""
+    (method, path, _), headers, raw = await read_head(client)
+    body = await client.readexactly(int(headers.get(b"content-length", 0)))
+    fate = fates.next(method, path)
+    if fate == "r" or (path == b"/v3/watch" and fate != "p"):
+        return False
+    reader, etcd = await asyncio.open_connection("127.0.0.1", upstream, limit=HEAD_MAX)
+    try:
+        etcd.write(raw + body)
+        await etcd.drain()
+        answer, gone = asyncio.ensure_future(answer_on(reader, fate, writer)), asyncio.ensure_future(client.read(1))
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        over = answer.done()
+        for task in (answer, gone):
+            task.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        return await answer if over else False
+    finally:
+        etcd.close()
+
+
+async def serve(client, writer, fates, upstream):
+    with contextlib.suppress(OSError, EOFError, ValueError, asyncio.LimitOverrunError, asyncio.CancelledError):
+        while await exchange(client, writer, fates, upstream):
+            pass
+    writer.close()
+
+
+async def main():
+    listen, upstream, fates = int(sys.argv[1]), int(sys.argv[2]), Fates(sys.argv[3])
+    server = await asyncio.start_server(lambda client, writer: serve(client, writer, fates, upstream), "127.0.0.1", listen,
+                                        limit=HEAD_MAX)
+    await server.serve_forever()
+
+
+asyncio.run(main())

@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "base/time-util.h"
 #include "double/boot-loader.h"
 #include "double/service.h"
@@ -65,7 +66,7 @@ static int timeline_write(const char *event, const char *key, const char *value)
                            "host", arg_name, "event", event, key ? key : "detail", value);
         text = record ? json_dumps(record, JSON_COMPACT) : NULL;
         json_decref(record);
-        if (!text || asprintf(&line, "%s\n", text) < 0)
+        if (!text || text_format(&line, "%s\n", text) < 0)
                 return -ENOMEM;
 
         fd = RET_ERRNO(open(arg_timeline, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
@@ -126,8 +127,8 @@ static int usr_take_from(const BootChoice *choice)
         if (r < 0)
                 return r;
 
-        if (asprintf(&image, "%s?offset=%llu", arg_disk, (unsigned long long)choice->offset) < 0
-            || asprintf(&request, "rdump /share %s/usr", arg_root) < 0)
+        if (text_format(&image, "%s?offset=%llu", arg_disk, (unsigned long long)choice->offset) < 0
+            || text_format(&request, "rdump /share %s/usr", arg_root) < 0)
                 return -ENOMEM;
 
         r = run_wait((const char *[]) { "debugfs", "-R", request, image, NULL });
@@ -158,9 +159,10 @@ static int boot_loader_run(void)
                         continue;
                 }
 
-                if (asprintf(&cmdline,
-                             "BOOT_IMAGE=/flatcar/vmlinuz-a mount.usr=PARTUUID=%s rootflags=rw\n",
-                             choice.part_uuid)
+                if (text_format(
+                            &cmdline,
+                            "BOOT_IMAGE=/flatcar/vmlinuz-a mount.usr=PARTUUID=%s rootflags=rw\n",
+                            choice.part_uuid)
                     < 0)
                         return -ENOMEM;
                 r = file_replace(arg_root, "/proc/cmdline", cmdline, strlen(cmdline), 0444);
@@ -182,7 +184,7 @@ static int boot_id_renew(void)
         r = sd_id128_randomize(&id);
         if (r < 0)
                 return r;
-        if (asprintf(&line, SD_ID128_UUID_FORMAT_STR "\n", SD_ID128_FORMAT_VAL(id)) < 0)
+        if (text_format(&line, SD_ID128_UUID_FORMAT_STR "\n", SD_ID128_FORMAT_VAL(id)) < 0)
                 return -ENOMEM;
 
         return file_replace(arg_root, "/proc/sys/kernel/random/boot_id", line, strlen(line), 0444);
@@ -209,7 +211,7 @@ static int daemons_start(Machine *machine)
 
                 if (machine->services[i].pid > 0)
                         continue;
-                if (asprintf(&program, "%s/%s", arg_programs, programs[i]) < 0)
+                if (text_format(&program, "%s/%s", arg_programs, programs[i]) < 0)
                         return -ENOMEM;
                 r = machine_start_service(machine, i,
                                           (const char *[]) { program, "--root", arg_root, NULL });
@@ -330,7 +332,7 @@ static int bus_daemon_start(Machine *machine)
         _cleanup_free_ char *text = NULL, *path = NULL, *argument = NULL;
         int r;
 
-        if (asprintf(&text, bus_configuration, machine->bus_address) < 0)
+        if (text_format(&text, bus_configuration, machine->bus_address) < 0)
                 return -ENOMEM;
         r = file_replace(arg_root, "/run/dbus/bus.conf", text, strlen(text), 0644);
         if (r < 0)
@@ -339,7 +341,7 @@ static int bus_daemon_start(Machine *machine)
         r = root_join(arg_root, "/run/dbus/bus.conf", &path);
         if (r < 0)
                 return r;
-        if (asprintf(&argument, "--config-file=%s", path) < 0)
+        if (text_format(&argument, "--config-file=%s", path) < 0)
                 return -ENOMEM;
         return machine_start_service(
                 machine, SERVICE_BUS,
@@ -373,7 +375,7 @@ static int cloud_config_apply(void)
         _cleanup_free_ char *program = NULL, *document = NULL;
         int r;
 
-        if (asprintf(&program, "%s/cloud-config/cloud-config", arg_programs) < 0)
+        if (text_format(&program, "%s/cloud-config/cloud-config", arg_programs) < 0)
                 return -ENOMEM;
         r = root_join(arg_root, arg_user_data, &document);
         if (r < 0)
@@ -457,7 +459,7 @@ static int run(_unused_ int argc, _unused_ char **argv)
                 return log_error_errno(-errno, "setting up signals: %m");
 
         /* An abstract socket: no path that could be too long, nothing left behind. */
-        if (asprintf(&machine.bus_address, "unix:abstract=sluice-%s-%d", arg_name, (int)getpid())
+        if (text_format(&machine.bus_address, "unix:abstract=sluice-%s-%d", arg_name, (int)getpid())
             < 0)
                 return -ENOMEM;
         if (setenv("DBUS_SYSTEM_BUS_ADDRESS", machine.bus_address, true) < 0)

@@ -21,7 +21,7 @@ static int environment_from_drop_in(const char *root, const char *unit, TextList
         char *rest, *line;
         int r;
 
-        if (asprintf(&path, "/run/systemd/system/%s.service.d/20-cloudinit.conf", unit) < 0)
+        if (text_format(&path, "/run/systemd/system/%s.service.d/20-cloudinit.conf", unit) < 0)
                 return -ENOMEM;
         r = file_read(root, path, IO_SMALL_FILE_MAX, &text, NULL);
         if (r == -ENOENT)
@@ -51,7 +51,7 @@ static int service_environment(const Service *service, const char *root, const c
         const char *path = getenv("PATH");
         int r;
 
-        if (asprintf(&address, "DBUS_SYSTEM_BUS_ADDRESS=%s", bus_address) < 0)
+        if (text_format(&address, "DBUS_SYSTEM_BUS_ADDRESS=%s", bus_address) < 0)
                 return -ENOMEM;
         r = text_list_add(ret, address);
         if (r < 0)
@@ -59,7 +59,7 @@ static int service_environment(const Service *service, const char *root, const c
 
         free(address);
         address = NULL;
-        if (asprintf(&address, "PATH=%s", path ? path : "/usr/sbin:/usr/bin") < 0)
+        if (text_format(&address, "PATH=%s", path ? path : "/usr/sbin:/usr/bin") < 0)
                 return -ENOMEM;
         r = text_list_add(ret, address);
         if (r < 0)
@@ -76,7 +76,7 @@ static _noreturn_ void service_exec(const Service *service, const char *root,
         sigset_t none;
         int log = -1;
 
-        if (asprintf(&log_path, "/var/log/%s.log", service->name) >= 0)
+        if (text_format(&log_path, "/var/log/%s.log", service->name) >= 0)
                 log = root_open(root, log_path, O_WRONLY | O_CREAT | O_APPEND, 0644);
         if (log < 0 || dup2(log, STDERR_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0
             || sigemptyset(&none) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0

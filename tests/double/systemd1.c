@@ -7,6 +7,7 @@
 
 #include "base/bus.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #define SYSTEMD_PATH      "/org/freedesktop/systemd1"
 #define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
@@ -81,10 +82,8 @@ static int method_job(sd_bus_message *message, void *userdata, sd_bus_error *err
         if (streq(behaviour, "masked"))
                 return sd_bus_error_setf(error, "org.freedesktop.systemd1.UnitMasked",
                                          "Unit %s is masked.", unit);
-        if (asprintf(&path, SYSTEMD_PATH "/job/%u", ++systemd->n_jobs) < 0) {
-                path = NULL; /* undefined after a failure */
+        if (text_format(&path, SYSTEMD_PATH "/job/%u", ++systemd->n_jobs) < 0)
                 return -ENOMEM;
-        }
 
         if (streq(behaviour, "early")) {
                 r = job_removed(systemd, message, path, unit, "done");

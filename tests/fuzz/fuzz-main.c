@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "fuzz/fuzz.h"
 
 #define REPLAY_FILE_MAX (64 * MIB)
@@ -40,7 +41,7 @@ static int replay_directory(const char *path)
                 _cleanup_free_ char *file = NULL;
 
                 if (entries[i]->d_name[0] != '.'
-                    && asprintf(&file, "%s/%s", path, entries[i]->d_name) >= 0)
+                    && text_format(&file, "%s/%s", path, entries[i]->d_name) >= 0)
                         r = replay_file(file) < 0 ? -EIO : r;
                 free(entries[i]);
         }

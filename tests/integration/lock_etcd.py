@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -69,6 +70,17 @@ class Etcd:
                 seen = int(event["kv"]["mod_revision"])
                 yield json.loads(base64.b64decode(event["kv"]["value"]))
         connection.close()
+
+
+def cluster_start(directory, names):
+    members = [Etcd(os.path.join(directory, name), name) for name in names]
+    everybody = ",".join(member.cluster for member in members)
+    for member in members:
+        member.cluster = everybody
+        member.launch()
+    for member in members:
+        member.wait()
+    return members
 
 
 class Tap:

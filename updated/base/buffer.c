@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 
 /* Makes room for size more bytes and a NUL. */
 static int buffer_reserve(Buffer *buffer, size_t size)
@@ -50,17 +51,12 @@ int buffer_appendf(Buffer *buffer, const char *format, ...)
 {
         _cleanup_free_ char *text = NULL;
         va_list arguments;
-        int n;
+        int r;
 
         va_start(arguments, format);
-        n = vasprintf(&text, format, arguments);
+        r = text_vformat(&text, format, arguments);
         va_end(arguments);
-        if (n < 0) {
-                text = NULL; /* undefined after a failure */
-                return -ENOMEM;
-        }
-
-        return buffer_append(buffer, text, (size_t)n);
+        return r < 0 ? r : buffer_append_text(buffer, text);
 }
 
 int buffer_take_text(Buffer *buffer, char **ret, size_t *ret_size)

@@ -115,18 +115,9 @@ ConfValue conf_find(const Conf *conf, const char *const *names)
 
 int conf_origin(const ConfValue *value, char **ret)
 {
-        char *text;
-        int n;
-
         if (!value->text)
-                n = asprintf(&text, "default");
-        else if (value->path)
-                n = asprintf(&text, "%s:%u", value->path, value->line);
-        else
-                n = asprintf(&text, "%s in the environment", value->name);
-        if (n < 0)
-                return -ENOMEM;
-
-        *ret = text;
-        return 0;
+                return text_format(ret, "default");
+        if (value->path)
+                return text_format(ret, "%s:%u", value->path, value->line);
+        return text_format(ret, "%s in the environment", value->name);
 }

@@ -18,7 +18,7 @@ struct HttpRequest {
         size_t size_max;
         size_t received;
         HttpResult result;
-        char *etag, *content_range, *content_type;
+        char *etag, *content_range, *content_type, *wanted, *wanted_header;
         char detail[CURL_ERROR_SIZE];
         HttpOnData on_data;
         HttpOnDone on_done;
@@ -144,6 +144,8 @@ static HttpRequest *request_free(HttpRequest *request)
         free(request->etag);
         free(request->content_range);
         free(request->content_type);
+        free(request->wanted);
+        free(request->wanted_header);
         free(request);
         return NULL;
 }
@@ -174,6 +176,7 @@ static void request_fill_result(HttpRequest *request)
         result->etag = request->etag;
         result->content_range = request->content_range;
         result->content_type = request->content_type;
+        result->wanted = request->wanted;
         result->detail = request->detail;
 }
 
@@ -221,7 +224,8 @@ static int header_keep(const char *line, const char *name, char **target)
 /* A status line begins the headers of the next answer: those of a redirect are not the final one's. */
 static void headers_forget(HttpRequest *request)
 {
-        char **const kept[] = { &request->etag, &request->content_range, &request->content_type };
+        char **const kept[] = { &request->etag, &request->content_range, &request->content_type,
+                                &request->wanted };
 
         for (size_t i = 0; i < ELEMENTSOF(kept); i++) {
                 free(*kept[i]);
@@ -250,6 +254,8 @@ static size_t on_curl_header(char *data, size_t size, size_t n, void *userdata)
                 r = header_keep(line, "content-range", &request->content_range);
         if (r >= 0)
                 r = header_keep(line, "content-type", &request->content_type);
+        if (r >= 0 && request->wanted_header)
+                r = header_keep(line, request->wanted_header, &request->wanted);
 
         if (r < 0) {
                 request->result.error = r == -EFBIG ? -EMSGSIZE : r; /* not the body's fault */
@@ -454,6 +460,10 @@ static int request_set_message(HttpRequest *request, const HttpParameters *p)
                 SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->body_size);
                 SET(CURLOPT_COPYPOSTFIELDS, p->body);
         }
+        if (p->method) {
+                SET(CURLOPT_CUSTOMREQUEST, p->method);
+                SET(CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL); /* or the body gets lost */
+        }
         if (p->range_from)
                 SET(CURLOPT_RESUME_FROM_LARGE, (curl_off_t)p->range_from);
         if (p->user_agent)
@@ -487,6 +497,9 @@ static int request_new(const HttpParameters *p, HttpRequest **ret)
         if (!request->easy)
                 return -ENOMEM;
 
+        r = text_set(&request->wanted_header, p->wanted_header);
+        if (r < 0)
+                return r;
         r = request_add_headers(request, p);
         if (r < 0)
                 return r;

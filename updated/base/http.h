@@ -29,6 +29,7 @@ typedef struct HttpResult {
         const char *etag;          /* as sent, or NULL */
         const char *content_range; /* as sent, or NULL */
         const char *content_type;  /* as sent, or NULL */
+        const char *wanted;        /* the value of wanted_header, or NULL */
         int64_t content_length;    /* -1: not said */
         uint64_t retry_after;      /* seconds, 0: not said */
 } HttpResult;
@@ -45,8 +46,10 @@ typedef void (*HttpOnDone)(const HttpResult *result, void *userdata);
 /* Everything borrowed, and only needed during the call of http_start(). */
 typedef struct HttpParameters {
         const char *url;
-        const void *body; /* POST this, or NULL: GET */
+        const char *method; /* "PUT", "DELETE"; NULL: POST with a body, GET without */
+        const void *body;   /* NULL: none */
         size_t body_size;
+        const char *wanted_header; /* its value is to be kept; NULL: none but those of HttpResult */
         const char *const *headers; /* "Name: value", ended by NULL; or NULL */
         uint64_t range_from; /* GET from this byte on; 0: all. -ERANGE: the server sends others */
         size_t size_max; /* more bytes of answer than this end the request with -EFBIG; needed */

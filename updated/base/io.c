@@ -15,7 +15,7 @@ int root_join(const char *root, const char *path, char **ret)
         bool host = is_empty(root) || streq(root, "/");
         char *joined;
 
-        if (!host && asprintf(&joined, "%s%s%s", root, *path == '/' ? "" : "/", path) < 0)
+        if (!host && text_format(&joined, "%s%s%s", root, *path == '/' ? "" : "/", path) < 0)
                 return -ENOMEM;
         if (host)
                 joined = strdup(path);
@@ -213,7 +213,7 @@ static int temporary_create(const char *path, char **ret_path)
                         return -EIO;
                 for (size_t i = 0; i < TEMPORARY_LETTERS; i++)
                         ending[i] = letters[chance >> 5 * i & 31];
-                if (asprintf(&temporary, "%s.%s", path, ending) < 0)
+                if (text_format(&temporary, "%s.%s", path, ending) < 0)
                         return -ENOMEM;
                 fd = disk_io()->open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
                 if (fd >= 0)

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 static struct {
         const char *program;
@@ -30,10 +31,8 @@ _printf_(2, 0) static void log_write(int level, const char *format, va_list argu
 
         if (level > arg_log.max_level)
                 return;
-        if (vasprintf(&text, format, arguments) < 0) {
-                text = NULL; /* undefined after a failure */
+        if (text_vformat(&text, format, arguments) < 0)
                 return;
-        }
 
         /* One call, so that lines of several processes on one terminal do not mix. */
         if (arg_log.journal)

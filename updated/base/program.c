@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/program.h"
+#include "base/text.h"
 #include "version.h"
 
 #define HELP_COLUMN    30
@@ -123,12 +124,10 @@ static void help_options(const Option *options)
                 _cleanup_free_ char *left = NULL;
                 char letter[] = { '-', o->letter, ',', ' ', 0 };
 
-                if (asprintf(&left, "%s--%s%s%s", o->letter ? letter : "", o->name,
-                             o->argument ? " " : "", o->argument ? o->argument : "")
-                    < 0) {
-                        left = NULL;
+                if (text_format(&left, "%s--%s%s%s", o->letter ? letter : "", o->name,
+                                o->argument ? " " : "", o->argument ? o->argument : "")
+                    < 0)
                         continue;
-                }
                 help_line(left, o->help);
         }
 }
@@ -150,10 +149,8 @@ static void help_print(const Program *program)
         for (const Verb *v = program->verbs; v && v->name; v++) {
                 _cleanup_free_ char *left = NULL;
 
-                if (asprintf(&left, "%s %s", v->name, v->arguments) < 0) {
-                        left = NULL;
+                if (text_format(&left, "%s %s", v->name, v->arguments) < 0)
                         continue;
-                }
                 help_line(left, v->help);
         }
         for (const Verb *v = program->verbs; v && v->name; v++)

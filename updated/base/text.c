@@ -105,6 +105,28 @@ int text_list_split(TextList *list, const char *text, const char *separators)
         return 0;
 }
 
+int text_vformat(char **ret, const char *format, va_list arguments)
+{
+        char *text;
+
+        if (vasprintf(&text, format, arguments) < 0)
+                return -ENOMEM;
+
+        *ret = text;
+        return 0;
+}
+
+int text_format(char **ret, const char *format, ...)
+{
+        va_list arguments;
+        int r;
+
+        va_start(arguments, format);
+        r = text_vformat(ret, format, arguments);
+        va_end(arguments);
+        return r;
+}
+
 int text_set(char **target, const char *value)
 {
         char *copy = NULL;
@@ -298,4 +320,47 @@ int version_compare(const char *a, const char *b)
         }
 
         return 0;
+}
+
+/* How many bytes the character at text takes if it may be shown, 0 if it may not. */
+static size_t shown_length(const char *text, size_t size)
+{
+        unsigned char first = (unsigned char)*text;
+
+        if (first < 0x80)
+                return first >= ' ' && first != 0x7f;
+        if (first == 0xc2 && size > 1 && (unsigned char)text[1] < 0xa0)
+                return 0; /* C1: control characters of terminals */
+        for (size_t n = 2; n <= 4 && n <= size; n++)
+                if (text_is_utf8(text, n))
+                        return n;
+        return 0;
+}
+
+void foreign_text(const char *text, size_t size, char *out, size_t out_size)
+{
+        size_t n = 0;
+
+        while (size > 0) {
+                size_t length = shown_length(text, size), step = MAX_OF(length, (size_t)1);
+
+                if (n + step >= out_size)
+                        break;
+                if (length > 0)
+                        memcpy(out + n, text, step);
+                else
+                        out[n] = *text == '\n' || *text == '\t' ? ' ' : '?';
+                n += step;
+                text += step;
+                size -= step;
+        }
+        while (n > 0 && out[n - 1] == ' ')
+                n--;
+        out[n] = 0;
+}
+
+bool text_is_url_plain(char c)
+{
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+               || c == '-' || c == '_' || c == '.' || c == '~';
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,10 @@ void text_list_done(TextList *list);
 /* Splits at any of the separators; items are stripped, empty ones skipped. */
 int text_list_split(TextList *list, const char *text, const char *separators) _must_check_;
 
+/* As asprintf(), but 0 or -ENOMEM, and *ret stays as it was after a failure. The caller frees it. */
+int text_format(char **ret, const char *format, ...) _printf_(2, 3);
+int text_vformat(char **ret, const char *format, va_list arguments) _printf_(2, 0);
+
 /* Replaces an owned text by a copy of value (NULL frees it). -ENOMEM leaves the old one. */
 int text_set(char **target, const char *value) _must_check_;
 
@@ -40,10 +45,17 @@ void text_clear(char **target);
 int hex_encode(const uint8_t *data, size_t size, char **ret) _must_check_;
 
 /* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+/* Does a URL take the character as it is, everywhere (RFC 3986, unreserved)? */
+bool text_is_url_plain(char c);
+
 bool text_is_utf8(const char *text, size_t size);
 
 /* Makes one printable line of UTF-8 of it, for logs, the bus and pipes: whatever does not fit becomes '?'. */
 void text_make_plain(char *text);
+
+/* Copies a foreign text so that it can be shown: one line, valid UTF-8, nothing that a terminal
+ * obeys. */
+void foreign_text(const char *text, size_t size, char *out, size_t out_size);
 
 /*
  * The nearest of candidates[0..n) for a mistyped word, or NULL when none is near: at most two

@@ -124,8 +124,9 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         static char begun;
         const char *hop = after_prefix(path, "/hop/");
 
-        if (streq(method, "POST") && *size > 0) {
-                *context = strndup(data, *size); /* a few bytes come in one piece */
+        if (!streq(method, "GET") && *size > 0) {
+                if (!hop)
+                        *context = strndup(data, *size); /* a few bytes come in one piece */
                 *size = 0;
                 return MHD_YES;
         }
@@ -135,12 +136,10 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         }
         if (*context != &begun) {
                 _cleanup_free_ char *text = *context;
-                const char *headers[] = {
-                        "X-Tag", MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Tag"),
-                        NULL
-                };
+                const char *tag = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Tag");
+                const char *headers[] = { "X-Method", method, tag ? "X-Tag" : NULL, tag, NULL };
 
-                return answer(connection, 200, headers[1] ? headers : NULL, text, strlen(text));
+                return answer(connection, 200, headers, text, strlen(text));
         }
 
         if (hop)
@@ -188,6 +187,6 @@ int silent_port_open(char **ret_url)
         assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
         assert_int_equal(listen(fd, 16), 0);
         assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-        assert_true(asprintf(ret_url, "http://127.0.0.1:%u/", ntohs(address.sin_port)) > 0);
+        assert_true(text_format(ret_url, "http://127.0.0.1:%u/", ntohs(address.sin_port)) >= 0);
         return fd;
 }

@@ -4,7 +4,7 @@
  *
  * /body: bytes with an ETag, ranges honoured; /hop/N: N + 1 redirects to /body; /loop, /ftp, /file:
  * redirects that must not work; /busy: 503 with Retry-After; /no-ranges: ignores Range; /cut: ends
- * too early; /flood: 80 kB of headers; POST: what was posted comes back; anything else: 404 and
+ * too early; /flood: 80 kB of headers; a body that was sent comes back, with X-Method; anything else: 404 and
  * "not here".
  */
 #pragma once

@@ -1,4 +1,5 @@
 #include "base/env-file.h"
+#include "base/text.h"
 #include "unit/unit.h"
 
 typedef struct Warnings {
@@ -56,7 +57,7 @@ static void test_malformed_lines_are_reported_with_their_number_and_skipped(_unu
                 _cleanup_free_ char *text = NULL;
                 Warnings warnings = {};
 
-                assert_true(asprintf(&text, "OK=1\n%s\nALSO=2\n", bad[i]) > 0);
+                assert_true(text_format(&text, "OK=1\n%s\nALSO=2\n", bad[i]) >= 0);
                 assert_int_equal(env_file_parse("f", text, on_warning, &warnings, &file), 0);
                 assert_int_equal(warnings.n, 1);
                 assert_int_equal(warnings.last_line, 2);

@@ -23,7 +23,7 @@ typedef struct Exchange {
         unsigned n_pieces; /* calls of on_data */
         unsigned n_done;   /* calls of on_done */
         HttpResult result; /* its pointers are void after on_done */
-        char *etag, *range, *detail;
+        char *etag, *range, *wanted, *detail;
         HttpRequest **victim; /* cancelled by the callback, if that is not NULL */
         bool victim_on_data;  /* by on_data, else by on_done */
 } Exchange;
@@ -48,6 +48,7 @@ static void exchange_done(Exchange *exchange)
         buffer_done(&exchange->data);
         free(exchange->etag);
         free(exchange->range);
+        free(exchange->wanted);
         free(exchange->detail);
 }
 
@@ -83,6 +84,7 @@ static void on_done(const HttpResult *result, void *userdata)
         }
         assert_int_equal(text_set(&exchange->etag, result->etag), 0);
         assert_int_equal(text_set(&exchange->range, result->content_range), 0);
+        assert_int_equal(text_set(&exchange->wanted, result->wanted), 0);
         assert_int_equal(text_set(&exchange->detail, result->detail), 0);
         if (!exchange->victim_on_data)
                 exchange_cancel_victim(exchange);
@@ -92,7 +94,7 @@ static char *url_make(const Fixture *fixture, const char *path)
 {
         char *url;
 
-        assert_true(asprintf(&url, "http://127.0.0.1:%u%s", fixture->server.port, path) > 0);
+        assert_true(text_format(&url, "http://127.0.0.1:%u%s", fixture->server.port, path) >= 0);
         return url;
 }
 
@@ -344,6 +346,28 @@ static void test_a_body_is_posted_with_its_headers(_unused_ void **state)
         fixture_stop(&fixture);
 }
 
+static void test_other_methods_keep_body_and_method_through_redirects(_unused_ void **state)
+{
+        static const char *const paths[] = { "/put", "/hop/1" };
+        Fixture fixture;
+
+        fixture_start(&fixture);
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                _cleanup_(exchange_done) Exchange exchange = {};
+
+                exchange_run(&fixture, &exchange, paths[i],
+                             (HttpParameters) { .method = "PUT",
+                                                .body = "value=x",
+                                                .body_size = 7,
+                                                .wanted_header = "x-method" });
+                assert_int_equal(exchange.result.status, 200);
+                assert_int_equal(exchange.data.size, 7);
+                assert_memory_equal(exchange.data.data, "value=x", 7);
+                assert_string_equal(exchange.wanted, "PUT");
+        }
+        fixture_stop(&fixture);
+}
+
 static void test_a_flood_of_headers_is_cut_off(_unused_ void **state)
 {
         _cleanup_(exchange_done) Exchange exchange = {};
@@ -530,6 +554,7 @@ int main(void)
                 cmocka_unit_test(test_a_range_begins_where_it_was_asked_to),
                 cmocka_unit_test(test_a_server_that_ignores_the_range_is_not_believed),
                 cmocka_unit_test(test_a_body_is_posted_with_its_headers),
+                cmocka_unit_test(test_other_methods_keep_body_and_method_through_redirects),
                 cmocka_unit_test(test_a_flood_of_headers_is_cut_off),
                 cmocka_unit_test(test_a_server_that_never_answers_runs_into_the_time_limit),
                 cmocka_unit_test(test_a_callback_may_cancel_another_request),

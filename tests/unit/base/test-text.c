@@ -73,6 +73,14 @@ static void test_lists_are_split_stripped_and_without_empty_items(_unused_ void 
         text_list_done(&list);
 }
 
+static void test_texts_are_formatted(_unused_ void **state)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_return_code(text_format(&text, "%s: %d", "answer", 42), 0);
+        assert_string_equal(text, "answer: 42");
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -81,6 +89,7 @@ int main(void)
                 cmocka_unit_test(test_the_nearest_word_is_found_and_a_far_one_is_not),
                 cmocka_unit_test(test_utf8_is_strict),
                 cmocka_unit_test(test_lists_are_split_stripped_and_without_empty_items),
+                cmocka_unit_test(test_texts_are_formatted),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

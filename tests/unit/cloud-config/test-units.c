@@ -78,7 +78,7 @@ static void systemd_start_two(World *world, const char *first, const char *secon
         _cleanup_free_ char *path = NULL, *ready = NULL;
         char *argv[] = { (char *)"systemd1", (char *)first, (char *)second, NULL };
 
-        assert_true(asprintf(&path, "%s/tests/double/systemd1", getenv("SLUICE_BUILD")) > 0);
+        assert_true(text_format(&path, "%s/tests/double/systemd1", getenv("SLUICE_BUILD")) >= 0);
         world->systemd = program_start(path, argv, &world->calls);
         ready = line_read(world->calls);
         assert_string_equal(ready ? ready : "", "ready");

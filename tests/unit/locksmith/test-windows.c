@@ -40,6 +40,10 @@ static void test_days_become_windows(_unused_ void **state)
                 { "Mon..Fri 02:00 1h30m; Sat,Sun 10:00 4h", 7 },
                 { "Fri..Mon 22:00 12h", 4 },
                 { "Mon..Wed,Fri 01:00 1h", 4 },
+                { "*-*-* 01:00 1h", 1 },
+                { "*-*-1..7 01:00 1h", 1 },
+                { "Sat,Sun *-1,4,7..9-15/7 01:00 1h", 2 },
+                { "12-24 01:00 1h", 1 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
@@ -49,9 +53,36 @@ static void test_days_become_windows(_unused_ void **state)
 static void test_what_is_none_is_refused_with_a_reason(_unused_ void **state)
 {
         static const char *const bad[] = {
-                "02:00",         "Mon 02:00 1h more", "Monday 02:00 1h", "Mon.Fri 02:00 1h",
-                "Mon, 02:00 1h", "Mon.. 02:00 1h",    "Mon 25:00 1h",    "Mon 02:00 200h",
-                "02:00 24h",     "Xxx 02:00 1h",      "Mon 02:00 -1h",
+                "02:00",
+                "Mon 02:00 1h more",
+                "Monday 02:00 1h",
+                "Mon.Fri 02:00 1h",
+                "Mon, 02:00 1h",
+                "Mon.. 02:00 1h",
+                "Mon 25:00 1h",
+                "Mon 02:00 200h",
+                "02:00 24h",
+                "Xxx 02:00 1h",
+                "Mon 02:00 -1h",
+
+                "2026-12-24 02:00 1h",
+                "*-13-1 02:00 1h",
+                "*-*-32 02:00 1h",
+                "*-*-0 02:00 1h",
+                "*-*-7..1 02:00 1h",
+                "*-*- 02:00 1h",
+                "*-* -1 02:00 1h",
+                "*-*-1,,2 02:00 1h",
+                "*-*-1/0 02:00 1h",
+                "*-*-*-* 02:00 1h",
+                "*-*-1 Mon 02:00 1h",
+                "*-*-1 *-*-2 02:00 1h",
+                "*-*-1.7 02:00 1h",
+                "*-*-99999999999999 02:00 1h",
+                "*-*~1 02:00 1h",
+                "Mon *-*-1 02:00",
+                "- 02:00 1h",
+                "*-*-1 * 02:00 1h",
         };
         static const char *const bad_days[] = {
                 "2026-12-32",   "2026-02-29", "2026-1-1",
@@ -139,6 +170,27 @@ static const struct {
           true,
           { "2026-10-25 00:00", "2026-10-26 00:00" } },
 
+        /* dates: the first Saturday of a month, a leap day on a given day of the week, never */
+        { "UTC",
+          "Sat *-*-1..7 22:00 4h",
+          "",
+          "2026-07-31 00:00",
+          false,
+          { "2026-08-01 22:00", "2026-08-02 02:00", "2026-09-05 22:00", "2026-09-06 02:00" } },
+        { "UTC",
+          "*-1/3-1 00:00 1h",
+          "",
+          "2026-11-22 00:00",
+          false,
+          { "2027-01-01 00:00", "2027-01-01 01:00", "2027-04-01 00:00" } },
+        { "UTC",
+          "Tue *-2-29 12:00 1h",
+          "",
+          "2028-03-01 00:00",
+          false,
+          { "2056-02-29 12:00", "2056-02-29 13:00" } },
+        { "UTC", "*-2-30 12:00 1h", "", "2026-01-01 00:00", false, { NULL } },
+
         /* the first of two years without end */
         { "UTC",
           "Mon 02:00 1h",
@@ -180,6 +232,64 @@ static void test_without_a_change_there_is_none(_unused_ void **state)
         assert_true(windows_next_change(&past, at("2026-01-01 00:00")) == USEC_INFINITY);
 }
 
+/* A reboot must be over before the window is: it is closed for one that takes longer. */
+static void test_what_is_left_of_a_window_must_do(_unused_ void **state)
+{
+        static const struct {
+                const char *windows, *blackouts;
+                usec_t span;
+                const char *from;
+                bool room;
+                const char *change; /* NULL: there is none */
+        } rooms[] = {
+                { "02:00 1h", "", 0, "2026-06-01 02:30", true, "2026-06-01 03:00" },
+                { "02:00 1h", "", 20 * USEC_PER_MINUTE, "2026-06-01 02:30", true,
+                  "2026-06-01 02:40" },
+                { "02:00 1h", "", 40 * USEC_PER_MINUTE, "2026-06-01 02:30", false,
+                  "2026-06-02 02:00" },
+                { "02:00 1h", "", 40 * USEC_PER_MINUTE, "2026-06-01 01:00", false,
+                  "2026-06-01 02:00" },
+                { "02:00 1h", "", USEC_PER_HOUR, "2026-06-01 02:00", true, "2026-06-01 02:00" },
+                { "02:00 1h", "", 2 * USEC_PER_HOUR, "2026-06-01 02:30", false, NULL },
+                { "02:00 1h; 03:00 1h", "", 90 * USEC_PER_MINUTE, "2026-06-01 02:10", true,
+                  "2026-06-01 02:30" },
+                /* a short one is passed over for a long one */
+                { "02:00 1h; Sat 10:00 3h", "", 2 * USEC_PER_HOUR, "2026-06-01 00:00", false,
+                  "2026-06-06 10:00" },
+                /* the day without any ends a window */
+                { "23:00 2h", "2026-06-02", 90 * USEC_PER_MINUTE, "2026-06-01 22:00", false,
+                  "2026-06-03 23:00" },
+                { "", "", USEC_PER_DAY, "2026-06-01 00:00", true, NULL },
+                { "", "2026-06-03", USEC_PER_DAY, "2026-06-02 12:00", false, "2026-06-04 00:00" },
+        };
+
+        zone_set("UTC");
+        for (size_t i = 0; i < ELEMENTSOF(rooms); i++) {
+                Windows windows = windows_of(rooms[i].windows, rooms[i].blackouts);
+                usec_t now = at(rooms[i].from), change;
+
+                assert_int_equal(windows_have_room(&windows, now, rooms[i].span), rooms[i].room);
+                change = windows_next_room(&windows, now, rooms[i].span);
+                if (!rooms[i].change) {
+                        assert_true(change == USEC_INFINITY);
+                        continue;
+                }
+                assert_int_equal(change / USEC_PER_SEC, at(rooms[i].change) / USEC_PER_SEC);
+                assert_int_equal(windows_have_room(&windows, change, rooms[i].span),
+                                 !rooms[i].room);
+                assert_int_equal(windows_have_room(&windows, change - 1, rooms[i].span),
+                                 rooms[i].room);
+        }
+}
+
+static void test_the_longest_window_is_known(_unused_ void **state)
+{
+        Windows two = windows_of("02:00 1h; Sat 10:00 3h", ""), none = windows_of("", "");
+
+        assert_true(windows_longest(&two) == 3 * USEC_PER_HOUR);
+        assert_true(windows_longest(&none) == USEC_INFINITY);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -187,6 +297,8 @@ int main(void)
                 cmocka_unit_test(test_what_is_none_is_refused_with_a_reason),
                 cmocka_unit_test(test_windows_change_when_they_should),
                 cmocka_unit_test(test_without_a_change_there_is_none),
+                cmocka_unit_test(test_what_is_left_of_a_window_must_do),
+                cmocka_unit_test(test_the_longest_window_is_known),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

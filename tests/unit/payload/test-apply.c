@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "payload/digest.h"
 #include "payload/payload.h"
 #include "unit/unit.h"
@@ -31,9 +32,9 @@ static void fixture_load(Fixture *fixture, const char *name)
         const char *source = getenv("SLUICE_SOURCE");
 
         assert_non_null(source);
-        assert_true(asprintf(&path, "%s/tests/bad/payload/%s.payload", source, name) > 0);
-        assert_true(asprintf(&key, "%s/tests/bad/payload/key.pub.pem", source) > 0);
-        assert_true(asprintf(&base, "%s/tests/bad/payload/base.img", source) > 0);
+        assert_true(text_format(&path, "%s/tests/bad/payload/%s.payload", source, name) >= 0);
+        assert_true(text_format(&key, "%s/tests/bad/payload/key.pub.pem", source) >= 0);
+        assert_true(text_format(&base, "%s/tests/bad/payload/base.img", source) >= 0);
         *fixture = (Fixture) { .fd = memfd_create("target", MFD_CLOEXEC) };
         assert_true(fixture->fd >= 0);
         assert_int_equal(file_read(NULL, path, FIXTURE_MAX, &fixture->data, &fixture->size), 0);

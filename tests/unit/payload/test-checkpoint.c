@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "payload/checkpoint.h"
 #include "unit/unit.h"
 
@@ -24,7 +25,7 @@ static void test_what_is_written_is_read(_unused_ void **state)
         char *directory = directory_make();
         Checkpoint wrote = checkpoint_make(), read = {};
 
-        assert_true(asprintf(&path, "%s/checkpoint", directory) > 0);
+        assert_true(text_format(&path, "%s/checkpoint", directory) >= 0);
         assert_int_equal(checkpoint_read(&(CheckpointPlace) { .path = path }, &read), -ENOENT);
         assert_int_equal(checkpoint_write(&(CheckpointPlace) { .path = path }, &wrote), 0);
         assert_int_equal(checkpoint_read(&(CheckpointPlace) { .path = path }, &read), 0);

@@ -6,6 +6,7 @@
 
 #include "base/disk-io.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "payload/checkpoint.h"
 #include "payload/payload.h"
 #include "unit/unit.h"
@@ -79,7 +80,7 @@ static char *fixture_path(const char *name)
         char *path;
 
         assert_non_null(source);
-        assert_true(asprintf(&path, "%s/tests/bad/payload/%s", source, name) > 0);
+        assert_true(text_format(&path, "%s/tests/bad/payload/%s", source, name) >= 0);
         return path;
 }
 
@@ -87,7 +88,7 @@ static void fixture_read(const char *name, char **ret, size_t *ret_size)
 {
         _cleanup_free_ char *file = NULL, *path = NULL;
 
-        assert_true(asprintf(&file, "%s.payload", name) > 0);
+        assert_true(text_format(&file, "%s.payload", name) >= 0);
         path = fixture_path(file);
         assert_int_equal(file_read(NULL, path, FIXTURE_MAX, ret, ret_size), 0);
 }
@@ -100,7 +101,7 @@ static void fixture_load(Fixture *fixture, const char *name)
         fixture_read(name, &fixture->data, &fixture->size);
         assert_int_equal(payload_keys_new(&fixture->keys), 0);
         assert_int_equal(payload_keys_add_file(fixture->keys, key), 0);
-        assert_true(asprintf(&fixture->checkpoint, "%s/checkpoint", fixture->directory) > 0);
+        assert_true(text_format(&fixture->checkpoint, "%s/checkpoint", fixture->directory) >= 0);
         fixture->base = (PayloadSource) { .fd = root_open(NULL, base, O_RDONLY, 0), .size = 2048 };
         assert_true(fixture->base.fd >= 0);
         fixture->parameters = (PayloadApplyParameters) {

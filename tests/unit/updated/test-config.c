@@ -30,7 +30,10 @@ static void test_without_files_there_are_defaults(_unused_ void **state)
         assert_string_equal(config.server, CONF_SERVER_DEFAULT);
         assert_string_equal(config.group, CONF_GROUP_DEFAULT);
         assert_string_equal(config.machine_alias, "");
-        assert_null(config.disk);
+        assert_null(config.slots.disk);
+        assert_null(config.slots.boot_directory);
+        assert_int_equal(config.slots.chooser, BOOT_CHOOSER_AUTO);
+        assert_int_equal(config.slots.tries, 1);
         assert_int_equal(config.check_first, 0); /* spread */
         assert_int_equal(config.check_interval, CONFIG_INTERVAL_DEFAULT);
         assert_false(config.downgrade);
@@ -55,7 +58,7 @@ static void test_the_administrator_wins(_unused_ void **state)
         assert_string_equal(config.server, "http://a/");
         assert_true(config_server_is_private(&config));
         assert_string_equal(config.machine_alias, "my box");
-        assert_string_equal(config.disk, "/dev/sda");
+        assert_string_equal(config.slots.disk, "/dev/sda");
         assert_int_equal(config.check_first, 1 * USEC_PER_SEC);
         assert_int_equal(config.check_interval, 3 * USEC_PER_MINUTE);
 }
@@ -74,9 +77,23 @@ static void test_bad_values_leave_the_value_before(_unused_ void **state)
         assert_string_equal(config.minimum_version, "7");
         assert_string_equal(config.server, "https://good/");
         assert_string_equal(config.group, "good");
-        assert_string_equal(config.disk, "/good");
+        assert_string_equal(config.slots.disk, "/good");
         assert_string_equal(config.machine_alias, "good");
         assert_int_equal(config.check_interval, 7 * USEC_PER_SEC);
+}
+
+static void test_the_boot_chooser_and_its_tries(_unused_ void **state)
+{
+        _cleanup_(config_done) Config config = {};
+
+        put("/usr/share/coreos/update.conf",
+            "BOOT_CHOOSER=gpt\nBOOT_DIRECTORY=/efi\nBOOT_TRIES=9\n");
+        put("/etc/coreos/update.conf",
+            "BOOT_CHOOSER=lilo\nBOOT_CHOOSER=\nBOOT_DIRECTORY=efi\nBOOT_TRIES=0\nBOOT_TRIES=10\n");
+        assert_int_equal(config_read(root, &config), 0);
+        assert_int_equal(config.slots.chooser, BOOT_CHOOSER_GPT);
+        assert_string_equal(config.slots.boot_directory, "/efi");
+        assert_int_equal(config.slots.tries, 9);
 }
 
 static void test_the_first_check_is_spread_or_as_it_was(_unused_ void **state)
@@ -177,6 +194,8 @@ int main(void)
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_the_administrator_wins, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_bad_values_leave_the_value_before, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_the_boot_chooser_and_its_tries, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_the_first_check_is_spread_or_as_it_was, set_up,
                                                 tear_down),

@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "omaha-error.h"
 #include "omaha-request.h"
 #include "unit/unit.h"
@@ -103,9 +104,9 @@ static void test_values_are_escaped(_unused_ void **state)
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 _cleanup_free_ char *wanted = NULL;
 
-                assert_true(asprintf(&wanted, "%s%s%s", HEAD("scheduler"), table[i].escaped,
-                                     MIDDLE FOOT)
-                            > 0);
+                assert_true(text_format(&wanted, "%s%s%s", HEAD("scheduler"), table[i].escaped,
+                                        MIDDLE FOOT)
+                            >= 0);
                 check(&(OmahaRequest) {}, table[i].value, wanted);
         }
 }

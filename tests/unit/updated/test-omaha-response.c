@@ -1,6 +1,7 @@
 #include <dirent.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "omaha-response.h"
 #include "unit/unit.h"
 
@@ -68,7 +69,7 @@ static char *fixture_read(const char *name, size_t *ret_size)
         _cleanup_free_ char *path = NULL;
         char *text;
 
-        assert_true(asprintf(&path, "%s/" BAD "/%s", getenv("SLUICE_SOURCE"), name) > 0);
+        assert_true(text_format(&path, "%s/" BAD "/%s", getenv("SLUICE_SOURCE"), name) >= 0);
         assert_int_equal(file_read(NULL, path, OMAHA_ANSWER_MAX, &text, ret_size), 0);
         return text;
 }
@@ -94,7 +95,7 @@ static void test_every_fixture_is_in_the_table(_unused_ void **state)
         size_t n = 0;
         DIR *directory;
 
-        assert_true(asprintf(&path, "%s/" BAD, getenv("SLUICE_SOURCE")) > 0);
+        assert_true(text_format(&path, "%s/" BAD, getenv("SLUICE_SOURCE")) >= 0);
         directory = opendir(path);
         assert_non_null(directory);
         for (struct dirent *entry; (entry = readdir(directory));)

@@ -1,8 +1,6 @@
 #include "plan.h"
 #include "unit/unit.h"
 
-#define GOOD UINT64_C(1) << 56
-
 static OmahaPackage package = { .name = (char *)"a.payload", .size = 100 };
 static char *urls[] = { (char *)"http://a/x", (char *)"ftp://b/", (char *)"https://c/y/", NULL };
 
@@ -20,7 +18,9 @@ static OmahaResponse offer(void)
 }
 
 static GptPartition partitions[2] = {
-        { .label = (char *)"USR-A", .attributes = GOOD },
+        {
+                .label = (char *)"USR-A",
+        },
         { .label = (char *)"USR-B" },
 };
 
@@ -30,6 +30,7 @@ static Slots pair(void)
                 .gpt = { .path = (char *)"disk", .partitions = partitions, .n_partitions = 2 },
                 .running = 0,
                 .target = 1,
+                .running_state = { .priority = 1, .good = true },
         };
 }
 
@@ -96,11 +97,10 @@ static void test_without_a_way_back_there_is_no_plan(_unused_ void **state)
         assert_int_equal(failure.code, UPDATE_ERROR_SLOTS);
 
         slots.target = 1;
-        partitions[0].attributes = 0;
+        slots.running_state.good = false;
         assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
                          -EBUSY);
         assert_int_equal(failure.code, UPDATE_ERROR_SLOTS);
-        partitions[0].attributes = GOOD;
 }
 
 static void test_without_an_address_there_is_no_plan(_unused_ void **state)
@@ -160,9 +160,9 @@ static void test_a_payload_of_an_operator_needs_a_way_back_too(_unused_ void **s
         assert_int_equal(read.size, 100);
         update_plan_done(&plan);
 
-        partitions[0].attributes = 0;
+        slots.running_state.good = false;
         assert_int_equal(plan_install(&slots, "http://a/", 0, &plan, &failure), -EBUSY);
-        partitions[0].attributes = GOOD;
+        slots.running_state.good = true;
         assert_int_equal(plan_install(&slots, "http://a/", 0, &plan, &failure), 0);
         assert_string_equal(plan.urls.items[0], "http://a/");
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "resume-file.h"
 #include "unit/unit.h"
 
@@ -134,7 +135,7 @@ static void test_what_lies_in_its_place_is_replaced(_unused_ void **state)
         bool lost;
         int fd;
 
-        assert_true(asprintf(&path, "%s" RESUME_PATH, root) > 0);
+        assert_true(text_format(&path, "%s" RESUME_PATH, root) >= 0);
         assert_int_equal(parents_make(path, 0755), 0);
         assert_int_equal(file_replace(root, "/other", "it", 2, 0600), 0);
         for (size_t i = 0; i < ELEMENTSOF(makers); i++) {
@@ -144,7 +145,7 @@ static void test_what_lies_in_its_place_is_replaced(_unused_ void **state)
                 assert_true(room_is_empty(fd));
                 assert_int_equal(resume_file_remove(root), 0);
         }
-        assert_true(asprintf(&other, "%s/other", root) > 0);
+        assert_true(text_format(&other, "%s/other", root) >= 0);
         assert_int_equal(stat(other, &status), 0);
         assert_int_equal(status.st_size, 2); /* through the link nothing was written */
 

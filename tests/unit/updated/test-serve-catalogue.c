@@ -1,4 +1,5 @@
 #include "base/io.h"
+#include "base/text.h"
 #include "serve-catalogue.h"
 #include "unit/unit.h"
 
@@ -165,7 +166,7 @@ static void test_every_bad_catalogue_is_refused_for_its_reason(_unused_ void **s
                 Catalogue catalogue = {};
                 size_t size;
 
-                assert_true(asprintf(&path, "/tests/bad/serve-catalogue/%s", bad[i].file) > 0);
+                assert_true(text_format(&path, "/tests/bad/serve-catalogue/%s", bad[i].file) >= 0);
                 assert_int_equal(
                         file_read(getenv("SLUICE_SOURCE"), path, CATALOGUE_SIZE_MAX, &text, &size),
                         0);

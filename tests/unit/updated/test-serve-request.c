@@ -1,4 +1,5 @@
 #include "base/io.h"
+#include "base/text.h"
 #include "serve-request.h"
 #include "unit/unit.h"
 
@@ -92,7 +93,7 @@ static void test_every_bad_request_is_refused_for_its_reason(_unused_ void **sta
                 const char *why = NULL;
                 size_t size;
 
-                assert_true(asprintf(&path, "/tests/bad/serve-request/%s", bad[i].file) > 0);
+                assert_true(text_format(&path, "/tests/bad/serve-request/%s", bad[i].file) >= 0);
                 assert_int_equal(
                         file_read(getenv("SLUICE_SOURCE"), path, REQUEST_SIZE_MAX, &text, &size),
                         0);

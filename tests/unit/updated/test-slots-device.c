@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "double/disk.h"
 #include "slots.h"
 #include "unit/unit.h"
@@ -53,7 +54,7 @@ static int loop_make(Scene *scene, const char *image, unsigned sector_size)
         _cleanup_close_ int file = open(image, O_RDWR | O_CLOEXEC);
         int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
 
-        if (number < 0 || file < 0 || asprintf(&scene->loop, "/dev/loop%d", number) < 0)
+        if (number < 0 || file < 0 || text_format(&scene->loop, "/dev/loop%d", number) < 0)
                 return -1;
         scene->fd = open(scene->loop, O_RDWR | O_CLOEXEC);
         config.fd = (uint32_t)file;
@@ -88,13 +89,13 @@ static bool scene_begin(Scene *scene, unsigned sector_size)
         _cleanup_free_ char *image = NULL, *partition = NULL;
 
         scene->directory = directory_make();
-        assert_true(asprintf(&image, "%s/disk.img", scene->directory) > 0);
+        assert_true(text_format(&image, "%s/disk.img", scene->directory) >= 0);
         assert_int_equal(disk_make(image, DISK_SIZE, sector_size, layout, 2), 0);
         if (geteuid() != 0 || loop_make(scene, image, sector_size) < 0) {
                 directory_remove(scene->directory);
                 return false;
         }
-        assert_true(asprintf(&partition, "%sp2", scene->loop) > 0);
+        assert_true(text_format(&partition, "%sp2", scene->loop) >= 0);
         if (access(partition, F_OK) < 0) {
                 scene_end(scene);
                 return false;
@@ -153,8 +154,8 @@ static void test_a_mounted_target_is_refused(_unused_ void **state)
         Slots slots;
 
         assert_true(scene_begin(&scene, 512));
-        assert_true(asprintf(&device, "%sp2", scene.loop) > 0);
-        assert_true(asprintf(&place, "%s/mnt", scene.directory) > 0);
+        assert_true(text_format(&device, "%sp2", scene.loop) >= 0);
+        assert_true(text_format(&place, "%s/mnt", scene.directory) >= 0);
         file_system_make(device);
         assert_int_equal(mkdir(place, 0700), 0);
         assert_int_equal(mount(device, place, "ext2", 0, NULL), 0);
@@ -194,8 +195,8 @@ static void test_the_table_of_a_device_is_that_of_libfdisk(_unused_ void **state
                 Scene scene;
 
                 assert_true(scene_begin(&scene, sector_sizes[i]));
-                assert_true(asprintf(&image, "%s/disk.img", scene.directory) > 0);
-                assert_true(asprintf(&other, "%s/other.img", scene.directory) > 0);
+                assert_true(text_format(&image, "%s/disk.img", scene.directory) >= 0);
+                assert_true(text_format(&other, "%s/other.img", scene.directory) >= 0);
                 assert_int_equal(file_read(NULL, image, DISK_SIZE, &wanted, &size), 0);
                 assert_int_equal(file_replace(NULL, other, wanted, size, 0644), 0);
                 free(wanted);
@@ -220,9 +221,9 @@ static void test_what_slash_is_on_is_running(_unused_ void **state)
         assert_int_equal(stat("/dev/null", &status), 0);
         assert_false(device_is_running(status.st_rdev));
         assert_int_equal(stat("/", &status), 0);
-        assert_true(asprintf(&mark, "/sys/dev/block/%u:%u/partition", major(status.st_dev),
-                             minor(status.st_dev))
-                    > 0);
+        assert_true(text_format(&mark, "/sys/dev/block/%u:%u/partition", major(status.st_dev),
+                                minor(status.st_dev))
+                    >= 0);
         assert_true(device_is_running(status.st_dev) || access(mark, F_OK) < 0);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/disk-io.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "double/disk.h"
 #include "slots-gpt.h"
 #include "unit/unit.h"
@@ -30,8 +31,8 @@ static void scene_begin(Scene *scene, unsigned sector_size)
 {
         scene->sector_size = sector_size;
         scene->directory = directory_make();
-        assert_true(asprintf(&scene->path, "%s/disk.img", scene->directory) > 0);
-        assert_true(asprintf(&scene->other, "%s/other.img", scene->directory) > 0);
+        assert_true(text_format(&scene->path, "%s/disk.img", scene->directory) >= 0);
+        assert_true(text_format(&scene->other, "%s/other.img", scene->directory) >= 0);
         assert_int_equal(disk_make(scene->path, DISK_SIZE, sector_size, layout, 3), 0);
 }
 

@@ -1,4 +1,4 @@
-#include "slots.h"
+#include "boot-gpt.h"
 #include "unit/unit.h"
 
 #define USR   "5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6"
@@ -233,11 +233,12 @@ static void test_activation_puts_the_target_first_and_keeps_the_order(_unused_ v
                 Slots slots = { .gpt = { .partitions = partitions, .n_partitions = 4 },
                                 .target = 1 };
 
-                slots_set_next(&slots);
+                boot_gpt_set_next(&slots, 1);
                 for (size_t k = 0; k < 4; k++)
                         if (partitions[k].attributes != activations[i].after[k])
                                 fail_msg("case %zu, partition %zu: %llx", i, k,
                                          (unsigned long long)partitions[k].attributes);
+                boot_gpt_take_states(&slots);
                 assert_true(slots_target_is_next(&slots));
         }
 }
@@ -250,7 +251,7 @@ static void test_activation_with_all_fifteen_priorities_taken(_unused_ void **st
         for (unsigned i = 0; i < 16; i++)
                 partitions[i] =
                         (GptPartition)PARTITION(i, "X-A", "1", USR, BOOT((i + 1) % 16, 0, 1));
-        slots_set_next(&slots);
+        boot_gpt_set_next(&slots, 1);
         assert_int_equal(gpt_priority(partitions[15].attributes), 15);
         for (size_t i = 0; i < 15; i++)
                 assert_in_range(gpt_priority(partitions[i].attributes), 1, 14);
@@ -267,12 +268,34 @@ static void test_the_boot_bits_touch_nothing_else(_unused_ void **state)
         };
         Slots slots = { .gpt = { .partitions = partitions, .n_partitions = 2 }, .target = 1 };
 
-        slots_set_unselectable(&slots);
+        boot_gpt_set_unselectable(&slots);
+        boot_gpt_take_states(&slots);
         assert_true(partitions[1].attributes == (UINT64_MAX & ~BOOT(15, 15, 1)));
         assert_false(slots_target_is_next(&slots));
-        slots_set_running_good(&slots);
+        boot_gpt_set_running_good(&slots);
+        boot_gpt_take_states(&slots);
         assert_true(partitions[0].attributes == (UINT64_MAX & ~BOOT(0, 15, 0)));
         assert_true(slots_running_is_good(&slots));
+}
+
+static void test_tries_and_whether_there_are_any(_unused_ void **state)
+{
+        GptPartition partitions[] = {
+                PARTITION(0, "USR-A", "1", USR, BOOT(2, 0, 1)),
+                PARTITION(1, "USR-B", "2", USR, 0),
+        };
+        Slots slots = { .gpt = { .partitions = partitions, .n_partitions = 2 }, .target = 1 };
+
+        boot_gpt_set_next(&slots, 3);
+        assert_true(partitions[1].attributes == BOOT(2, 3, 0));
+        boot_gpt_set_next(&slots, 0); /* good already: a way back, without a trial */
+        assert_true(partitions[1].attributes == BOOT(2, 0, 1));
+        boot_gpt_take_states(&slots);
+        assert_true(slots_target_is_next(&slots) && slots_target_was_next(&slots));
+        boot_gpt_set_running_bad(&slots);
+        boot_gpt_take_states(&slots);
+        assert_false(slots_running_is_good(&slots));
+        assert_true(partitions[0].attributes == BOOT(1, 0, 0));
 }
 
 int main(void)
@@ -281,6 +304,7 @@ int main(void)
                 cmocka_unit_test(test_the_pair_is_found_or_refused_with_its_own_sentence),
                 cmocka_unit_test(test_activation_puts_the_target_first_and_keeps_the_order),
                 cmocka_unit_test(test_activation_with_all_fifteen_priorities_taken),
+                cmocka_unit_test(test_tries_and_whether_there_are_any),
                 cmocka_unit_test(test_the_boot_bits_touch_nothing_else),
         };
 

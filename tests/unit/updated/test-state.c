@@ -123,7 +123,7 @@ static void test_the_queue_is_bounded(_unused_ void **state)
         for (int i = 0; i < EVENT_QUEUE_MAX + 2; i++) {
                 _cleanup_free_ char *text = NULL;
 
-                assert_true(asprintf(&text, "%d", i) > 0);
+                assert_true(text_format(&text, "%d", i) >= 0);
                 assert_int_equal(event_queue_add(root, text), 0);
         }
         queue_expect("2");

@@ -5,6 +5,7 @@
 
 #include "base/bus.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "base/time-util.h"
 #include "unit/unit.h"
 #include "worker.h"
@@ -56,8 +57,8 @@ static void worker_run(const char *script, const char *user, Seen *ret)
         char *path, *text;
 
         assert_int_equal(chmod(directory, 0755), 0); /* another user is to run it */
-        assert_true(asprintf(&path, "%s/worker", directory) > 0);
-        assert_true(asprintf(&text, "#!/bin/sh\n%s\n", script) > 0);
+        assert_true(text_format(&path, "%s/worker", directory) >= 0);
+        assert_true(text_format(&text, "#!/bin/sh\n%s\n", script) >= 0);
         assert_int_equal(file_replace(NULL, path, text, strlen(text), 0755), 0);
         target = root_open(directory, "target", O_RDWR | O_CREAT, 0600);
         assert_true(target >= 0);

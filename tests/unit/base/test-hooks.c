@@ -1,9 +1,12 @@
 #include <sys/stat.h>
 
 #include "base/bus.h"
+#include "base/hooks.h"
 #include "base/io.h"
-#include "locksmith/clearance.h"
+#include "base/text.h"
 #include "unit/unit.h"
+
+#define HOOKS_HERE "/etc/sluice/post-boot.d"
 
 typedef struct Outcome {
         char lines[1024];
@@ -15,8 +18,8 @@ static void hook_write(const char *root, const char *name, const char *script, m
 {
         _cleanup_free_ char *path = NULL, *text = NULL;
 
-        assert_true(asprintf(&path, HOOKS_DRAIN "/%s", name) > 0);
-        assert_true(asprintf(&text, "#!/bin/sh\n%s\n", script) > 0);
+        assert_true(text_format(&path, HOOKS_HERE "/%s", name) >= 0);
+        assert_true(text_format(&text, "#!/bin/sh\n%s\n", script) >= 0);
         assert_int_equal(file_replace(root, path, text, strlen(text), mode), 0);
 }
 
@@ -47,8 +50,10 @@ static Outcome hooks_try(const char *root, usec_t time_limit)
         assert_int_equal(hooks_start(event,
                                      &(HooksRequest) {
                                              .root = root,
-                                             .directory = HOOKS_DRAIN,
-                                             .version = "2.0.0",
+                                             .directory = HOOKS_HERE,
+                                             .environment =
+                                                     (const char *const[]) {
+                                                             "SLUICE_TO_VERSION=2.0.0", NULL },
                                              .time_limit = time_limit,
                                              .on_line = on_line,
                                              .on_done = on_done,
@@ -105,7 +110,7 @@ static void test_the_first_failure_ends_the_round(_unused_ void **state)
                 hook_write(root, "20-next", "echo never", 0755);
                 outcome = hooks_try(root, 200 * USEC_PER_MSEC);
                 assert_true(outcome.failed);
-                assert_non_null(strstr(outcome.why, HOOKS_DRAIN "/10-bad: "));
+                assert_non_null(strstr(outcome.why, HOOKS_HERE "/10-bad: "));
                 assert_non_null(strstr(outcome.why, table[i].why));
                 assert_null(strstr(outcome.lines, "never"));
                 directory_remove(root);
@@ -116,7 +121,7 @@ static void test_a_program_that_can_not_be_started_fails(_unused_ void **state)
 {
         char *root = directory_make();
 
-        assert_int_equal(file_replace(root, HOOKS_DRAIN "/10-x", "#!/nowhere\n", 11, 0755), 0);
+        assert_int_equal(file_replace(root, HOOKS_HERE "/10-x", "#!/nowhere\n", 11, 0755), 0);
         assert_non_null(strstr(hooks_try(root, USEC_PER_MINUTE).why, "No such file"));
         directory_remove(root);
 }
@@ -132,24 +137,8 @@ static void test_too_many_programs_are_refused(_unused_ void **state)
                 (void)snprintf(name, sizeof(name), "%d", i);
                 hook_write(root, name, "", 0755);
         }
-        assert_int_equal(hooks_list(root, HOOKS_DRAIN, &names), -E2BIG);
+        assert_int_equal(hooks_list(root, HOOKS_HERE, &names), -E2BIG);
         directory_remove(root);
-}
-
-static void test_users_hear_of_it_at_5_min_and_1_min(_unused_ void **state)
-{
-        static const struct {
-                usec_t left, step;
-        } table[] = {
-                { 30 * USEC_PER_MINUTE, 25 * USEC_PER_MINUTE },
-                { 5 * USEC_PER_MINUTE, 4 * USEC_PER_MINUTE },
-                { 2 * USEC_PER_MINUTE, 1 * USEC_PER_MINUTE },
-                { 1 * USEC_PER_MINUTE, 1 * USEC_PER_MINUTE },
-                { 3 * USEC_PER_SEC, 3 * USEC_PER_SEC },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                assert_int_equal(clearance_grace_step(table[i].left), table[i].step);
 }
 
 int main(void)
@@ -160,7 +149,6 @@ int main(void)
                 cmocka_unit_test(test_the_first_failure_ends_the_round),
                 cmocka_unit_test(test_a_program_that_can_not_be_started_fails),
                 cmocka_unit_test(test_too_many_programs_are_refused),
-                cmocka_unit_test(test_users_hear_of_it_at_5_min_and_1_min),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #define PROCESS_LINE_MAX 400                /* longer lines are cut */
 #define PROCESS_GRACE    (5 * USEC_PER_SEC) /* between SIGTERM and SIGKILL at the time limit */
 
+#define PROCESS_STATUS_SIGNAL 128 /* and the number of the signal: its status when one ended it */
+
 typedef struct Process Process;
 
 typedef struct ProcessRequest {
@@ -19,8 +21,9 @@ typedef struct ProcessRequest {
         usec_t time_limit;
         /* A line of its output, printable. NULL: nobody reads it. */
         void (*on_line)(const char *line, void *userdata);
-        /* why is NULL when it ended with 0; else a line for people. */
-        void (*on_end)(const char *why, void *userdata);
+        /* status: what it exited with, PROCESS_STATUS_SIGNAL and more, or -ETIMEDOUT when it took
+         * too long. why: NULL when that is 0; else a line for people. */
+        void (*on_end)(int status, const char *why, void *userdata);
         void *userdata;
 } ProcessRequest;
 

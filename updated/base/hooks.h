@@ -4,19 +4,17 @@
  */
 #pragma once
 
+#include "base/process.h"
 #include "base/text.h"
-#include "process.h"
 
-#define HOOKS_PRE_REBOOT "/etc/sluice/pre-reboot.d" /* may this host reboot? */
-#define HOOKS_DRAIN      "/etc/sluice/drain.d"      /* move the work elsewhere */
-#define HOOKS_MAX        100                        /* more in a directory are refused */
+#define HOOKS_MAX 100 /* more in a directory are refused */
 
 typedef struct Hooks Hooks;
 
 typedef struct HooksRequest {
-        const char *root, *directory; /* borrowed for as long as they run */
-        const char *version;          /* what the reboot brings: SLUICE_TO_VERSION; or NULL */
-        usec_t time_limit;            /* of each */
+        const char *root, *directory;   /* borrowed for as long as they run */
+        const char *const *environment; /* see hooks_environment(); borrowed during the call */
+        usec_t time_limit;              /* of each */
         void (*on_line)(const char *line, void *userdata); /* "10-name: what it printed" */
         /* why is NULL when all went well; else which failed, how, and its last words. */
         void (*on_done)(const char *why, void *userdata);
@@ -28,6 +26,12 @@ typedef struct HooksRequest {
  * dot in front or a tilde behind do not count.
  */
 int hooks_list(const char *root, const char *directory, TextList *ret) _must_check_;
+
+/*
+ * The environment of a hook: the few variables of ours that programs need, then more ("NAME=value"
+ * each, ended by NULL; NULL: none). Passwords in our environment are not handed on.
+ */
+int hooks_environment(const char *const *more, TextList *ret) _must_check_;
 
 /* Callbacks come from the event loop, never from inside this call. */
 int hooks_start(sd_event *event, const HooksRequest *request, Hooks **ret) _must_check_;

@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/hooks.h"
 #include "base/io.h"
-#include "hooks.h"
+#include "base/text.h"
 
 #define WHY_MAX (3 * PROCESS_LINE_MAX)
 
-/* What a hook needs of our environment; passwords of etcd are none of it. */
+/* What a hook needs of our environment; passwords are none of it. */
 static const char *const passed[] = { "PATH", "HOME", "LANG", "DBUS_SYSTEM_BUS_ADDRESS" };
 
 struct Hooks {
@@ -111,7 +112,7 @@ static void hooks_fail(Hooks *h, const char *problem)
         hooks_finish(h, why);
 }
 
-static void on_end(const char *why, void *userdata)
+static void on_end(_unused_ int status, const char *why, void *userdata)
 {
         Hooks *h = userdata;
         int r;
@@ -133,10 +134,8 @@ static int hooks_run_current(Hooks *h)
         _cleanup_free_ char *path = NULL, *file = NULL;
         int r;
 
-        if (asprintf(&path, "%s/%s", h->request.directory, h->names.items[h->current]) < 0) {
-                path = NULL;
+        if (text_format(&path, "%s/%s", h->request.directory, h->names.items[h->current]) < 0)
                 return -ENOMEM;
-        }
         r = root_join(h->request.root, path, &file);
         if (r < 0)
                 return r;
@@ -170,28 +169,42 @@ static int on_next(_unused_ sd_event_source *source, void *userdata)
         return 0;
 }
 
-static int environment_add(TextList *list, const char *name, const char *value)
+static int environment_pass(TextList *list, const char *name)
 {
         _cleanup_free_ char *entry = NULL;
+        const char *value = getenv(name);
 
-        if (asprintf(&entry, "%s=%s", name, value) < 0) {
-                entry = NULL;
+        if (!value)
+                return 0;
+        if (text_format(&entry, "%s=%s", name, value) < 0)
                 return -ENOMEM;
-        }
         return text_list_add(list, entry);
+}
+
+int hooks_environment(const char *const *more, TextList *ret)
+{
+        _cleanup_(text_list_done) TextList list = {};
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(passed) && r >= 0; i++)
+                r = environment_pass(&list, passed[i]);
+        for (; more && *more && r >= 0; more++)
+                r = text_list_add(&list, *more);
+        if (r < 0)
+                return r;
+
+        *ret = list;
+        list = (TextList) {};
+        return 0;
 }
 
 static int hooks_prepare(Hooks *h)
 {
-        const char *version = h->request.version;
         int r;
 
         r = hooks_list(h->request.root, h->request.directory, &h->names);
         if (r >= 0)
-                r = environment_add(&h->environment, "SLUICE_TO_VERSION", version ? version : "");
-        for (size_t i = 0; i < ELEMENTSOF(passed) && r >= 0; i++)
-                if (getenv(passed[i]))
-                        r = environment_add(&h->environment, passed[i], getenv(passed[i]));
+                r = hooks_environment(h->request.environment, &h->environment);
         if (r >= 0)
                 r = sd_event_add_defer(h->event, &h->next, on_next, h);
         return r;
@@ -209,7 +222,7 @@ int hooks_start(sd_event *event, const HooksRequest *request, Hooks **ret)
         if (r < 0)
                 return r;
 
-        h->request.version = NULL; /* borrowed no longer */
+        h->request.environment = NULL; /* borrowed no longer */
         *ret = TAKE_PTR(h);
         return 0;
 }

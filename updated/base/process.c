@@ -5,8 +5,8 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
-#include "etcd-wire.h"
-#include "process.h"
+#include "base/process.h"
+#include "base/text.h"
 
 #define CHUNK 256
 
@@ -19,7 +19,7 @@ struct Process {
         usec_t time_limit;
         bool late;
         void (*on_line)(const char *line, void *userdata);
-        void (*on_end)(const char *why, void *userdata);
+        void (*on_end)(int status, const char *why, void *userdata);
         void *userdata;
 };
 
@@ -85,33 +85,40 @@ static int on_output(_unused_ sd_event_source *source, _unused_ int fd, _unused_
         return 0;
 }
 
-static void end_text(const Process *p, const siginfo_t *info, char why[static PROCESS_LINE_MAX])
+/* Returns its status, and why it is not 0. */
+static int end_text(const Process *p, const siginfo_t *info, char why[static PROCESS_LINE_MAX])
 {
+        bool exited = info->si_code == CLD_EXITED;
         char span[TIMESPAN_MAX];
 
         if (p->late)
                 (void)snprintf(why, PROCESS_LINE_MAX, "it took longer than %s",
                                timespan_format(p->time_limit, span)); /* fits */
-        else if (info->si_code != CLD_EXITED)
+        else if (!exited)
                 (void)snprintf(why, PROCESS_LINE_MAX, "killed by signal %d",
                                info->si_status); /* fits */
         else
                 (void)snprintf(why, PROCESS_LINE_MAX, "exit status %d", info->si_status); /* fits */
+
+        if (p->late)
+                return -ETIMEDOUT;
+        return exited ? info->si_status : PROCESS_STATUS_SIGNAL + info->si_status;
 }
 
 static int on_child(_unused_ sd_event_source *source, const siginfo_t *info, void *userdata)
 {
         _cleanup_(process_free_p) Process *p = userdata;
-        bool well = !p->late && info->si_code == CLD_EXITED && info->si_status == 0, end;
         char why[PROCESS_LINE_MAX];
+        bool end;
+        int status;
 
         /* What it has started may still have the pipe open: only what is there is read. */
         for (size_t left = 4 * KIB; left > 0 && process_read(p, &end); left -= CHUNK)
                 ;
         process_tell_line(p);
         (void)kill(-p->pid, SIGKILL); /* usually nobody is left */
-        end_text(p, info, why);
-        p->on_end(well ? NULL : why, p->userdata);
+        status = end_text(p, info, why);
+        p->on_end(status, status == 0 ? NULL : why, p->userdata);
         return 0;
 }
 

@@ -1,0 +1,33 @@
+/*
+ * What backend-etcd.c and sides-etcd.c share; for nobody else.
+ */
+#pragma once
+
+#include "backend-etcd.h"
+
+typedef struct BackendEtcd {
+        LockBackend backend;
+        Etcd *etcd;
+        char *key;
+        EtcdCall *call;
+        EtcdWatch *watch;
+        LockOnReply on_reply;
+        void *userdata;
+        EtcdRangeRequest read; /* the document */
+
+        /* The swap under way, against which its answer is checked. The texts are gone by then, but
+         * for being there. */
+        EtcdCompare compare;
+        EtcdWrite writes[1 + LOCK_SIDES_MAX];
+        EtcdTxnRequest request;
+
+        int64_t lease; /* of our ticket; 0: none */
+} BackendEtcd;
+
+static inline BackendEtcd *backend_etcd_from(LockBackend *backend)
+{
+        return (BackendEtcd *)backend; /* its first member */
+}
+
+/* The keys beside the document, and the queue with tickets that have a lease. */
+extern const LockSideOps sides_etcd_ops;

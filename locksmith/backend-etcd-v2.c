@@ -1,0 +1,367 @@
+#include <stdio.h>
+
+#include "backend-etcd-v2-internal.h"
+
+#define QUERY_MAX 96
+
+static void reply(BackendV2 *b, const LockReply *answer)
+{
+        b->on_reply(answer, b->userdata);
+}
+
+static void reply_why(BackendV2 *b, LockAnswer answer, const char *why)
+{
+        reply(b, &(LockReply) { .answer = answer, .why = why });
+}
+
+int backend_v2_send(BackendV2 *b, const char *key, const EtcdV2Message *message,
+                    EtcdOnReply on_reply, void *userdata, EtcdCall **ret)
+{
+        _cleanup_free_ char *path = NULL;
+        EtcdV2Message whole = *message;
+        int r;
+
+        r = etcd_v2_path_build(key, message->path, &path);
+        if (r < 0)
+                return r;
+        whole.path = path;
+        return etcd_v2_call(b->etcd, &whole, on_reply, userdata, ret);
+}
+
+/* Returns false when the answer is none: that was told then. */
+static bool answer_take(BackendV2 *b, const EtcdReply *answer, EtcdV2Answer *ret)
+{
+        b->call = NULL;
+        if (answer->outcome == ETCD_FAILED)
+                reply_why(b, LOCK_ANSWER_FAILED, answer->why);
+        else if (answer->outcome == ETCD_UNKNOWN)
+                reply_why(b, LOCK_ANSWER_UNKNOWN, answer->why);
+        else if (etcd_v2_answer_parse(answer->body, answer->size, b->key, ret) < 0)
+                reply_why(b, LOCK_ANSWER_FAILED, "the answer is none of etcd's v2 API");
+        else
+                return true;
+        return false;
+}
+
+static void reply_document(BackendV2 *b, const EtcdV2Answer *answer)
+{
+        bool absent = answer->error == ETCD_V2_KEY_NOT_FOUND || answer->gone;
+
+        if (answer->error != ETCD_V2_OK && !absent)
+                reply_why(b, LOCK_ANSWER_FAILED, answer->why);
+        else if (answer->directory)
+                reply_why(b, LOCK_ANSWER_FAILED, "the key is a directory");
+        else
+                reply(b, &(LockReply) {
+                                 .answer = LOCK_ANSWER_DOCUMENT,
+                                 .text = absent ? NULL : answer->key.value,
+                                 .size = absent ? 0 : answer->key.value_size,
+                                 .revision = absent ? 0 : answer->key.mod_revision,
+                         });
+}
+
+static void on_read(const EtcdReply *answer, void *userdata)
+{
+        _cleanup_(etcd_v2_answer_done) EtcdV2Answer parsed = {};
+        BackendV2 *b = userdata;
+
+        if (answer_take(b, answer, &parsed))
+                reply_document(b, &parsed);
+}
+
+static int v2_get(BackendV2 *b, EtcdOnReply on_reply)
+{
+        return backend_v2_send(b, b->key,
+                               &(EtcdV2Message) { .method = "GET", .path = "quorum=true" },
+                               on_reply, b, &b->call);
+}
+
+static int backend_v2_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
+{
+        BackendV2 *b = backend_v2_from(backend);
+
+        assert(!b->call);
+        b->on_reply = on_reply;
+        b->userdata = userdata;
+        return v2_get(b, on_read);
+}
+
+static void steps_done(BackendV2 *b)
+{
+        for (size_t i = 0; i < b->n_steps; i++) {
+                free(b->steps[i].key);
+                free(b->steps[i].value);
+        }
+        b->n_steps = b->step = 0;
+}
+
+static int step_add(BackendV2 *b, const char *key, const char *value, bool document)
+{
+        V2Step *step = &b->steps[b->n_steps++];
+        int r;
+
+        *step = (V2Step) { .document = document };
+        r = text_set(&step->key, key);
+        return r < 0 ? r : text_set(&step->value, value);
+}
+
+/*
+ * There are no transactions: what is put beside the document comes first, what is removed comes
+ * last. So a holder has its record whenever it holds the lock, and what is left behind by a crash in
+ * between is a record without a holder, which means nothing.
+ */
+static int steps_plan(BackendV2 *b, const LockSwap *swap)
+{
+        int r = 0;
+
+        steps_done(b);
+        for (size_t i = 0; i < swap->n_sides && r >= 0; i++)
+                if (swap->sides[i].value)
+                        r = step_add(b, swap->sides[i].key, swap->sides[i].value, false);
+        if (r >= 0)
+                r = step_add(b, b->key, swap->text, true);
+        for (size_t i = 0; i < swap->n_sides && r >= 0; i++)
+                if (!swap->sides[i].value)
+                        r = step_add(b, swap->sides[i].key, NULL, false);
+        return r;
+}
+
+static int steps_go_on(BackendV2 *b);
+
+/* Somebody else was faster, or nobody knows: the rest is not done. */
+static void swap_end(BackendV2 *b)
+{
+        steps_done(b);
+        b->written = 0;
+}
+
+static void document_written(BackendV2 *b, const EtcdV2Answer *answer)
+{
+        int r;
+
+        if (answer->error == ETCD_V2_OK && !answer->directory && !answer->gone
+            && streq(answer->key.value, b->steps[b->step].value)) {
+                b->written = answer->key.mod_revision;
+                b->step++;
+                r = steps_go_on(b);
+        } else if (answer->error == ETCD_V2_COMPARE_FAILED || answer->error == ETCD_V2_KEY_EXISTS
+                   || answer->error == ETCD_V2_KEY_NOT_FOUND) {
+                swap_end(b);
+                r = v2_get(b, on_read);
+        } else {
+                swap_end(b);
+                reply_why(b, LOCK_ANSWER_FAILED,
+                          answer->error ? answer->why
+                                        : "etcd answered with another value than was put");
+                return;
+        }
+        if (r < 0)
+                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
+}
+
+static void on_step(const EtcdReply *answer, void *userdata)
+{
+        _cleanup_(etcd_v2_answer_done) EtcdV2Answer parsed = {};
+        BackendV2 *b = userdata;
+        V2Step *step = &b->steps[b->step];
+        bool well;
+        int r;
+
+        b->call = NULL;
+        well = answer->outcome == ETCD_DONE
+               && etcd_v2_answer_parse(answer->body, answer->size, step->key, &parsed) >= 0;
+        if (step->document && well) {
+                document_written(b, &parsed);
+                return;
+        }
+        if (step->document) {
+                swap_end(b);
+                reply_why(b,
+                          answer->outcome == ETCD_FAILED ? LOCK_ANSWER_FAILED : LOCK_ANSWER_UNKNOWN,
+                          *answer->why ? answer->why : "the answer is none of etcd's v2 API");
+                return;
+        }
+        if (b->written == 0 && (!well || parsed.error != ETCD_V2_OK)) {
+                swap_end(b);
+                reply_why(b, LOCK_ANSWER_FAILED, well ? parsed.why : answer->why);
+                return;
+        }
+
+        b->step++; /* what could not be tidied up behind the swap does no harm */
+        r = steps_go_on(b);
+        if (r < 0)
+                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
+}
+
+static int step_send(BackendV2 *b)
+{
+        const V2Step *step = &b->steps[b->step];
+        _cleanup_free_ char *form = NULL;
+        char query[QUERY_MAX] = "";
+        int r;
+
+        if (step->document && b->revision == 0)
+                (void)snprintf(query, sizeof(query), "prevExist=false"); /* fits, as the next */
+        else if (step->document)
+                (void)snprintf(query, sizeof(query), "prevIndex=%lld", (long long)b->revision);
+        if (step->value) {
+                r = etcd_v2_form_build(step->value, 0, &form);
+                if (r < 0)
+                        return r;
+        }
+
+        return backend_v2_send(b, step->key,
+                               &(EtcdV2Message) {
+                                       .method = step->value ? "PUT" : "DELETE",
+                                       .path = query,
+                                       .form = form,
+                                       .write = step->document, /* the others may be done twice */
+                               },
+                               on_step, b, &b->call);
+}
+
+static int steps_go_on(BackendV2 *b)
+{
+        int64_t written = b->written;
+
+        while (b->step < b->n_steps) {
+                int r = step_send(b);
+
+                if (r != -EINVAL || b->steps[b->step].document)
+                        return r;
+                b->step++; /* v2 can have no key of that name */
+        }
+
+        swap_end(b);
+        reply(b, &(LockReply) { .answer = LOCK_ANSWER_WRITTEN, .revision = written });
+        return 0;
+}
+
+static int backend_v2_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
+                           void *userdata)
+{
+        BackendV2 *b = backend_v2_from(backend);
+        int r;
+
+        assert(!b->call && swap->n_sides <= LOCK_SIDES_MAX);
+        b->on_reply = on_reply;
+        b->userdata = userdata;
+        b->revision = swap->revision;
+        b->written = 0;
+        r = steps_plan(b, swap);
+        return r < 0 ? r : steps_go_on(b);
+}
+
+static int watch_send(BackendV2 *b);
+
+/* The history from where we waited is gone, or the wait just ended: is the document still the one we
+ * know? */
+static void on_read_again(const EtcdReply *answer, void *userdata)
+{
+        _cleanup_(etcd_v2_answer_done) EtcdV2Answer parsed = {};
+        BackendV2 *b = userdata;
+        int r;
+
+        if (!answer_take(b, answer, &parsed))
+                return;
+        if (parsed.error != ETCD_V2_OK || parsed.key.mod_revision != b->revision) {
+                reply_document(b, &parsed);
+                return;
+        }
+        r = watch_send(b);
+        if (r < 0)
+                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
+}
+
+static void on_changed(const EtcdReply *answer, void *userdata)
+{
+        _cleanup_(etcd_v2_answer_done) EtcdV2Answer parsed = {};
+        BackendV2 *b = userdata;
+        int r;
+
+        /* A member that ends waits on its own does so with an empty answer. */
+        if (answer->outcome == ETCD_DONE && answer->size == 0) {
+                b->call = NULL;
+                r = v2_get(b, on_read_again);
+        } else if (!answer_take(b, answer, &parsed))
+                return;
+        else if (parsed.error == ETCD_V2_EVENT_INDEX_CLEARED && parsed.index >= b->index) {
+                b->index = parsed.index + 1;
+                r = v2_get(b, on_read_again);
+        } else {
+                reply_document(b, &parsed);
+                return;
+        }
+        if (r < 0)
+                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
+}
+
+static int watch_send(BackendV2 *b)
+{
+        char query[QUERY_MAX];
+
+        (void)snprintf(query, sizeof(query), "wait=true&waitIndex=%lld",
+                       (long long)b->index); /* fits */
+        return backend_v2_send(b, b->key,
+                               &(EtcdV2Message) { .method = "GET", .path = query, .wait = true },
+                               on_changed, b, &b->call);
+}
+
+static int backend_v2_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply,
+                            void *userdata)
+{
+        BackendV2 *b = backend_v2_from(backend);
+
+        assert(!b->call);
+        b->on_reply = on_reply;
+        b->userdata = userdata;
+        b->revision = revision;
+        b->index = revision + 1;
+        return watch_send(b);
+}
+
+static void backend_v2_cancel(LockBackend *backend)
+{
+        BackendV2 *b = backend_v2_from(backend);
+
+        b->call = etcd_cancel(b->call);
+        swap_end(b);
+}
+
+static void backend_v2_free(LockBackend *backend)
+{
+        BackendV2 *b = backend_v2_from(backend);
+
+        backend_v2_cancel(backend);
+        free(b->ticket);
+        free(b->key);
+        free(b);
+}
+
+static const LockBackendOps backend_v2_ops = {
+        .name = "etcd v2",
+        .read = backend_v2_read,
+        .swap = backend_v2_swap,
+        .watch = backend_v2_watch,
+        .cancel = backend_v2_cancel,
+        .free = backend_v2_free,
+        .sides = &sides_etcd_v2_ops,
+};
+
+int backend_etcd_v2_new(Etcd *etcd, const char *key, LockBackend **ret)
+{
+        BackendV2 *b = calloc(1, sizeof(BackendV2));
+
+        if (!b)
+                return -ENOMEM;
+        b->key = strdup(key);
+        if (!b->key) {
+                free(b);
+                return -ENOMEM;
+        }
+
+        b->backend.ops = &backend_v2_ops;
+        b->etcd = etcd;
+        *ret = &b->backend;
+        return 0;
+}

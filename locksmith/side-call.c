@@ -1,0 +1,54 @@
+#include "side-call.h"
+
+void side_call_free(SideCall *s)
+{
+        if (!s)
+                return;
+
+        etcd_cancel(s->etcd);
+        etcd_watch_cancel(s->watch);
+        free(s->key);
+        free(s->text);
+        free(s);
+}
+
+static LockCall *side_call_cancel(LockCall *call)
+{
+        side_call_free((SideCall *)call); /* its first member */
+        return NULL;
+}
+
+int side_call_new(LockBackend *backend, const char *key, LockOnSide on_reply, void *userdata,
+                  SideCall **ret)
+{
+        _cleanup_(side_call_free_p) SideCall *s = calloc(1, sizeof(SideCall));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        *s = (SideCall) {
+                .call = { .cancel = side_call_cancel },
+                .backend = backend,
+                .on_reply = on_reply,
+                .userdata = userdata,
+        };
+        r = text_set(&s->key, key);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+void side_call_finish(SideCall *call, const LockSideReply *reply)
+{
+        _cleanup_(side_call_free_p) SideCall *s = call;
+
+        s->on_reply(reply, s->userdata);
+}
+
+void side_call_fail(SideCall *s, const char *why)
+{
+        side_call_finish(s,
+                         &(LockSideReply) { .why = is_empty(why) ? "etcd does not answer" : why });
+}

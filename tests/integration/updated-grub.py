@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""BOOT_CHOOSER=grub: the daemon, GRUB's own tools, and GRUB itself, which runs docs/examples/grub.cfg."""
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
+
+from host import BUILD, IMAGE_SIZE, MIB, PATH, Host, Release, Tap, key_make, run  # noqa: E402
+from omaha import Server  # noqa: E402
+
+FRAGMENT = os.path.join(os.environ["SLUICE_SOURCE"], "docs/examples/grub.cfg")
+CHOICE = os.path.join(BUILD, "tests/double/boot-choice")
+NAMES = ("sluice_order", "sluice_ok_a", "sluice_tries_a", "sluice_ok_b", "sluice_tries_b")
+
+
+def env_make(path, *values):
+    if os.path.exists(path):
+        os.unlink(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    run("grub-editenv", path, "create")
+    run("grub-editenv", path, "set", *(f"{name}={value}" for name, value in zip(NAMES, values)))
+
+
+def env_list(path):
+    found = dict(line.split("=", 1) for line in run("grub-editenv", path, "list").splitlines())
+    return tuple(found[name] for name in NAMES)
+
+
+def grub_run(directory, paths):
+    """GRUB on a disk with one environment block for each path: the choices; the blocks are as GRUB left them."""
+    disk, config, part = (os.path.join(directory, name) for name in ("grub.img", "config", "part"))
+    with open(FRAGMENT, encoding="utf-8") as file:
+        fragment = file.read().split("set default=0")[0]
+    with open(disk, "wb") as file:
+        file.truncate(8 * MIB)
+    run("mkfs.vfat", disk)
+    run("mmd", "-i", disk, "::/grub", *(f"::/{i}" for i in range(len(paths))))
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(fragment)
+    run("mcopy", "-i", disk, part, "::/part.cfg")
+    with open(config, "w", encoding="utf-8") as file:
+        for i, path in enumerate(paths):
+            run("mcopy", "-i", disk, path, f"::/{i}/grubenv")
+            file.write(f"set prefix=(hd0)/{i}\nsource (hd0)/part.cfg\necho CHOICE {i} $sluice_slot\n")
+            file.write("unset sluice_order sluice_ok_a sluice_ok_b sluice_tries_a sluice_tries_b\n")
+        file.write("exit\n")
+    run("mcopy", "-i", disk, config, "::/grub/grub.cfg")
+    with open(os.path.join(directory, "map"), "w", encoding="utf-8") as file:
+        file.write(f"(hd0) {disk}\n")
+    done = subprocess.run(["grub-emu", "-m", os.path.join(directory, "map"), "-d", "/grub", "-r", "hd0"], text=True, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=100,
+                          env=dict(os.environ, PATH=PATH, TERM="dumb"))
+    for i, path in enumerate(paths):
+        run("mcopy", "-o", "-i", disk, f"::/{i}/grubenv", path)
+    words = done.stdout.replace("\r", "").split("CHOICE ")[1:]
+    return [word.split()[1] for word in words]
+
+
+def test_fragment(tap, directory):
+    run("grub-script-check", FRAGMENT)
+    tap.ok(True, "grub-script-check takes the fragment")
+
+    states = list(itertools.product(("A B", "B A"), "01", "0139", "01", "0139"))
+    paths, ours = [], []
+    for i, values in enumerate(states):
+        path = os.path.join(directory, "states", str(i))
+        env_make(path, *values)
+        shutil.copy(path, path + ".ours")
+        paths.append(path)
+        ours.append(run(CHOICE, "grub", path + ".ours").strip())
+    chosen = grub_run(directory, paths)
+    tap.same(chosen, ours, f"GRUB chooses in {len(states)} states what the rule says")
+    tap.same([env_list(path) for path in paths], [env_list(path + ".ours") for path in paths],
+             "GRUB takes the tries away that the rule takes")
+
+
+def boot(directory, host):
+    return grub_run(directory, [host.path("boot/grub/grubenv")])[0]
+
+
+def slots(host):
+    _, out, _ = host.client("slots")
+    return out
+
+
+def test_update(tap, directory, host, release):
+    env = host.path("boot/grub/grubenv")
+    before = os.stat(env)
+    code, _, error = host.update()
+    tap.same(code, 0, "an update", error, host.read("updated.log"))
+    tap.ok(host.slot("B", IMAGE_SIZE) == release.image_bytes, "the target holds the image")
+    tap.same(env_list(env), ("B A", "1", "0", "0", "2"), "grub-editenv reads what the daemon wrote")
+    after = os.stat(env)
+    tap.same((after.st_ino, after.st_size, after.st_blocks), (before.st_ino, 1024, before.st_blocks), "in place")
+    tap.same(host.attributes("A"), (1, 0, True), "the partition table is as it was")
+    tap.ok("USR-B" in slots(host) and "2" in slots(host), "the client shows the tries", slots(host))
+    host.stop_daemon()
+
+    tap.same([boot(directory, host) for _ in range(3)], ["B", "B", "A"], "GRUB tries it twice and goes back")
+    host.boot("A", "1.0.0")
+    host.start()
+    tap.ok("did not boot" in host.status()["error"], "that is told", host.status())
+    host.client("reset-status")
+    tap.same(host.update()[0], 0, "and tried again when somebody asks for it", host.read("updated.log"))
+    host.stop_daemon()
+    tap.same(boot(directory, host), "B", "GRUB starts the new version")
+    host.boot("B", "2.0.0")
+    host.start()
+    tap.same(env_list(env), ("B A", "1", "0", "1", "0"), "it is marked good", host.read("updated.log"))
+    tap.same(boot(directory, host), "B", "and started from now on")
+    tap.same(host.client("rollback")[0], 0, "a rollback", host.read("updated.log"))
+    tap.same(env_list(env), ("A B", "0", "2", "1", "0"), "puts the old slot first, on trial")
+    host.stop_daemon()
+    tap.same(boot(directory, host), "A", "GRUB starts the old version")
+
+
+def test_refusals(tap, host):
+    with open(host.path("boot/grub/grubenv"), "wb") as file:
+        file.write(b"x" * 1024)
+    host.boot("A", "1.0.0")
+    host.start()
+    code, _, error = host.update()
+    tap.ok(code != 0 and "environment block of GRUB can not be used: it does not begin" in error + host.status()["error"],
+           "a file that is no environment block is no boot chooser", error, host.status())
+    with open(host.path("boot/grub/grubenv"), "rb") as file:
+        tap.ok(file.read() == b"x" * 1024, "and is left as it is")
+
+
+def main():
+    tap = Tap()
+    directory = tempfile.mkdtemp(prefix="sluice-grub-")
+    private, public = key_make(directory, "key")
+    server = Server()
+    host = Host(directory, server.url, public, settings="BOOT_CHOOSER=grub\nBOOT_TRIES=2\n")
+    try:
+        os.makedirs(os.path.join(directory, "states"))
+        test_fragment(tap, directory)
+        release = Release(directory, "new", private)
+        server.offer(release.bytes, version="2.0.0")
+        env_make(host.path("boot/grub/grubenv"), "A B", 1, 0, 0, 0)
+        host.start()
+        test_update(tap, directory, host, release)
+        test_refusals(tap, host)
+    finally:
+        host.stop()
+        server.shutdown()
+        shutil.rmtree(directory)
+    tap.done()
+
+
+main()
