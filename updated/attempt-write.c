@@ -52,6 +52,8 @@ int attempt_decide(Attempt *attempt)
 
         r = plan_decide(&attempt->response, &attempt->slots, &history, &attempt->plan,
                         &attempt->reason, &attempt->failure);
+        if (r > 0)
+                r = attempt_heed_retries(attempt);
         return r < 0 ? r : 1;
 }
 
@@ -199,7 +201,8 @@ static void on_worker_end(int error, const UpdateFailure *failure, void *userdat
         if (error < 0)
                 error = update_failure_set(&attempt->failure, error, failure->code, "%s",
                                            update_failure_text(failure));
-        else
+        attempt_note_retries(attempt, worker_facts(attempt->worker), error >= 0);
+        if (error >= 0)
                 error = attempt_take_facts(attempt, worker_facts(attempt->worker));
         attempt->worker = worker_free(attempt->worker);
         attempt_stage_done(attempt, error < 0 ? error : 1);

@@ -85,9 +85,11 @@ static void attempt_fail(Attempt *attempt, int error)
         attempt_set_status(attempt, UPDATE_STATUS_REPORTING_ERROR_EVENT);
 
         if (failure_is_reported(&attempt->failure)) {
-                attempt_report(attempt, OMAHA_EVENT_UPDATE_COMPLETE,
-                               attempt->failure.code == UPDATE_ERROR_POLICY ? OMAHA_RESULT_DEFERRED
-                                                                            : OMAHA_RESULT_ERROR);
+                attempt_report_failure(attempt,
+                                       attempt->failure.code == UPDATE_ERROR_POLICY
+                                               ? OMAHA_RESULT_DEFERRED
+                                               : OMAHA_RESULT_ERROR,
+                                       &attempt->failure);
                 r = reporter_flush(attempt->context.reporter, on_failure_told, attempt);
         }
         if (r <= 0)

@@ -9,6 +9,7 @@
 #include "host.h"
 #include "plan.h"
 #include "reporter.h"
+#include "retries.h"
 #include "state.h"
 #include "worker.h"
 
@@ -69,6 +70,8 @@ struct Attempt {
         uint64_t resumed;       /* the byte at which the worker went on last */
         uint64_t
                 continued; /* what is before that byte was written by an attempt that was interrupted */
+        bool put_off;      /* ATTEMPT_NOTHING, because the offer failed too often */
+        bool round_ended;      /* of the retries: the next one is put off */
         bool slots_changed;    /* the attributes on disk are others than before */
         char *reason;          /* of ATTEMPT_NOTHING */
         UpdateFailure failure; /* of ATTEMPT_FAILED */
@@ -78,8 +81,10 @@ struct Attempt {
         HttpRequest *request;
         Worker *worker;
         OmahaResponse response;
-        char *url;      /* of ATTEMPT_INSTALL: where the payload is, or … */
-        int payload_fd; /* … the payload itself; else -1 */
+        Retries retries;
+        size_t url_numbers[OMAHA_URLS_MAX]; /* of the plan's addresses in the answer */
+        char *url;                          /* of ATTEMPT_INSTALL: where the payload is, or … */
+        int payload_fd;                     /* … the payload itself; else -1 */
         Slots slots;
         SlotRegion target;
         int checkpoint_fd;   /* for the worker, or -1 */

@@ -103,9 +103,24 @@ static void fetch_again(Fetch *fetch, uint64_t retry_after)
         fetch->delay = MIN_OF(fetch->delay * 2, (usec_t)FETCH_DELAY_MAX);
 }
 
+static void fetch_judge(const Fetch *fetch, int verdict)
+{
+        if (fetch->sink.judge)
+                fetch->sink.judge(fetch->url, verdict, fetch->sink.userdata);
+}
+
+/* Refusals of what came can be the fault of one mirror; everything else will be the same with another. */
+static bool failure_is_of_content(const UpdateFailure *failure)
+{
+        return failure->code >= UPDATE_ERROR_PAYLOAD_FORMAT
+               && failure->code <= UPDATE_ERROR_PAYLOAD_SIGNATURE;
+}
+
 /* The next URL from its first byte, or the end. */
 static void fetch_next_url(Fetch *fetch)
 {
+        fetch_judge(fetch,
+                    failure_is_of_content(&fetch->failure) ? RETRIES_REFUSED : RETRIES_FAILED);
         if (fetch->url + 1 >= fetch->plan->urls.n_items || fetch->n_tries >= FETCH_TRIES_MAX) {
                 fetch_end(fetch);
                 return;
@@ -119,13 +134,6 @@ static void fetch_next_url(Fetch *fetch)
         fetch->n_idle = 0;
         fetch->delay = FETCH_DELAY_FIRST;
         fetch_timer(fetch, 0, on_retry);
-}
-
-/* Refusals of what came can be the fault of one mirror; everything else will be the same with another. */
-static bool failure_is_of_content(const UpdateFailure *failure)
-{
-        return failure->code >= UPDATE_ERROR_PAYLOAD_FORMAT
-               && failure->code <= UPDATE_ERROR_PAYLOAD_SIGNATURE;
 }
 
 static int fetch_fail(Fetch *fetch, int error, UpdateErrorCode code, const char *what)
@@ -217,6 +225,7 @@ static int on_data(const HttpResult *head, const void *data, size_t size, void *
                 if (r < 0)
                         return r;
                 fetch->head_checked = true;
+                fetch_judge(fetch, RETRIES_GOOD);
         }
 
         r = fetch->sink.push(data, size, fetch->sink.userdata, &fetch->failure);
@@ -317,6 +326,7 @@ static void on_done(const HttpResult *result, void *userdata)
         } else if (fetch->failure.code != UPDATE_ERROR_NONE
                    && !failure_is_of_content(&fetch->failure)
                    && fetch->failure.code != UPDATE_ERROR_TRANSFER) {
+                fetch_judge(fetch, RETRIES_FAILED);
                 fetch_end(fetch); /* this host's own trouble */
         } else if (fetch->failure.code != UPDATE_ERROR_NONE) {
                 fetch_next_url(fetch);

@@ -6,6 +6,7 @@
 
 #include "base/http.h"
 #include "plan.h"
+#include "retries.h"
 
 #define FETCH_TRIES_MAX       20 /* requests in all */
 #define FETCH_IDLE_MAX        4 /* requests to one URL, one after the other, that brought nothing new */
@@ -28,6 +29,8 @@ typedef struct FetchSink {
                 void *userdata); /* after a push: what is before this byte is of no use */
         int (*jump)(void *userdata,
                     UpdateFailure *failure); /* that byte is the next to be pushed */
+        void (*judge)(size_t url, int verdict,
+                      void *userdata); /* RetriesVerdict of an address; may be NULL */
         int (*finish)(void *userdata,
                       UpdateFailure *failure); /* all bytes are there; -ESTALE: anew */
         void *userdata;

@@ -10,7 +10,7 @@ static const char *const history_outcome_table[_HISTORY_OUTCOME_MAX] = {
         [HISTORY_STAGED] = "staged",       [HISTORY_FAILED] = "failed",
         [HISTORY_CANCELLED] = "cancelled", [HISTORY_GOOD] = "good",
         [HISTORY_FELL_BACK] = "fell-back", [HISTORY_ROLLED_BACK] = "rolled-back",
-        [HISTORY_RESUMED] = "resumed",
+        [HISTORY_PUT_OFF] = "put-off",     [HISTORY_RESUMED] = "resumed",
 };
 DEFINE_STRING_TABLE(history_outcome, HistoryOutcome);
 

@@ -25,6 +25,8 @@ typedef struct Job {
         uint64_t fetched, size; /* bytes of the payload; size 0: not known yet */
         uint64_t continued;     /* what is before that byte was done by an earlier worker */
         bool problem_told;
+        int judged; /* what was reported of an address last, and which one it was */
+        size_t judged_url;
         usec_t reported;
         int exit_status;
         sd_event *event;
@@ -149,6 +151,20 @@ static int on_push(const void *data, size_t size, void *userdata, UpdateFailure 
                 job->reported = now;
         }
         return 0;
+}
+
+static void on_judge(size_t url, int verdict, void *userdata)
+{
+        Job *job = userdata;
+        const char *key = verdict == RETRIES_GOOD     ? "URL_GOOD"
+                          : verdict == RETRIES_FAILED ? "URL_FAILED"
+                                                      : "URL_REFUSED";
+
+        if (job->judged == verdict && job->judged_url == url)
+                return; /* every connection brings something */
+        job->judged = verdict;
+        job->judged_url = url;
+        report(key, "%zu", url);
 }
 
 static void on_announce(uint64_t size, void *userdata)
@@ -282,6 +298,7 @@ static int job_run(Job *job)
                 .resume = on_resume,
                 .push = on_push,
                 .wanted = on_wanted,
+                .judge = on_judge,
                 .jump = on_jump,
                 .finish = on_finish,
                 .userdata = job,

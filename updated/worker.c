@@ -150,6 +150,16 @@ static int worker_take_number(uint64_t *target, const char *value)
         return text_to_u64(value, INT64_MAX, target) < 0 ? -EBADMSG : 0;
 }
 
+static int worker_take_verdict(Worker *worker, const char *value, RetriesVerdict verdict)
+{
+        uint64_t url;
+
+        if (text_to_u64(value, OMAHA_URLS_MAX - 1, &url) < 0)
+                return -EBADMSG;
+        worker->facts.urls[url] |= (uint8_t)verdict;
+        return 0;
+}
+
 /* A line of the worker is a foreign text as well: bounded, printable, of known words. */
 static int worker_take_line(Worker *worker, char *line)
 {
@@ -164,6 +174,12 @@ static int worker_take_line(Worker *worker, char *line)
                 return worker_take_number(&worker->facts.resumed, value);
         if ((value = after_prefix(line, "CONTINUED=")))
                 return worker_take_number(&worker->facts.continued, value);
+        if ((value = after_prefix(line, "URL_GOOD=")))
+                return worker_take_verdict(worker, value, RETRIES_GOOD);
+        if ((value = after_prefix(line, "URL_FAILED=")))
+                return worker_take_verdict(worker, value, RETRIES_FAILED);
+        if ((value = after_prefix(line, "URL_REFUSED=")))
+                return worker_take_verdict(worker, value, RETRIES_REFUSED);
         if ((value = after_prefix(line, "MADE=")))
                 return worker_take_number(&worker->facts.made, value);
         if ((value = after_prefix(line, "EXPIRES=")))

@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "plan.h"
+#include "retries.h"
 
 /* The file descriptors of the worker beyond 0 (the plan), 1 (reports) and 2 (log). */
 #define WORKER_FD_TARGET  3
@@ -41,8 +42,9 @@ typedef struct WorkerFacts {
         uint64_t size;
         uint64_t resumed;   /* the byte at which it went on after a break; 0: none yet */
         uint64_t continued; /* what is before that byte was done by an earlier worker; 0: nothing */
-        uint64_t made, expires; /* seconds since 1970, as it was signed */
-        char *version;          /* may be NULL */
+        uint8_t urls[OMAHA_URLS_MAX]; /* RetriesVerdict, of the plan's addresses */
+        uint64_t made, expires;       /* seconds since 1970, as it was signed */
+        char *version;                /* may be NULL */
 } WorkerFacts;
 
 typedef struct WorkerParameters {

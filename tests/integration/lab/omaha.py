@@ -11,7 +11,7 @@ ANSWER = """<?xml version="1.0" encoding="UTF-8"?>
 <app appid="e96281a6-d1af-4bde-9a0a-97b76e56dc57" status="ok"><ping status="ok"/>
 <updatecheck status="ok"><urls>{urls}</urls>
 <manifest version="{version}"><packages><package name="update.payload" size="{size}" required="true"/></packages>
-<actions><action event="postinstall" sha256="{sha256}" DisablePayloadBackoff="true"/></actions></manifest>
+<actions><action event="postinstall" sha256="{sha256}" {postinstall}/></actions></manifest>
 </updatecheck></app></response>"""
 
 NO_UPDATE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -40,6 +40,7 @@ class Server(ThreadingHTTPServer):
         self.payload = None    # bytes that are served
         self.version = "2.0.0"
         self.announced_sha256 = self.announced_size = None
+        self.postinstall = 'DisablePayloadBackoff="true"'
         self.answer = None     # a whole answer instead of a good one
         self.status = 200      # of everything that is posted
         self.event_status = 200
@@ -87,7 +88,7 @@ class Server(ThreadingHTTPServer):
             return NO_UPDATE
         sha256 = self.announced_sha256 or base64.b64encode(hashlib.sha256(self.payload).digest()).decode()
         return ANSWER.format(urls="".join(f'<url codebase="{url}"/>' for url in self.urls), version=self.version,
-                             size=self.announced_size or len(self.payload), sha256=sha256)
+                             size=self.announced_size or len(self.payload), sha256=sha256, postinstall=self.postinstall)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -121,6 +121,9 @@ static const struct {
         { "test \"$(cat)\" = 'the plan' && test \"$(cat <&4)\" = 'the keys' && echo x >&3 && echo STAGE=done",
           true, UPDATE_ERROR_NONE, "" },
         /* nothing else of the daemon is open in it: 10 and above are the shell's own */
+        { "echo URL_GOOD=0; echo URL_FAILED=63; echo URL_REFUSED=1; echo STAGE=done", true,
+          UPDATE_ERROR_NONE, "" },
+        { "echo URL_FAILED=64; echo STAGE=done", false, UPDATE_ERROR_GENERIC, "reports" },
         { "echo CONTINUED=7; echo STAGE=done", true, UPDATE_ERROR_NONE, "" },
         { "echo CONTINUED=-7; echo STAGE=done", false, UPDATE_ERROR_GENERIC, "reports" },
         /* its files can not fill a disk: 64 MiB and a bit */

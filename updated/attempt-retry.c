@@ -1,0 +1,113 @@
+/* What an attempt remembers of its offer for the next one, and what it heeds of that. */
+#include <sys/random.h>
+#include <time.h>
+
+#include "attempt-stages.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#define WHEN_MAX 32
+
+static bool attempt_is_offered(const Attempt *attempt)
+{
+        return attempt->kind == ATTEMPT_SCHEDULED || attempt->kind == ATTEMPT_ON_DEMAND;
+}
+
+static uint64_t attempt_clock(void)
+{
+        return now_realtime() / USEC_PER_SEC;
+}
+
+/* What can not be read is as good as nothing: then all addresses are tried, and at once. */
+static void attempt_read_retries(Attempt *attempt)
+{
+        const char *text = attempt->context.state->retries;
+
+        if (!text || retries_parse(text, &attempt->retries) < 0)
+                attempt->retries = (Retries) {};
+        retries_follow(&attempt->retries, &attempt->response);
+}
+
+/* Addresses that were given up are left out; the plan's index of the others is kept. */
+static int attempt_choose_urls(Attempt *attempt)
+{
+        _cleanup_(text_list_done) TextList all = attempt->plan.urls;
+        size_t n = 0;
+        int r = 0;
+
+        attempt->plan.urls = (TextList) {};
+        for (size_t i = 0; i < all.n_items && r >= 0; i++) {
+                if (retries_gave_up(&attempt->retries, &attempt->response, i))
+                        continue;
+                attempt->url_numbers[n++] = i;
+                r = text_list_add(&attempt->plan.urls, all.items[i]);
+        }
+        return r;
+}
+
+/* The server is told, as by the original, and last_error stays what it was: that is why it is put off. */
+static int attempt_put_off(Attempt *attempt)
+{
+        const UpdateFailure deferred = { .code = UPDATE_ERROR_BACKOFF };
+        time_t when = (time_t)attempt->retries.not_before;
+        char text[WHEN_MAX] = "";
+        struct tm local;
+        int r;
+
+        if (localtime_r(&when, &local))
+                (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &local);
+        r = text_format(&attempt->reason,
+                        "version %s failed %llu times and is put off until %s; "
+                        "\"update-engine-client update\" tries it now",
+                        *attempt->plan.version ? attempt->plan.version : "(not named)",
+                        (unsigned long long)attempt->retries.rounds, text);
+        if (r < 0)
+                return r;
+
+        attempt->put_off = true;
+        attempt_report_failure(attempt, OMAHA_RESULT_DEFERRED, &deferred);
+        return 1;
+}
+
+int attempt_heed_retries(Attempt *attempt)
+{
+        attempt_read_retries(attempt);
+        if (attempt->kind == ATTEMPT_SCHEDULED
+            && retries_must_wait(&attempt->retries, &attempt->response, attempt_clock()))
+                return attempt_put_off(attempt);
+
+        return attempt_choose_urls(attempt);
+}
+
+/* Everything came and was good, and still there is no update: the same bytes would lead to the same end. */
+static bool failure_is_behind_payload(const UpdateFailure *failure)
+{
+        return failure->code == UPDATE_ERROR_TARGET_CONTENT;
+}
+
+void attempt_note_retries(Attempt *attempt, const WorkerFacts *facts, bool verified)
+{
+        State *state = attempt->context.state;
+        uint64_t chance;
+        char *text = NULL;
+        int r;
+
+        if (!attempt_is_offered(attempt))
+                return;
+        if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) != (ssize_t)sizeof(chance))
+                chance = now_boottime(); /* early boot: still different on each host */
+        for (size_t i = 0; i < attempt->plan.urls.n_items; i++)
+                retries_judge(&attempt->retries, &attempt->response, attempt->url_numbers[i],
+                              facts->urls[i]);
+        attempt->round_ended = retries_end(&attempt->retries, &attempt->response,
+                                           verified || failure_is_behind_payload(&attempt->failure),
+                                           attempt_clock(), chance);
+        r = retries_print(&attempt->retries, &text);
+        if (r >= 0) {
+                free(state->retries);
+                state->retries = text;
+                r = state_write(attempt->context.root, state);
+        }
+        if (r < 0)
+                (void)log_warning_errno(r, STATE_PATH " can not be written: %m");
+}
