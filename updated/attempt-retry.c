@@ -72,6 +72,14 @@ static int attempt_put_off(Attempt *attempt)
 int attempt_heed_retries(Attempt *attempt)
 {
         attempt_read_retries(attempt);
+        if (attempt->kind == ATTEMPT_SCHEDULED && attempt->context.config->metered) {
+                int r = text_format(&attempt->reason,
+                                    "version %s is there, and update.conf says METERED=yes; "
+                                    "\"update-engine-client update\" fetches it",
+                                    *attempt->plan.version ? attempt->plan.version : "(not named)");
+
+                return r < 0 ? r : 1;
+        }
         if (attempt->kind == ATTEMPT_SCHEDULED
             && retries_must_wait(&attempt->retries, &attempt->response, attempt_clock()))
                 return attempt_put_off(attempt);

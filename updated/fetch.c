@@ -249,7 +249,8 @@ static void fetch_jump(Fetch *fetch)
 /* The transfer broke, or the server is not well: again, if there is hope. */
 static void fetch_broken(Fetch *fetch, const HttpResult *result)
 {
-        bool progress = fetch->offset > fetch->best; /* the same bytes over and over are none */
+        /* The same bytes over and over are none, nor is one byte after the other. */
+        bool progress = fetch->offset >= fetch->best + FETCH_PROGRESS_MIN;
         unsigned idle_max =
                 MIN_OF(MAX_OF(fetch->plan->failures_per_url, 1U), (unsigned)FETCH_IDLE_MAX);
 

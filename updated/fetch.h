@@ -10,6 +10,7 @@
 
 #define FETCH_TRIES_MAX       20 /* requests in all */
 #define FETCH_IDLE_MAX        4 /* requests to one URL, one after the other, that brought nothing new */
+#define FETCH_PROGRESS_MIN    (4 * KIB)
 #define FETCH_DELAY_FIRST     (500 * USEC_PER_MSEC)
 #define FETCH_DELAY_MAX       (20 * USEC_PER_SEC)
 #define FETCH_RETRY_AFTER_MAX 60         /* seconds that a server may make us wait */

@@ -225,6 +225,25 @@ def other_servers(lab):
     lab.tap.same([bool(request.start) for request in lab.hostile.requests], [False, True, False], "another ETag: never two files spliced")
 
 
+def tokens(lab):
+    """Addresses that are good for a while only: each answer names another one."""
+    host = lab.begin()
+    lab.kill_worker()
+    lab.omaha.offer(lab.data, urls=[lab.hostile.base + "token-2/"])
+
+    def behaviour(request):
+        if request.path.startswith("/files/token-2/"):
+            lab.serve_rest(request)
+        else:
+            request.head(403, "Content-Length: 0")
+
+    lab.hostile.behave(behaviour)
+    code, _, error = host.update()
+    starts = [request.start for request in lab.hostile.requests]
+    lab.tap.ok(code == 0 and host.slot("B", IMAGE_SIZE) == lab.release.image_bytes, "a new token: the update goes on at the new address", error)
+    lab.tap.ok(len(starts) == 2 and starts[1] >= HALF - REPORTED - REDONE_MAX, "a new token: nothing is fetched twice for it", starts)
+
+
 def tampered_manifest(lab):
     """The blobs are right, the manifest is another one of the same length: the original engine believed it."""
     for release, error_text, log_text in ((lab.releases[0], "by a trusted key", ""),
@@ -276,7 +295,7 @@ def main():
     lab = None
     try:
         lab = Lab(tap, directory)
-        for part in (interruptions, twice, other_things, other_servers, tampered_manifest, real_server):
+        for part in (interruptions, twice, other_things, other_servers, tokens, tampered_manifest, real_server):
             part(lab)
     finally:
         if lab:

@@ -108,6 +108,20 @@ def no_backoff(lab):
     lab.tap.ok(host.status()["rounds"] >= 3 and DEFERRED not in lab.omaha.events(), "DisablePayloadBackoff: nothing is put off", host.status())
 
 
+def metered(lab):
+    lab.offer(lab.release, lambda request: request.send(request.rest_of(lab.release.bytes)))
+    host = lab.begin()
+    host.stop_daemon()
+    host.write("etc/coreos/update.conf", host.read("etc/coreos/update.conf") + "METERED=yes\n")
+    host.start()
+    host.client("reset-status")
+    lab.offer(lab.release, lambda request: request.send(request.rest_of(lab.release.bytes)))
+    lab.more_checks(2)
+    lab.tap.ok(not lab.hostile.requests and "METERED=yes" in host.read("updated.log"), "METERED=yes: the schedule asks, and fetches nothing",
+               lab.hostile.requests)
+    lab.tap.ok(host.update()[0] == 0 and lab.hostile.requests, "METERED=yes: an operator's update is fetched")
+
+
 def addresses(lab):
     """One mirror has something else, another is dead, the third breaks off; then it is well."""
     def behaviour(request):
@@ -141,7 +155,7 @@ def main():
     lab = None
     try:
         lab = Lab(tap, directory)
-        for part in (put_off, other_offer, no_backoff, addresses):
+        for part in (put_off, other_offer, no_backoff, metered, addresses):
             part(lab)
     finally:
         if lab:

@@ -47,9 +47,10 @@ class Request:
 
 
 class HostileServer:
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.base = f"http://127.0.0.1:{self.listener.getsockname()[1]}/files/"
+    def __init__(self, address="127.0.0.1", port=0):
+        self.listener = socket.create_server((address, port))
+        self.port = self.listener.getsockname()[1]
+        self.base = f"http://{address}:{self.port}/files/"
         self.behave(None)
         threading.Thread(target=self._accept, daemon=True).start()
 
