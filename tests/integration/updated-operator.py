@@ -148,6 +148,24 @@ def test_channel_and_cloud_config(tap, host, server):
     print(f"# {number + 1} times set-channel, {busy} of them refused as busy")
 
 
+def test_nobody_answers(tap, directory, server, public):
+    """No bus, a bus without daemon, a daemon that hangs: the client says which, and where to look."""
+    host = Host(directory, server.url, public)
+    verbs = (("status",), ("slots",), ("history",), ("check",), ("update",), ("watch",), ("rollback",), ("set-channel", "x"), ("-status",))
+    for verb in verbs:
+        code, out, error = host.client(*verb)
+        tap.ok((code, out) == (1, "") and error.count("\n") == 1 and '"systemctl status dbus" tells' in error, f"{verb[0]} without a bus says so", error)
+    try:
+        host.start()
+        host.stop_daemon()
+        for verb in verbs:
+            code, out, error = host.client(*verb)
+            tap.ok((code, out) == (1, "") and error.count("\n") == 1 and '"systemctl status updated" tells' in error,
+                   f"{verb[0]} without the daemon says so", error)
+    finally:
+        host.stop()
+
+
 def test_pause(tap, directory, server, public):
     host = Host(directory, server.url, public, settings="CHECK_FIRST=1s\nCHECK_INTERVAL=1s\n")
     host.write_state('STATE=1\nPAUSED="1"\n')
@@ -256,6 +274,7 @@ def main():
         test_cancel(tap, host, server, releases["good"])
         test_channel(tap, host, server)
         test_channel_and_cloud_config(tap, host, server)
+        test_nobody_answers(tap, directory, server, public)
         test_rollback(tap, host, server, releases["good"])
         host.stop()
         test_pause(tap, directory, server, public)
