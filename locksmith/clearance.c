@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "clearance.h"
 #include "login.h"
+#include "pause-look.h"
+#include "sessions.h"
 
 #define WALL_TIME (5 * USEC_PER_SEC) /* a terminal that takes nothing must not hold us up */
 #define TEXT_MAX  512
@@ -17,6 +19,8 @@ struct Clearance {
         char *version;
 
         sd_bus_slot *call;
+        PauseLook *pause;
+        Sessions *sessions;
         sd_event_source *timer;
         usec_t left; /* of the users' grace */
         Process *wall;
@@ -31,6 +35,8 @@ Clearance *clearance_cancel(Clearance *c)
         if (!c)
                 return NULL;
 
+        pause_look_cancel(c->pause);
+        sessions_cancel(c->sessions);
         latecomers_cancel(c->latecomers);
         guard_cancel(c->guard);
         hooks_cancel(c->hooks);
@@ -67,12 +73,11 @@ static void clearance_stage_done(Clearance *c, const char *why)
 }
 
 /* logind could not be asked, or not be understood. That is no reason to take it for a yes. */
-static void clearance_bus_failed(Clearance *c, sd_bus_message *reply, int r)
+static void clearance_bus_failed(Clearance *c, const char *failure)
 {
         char why[TEXT_MAX];
 
-        (void)snprintf(why, sizeof(why), "logind can not be asked: %s",
-                       bus_error_text(sd_bus_message_get_error(reply), r)); /* cut is fine */
+        (void)snprintf(why, sizeof(why), "logind can not be asked: %s", failure); /* cut is fine */
         clearance_stage_done(c, why);
 }
 
@@ -86,7 +91,7 @@ static int on_inhibitors(sd_bus_message *reply, void *userdata, _unused_ sd_bus_
         c->call = sd_bus_slot_unref(c->call);
         r = login_read_inhibitors(reply, &n, text);
         if (r < 0) {
-                clearance_bus_failed(c, reply, r);
+                clearance_bus_failed(c, bus_error_text(sd_bus_message_get_error(reply), r));
                 return 0;
         }
 
@@ -148,14 +153,39 @@ usec_t clearance_grace_step(usec_t left)
         return left - grace_mark(left);
 }
 
-static int on_sessions(sd_bus_message *reply, void *userdata, sd_bus_error *error);
+static void on_sessions(const SessionsAnswer *answer, void *userdata);
 
 static int users_ask(Clearance *c)
 {
-        return login_list_sessions_async(c->request.bus, &c->call, on_sessions, c);
+        return sessions_ask(c->request.bus, on_sessions, c, &c->sessions);
 }
 
-/* Somebody may have logged out meanwhile, so ask again. */
+static void on_pause(const char *why, void *userdata)
+{
+        Clearance *c = userdata;
+        int r;
+
+        c->pause = NULL; /* gone behind this call */
+        if (why || c->left == 0) {
+                clearance_stage_done(c, why);
+                return;
+        }
+        r = users_ask(c); /* they are being waited for */
+        if (r < 0)
+                clearance_stage_done(c, strerror(-r));
+}
+
+/* Hosts that reboot without the lock have nothing that could be paused. */
+static int pause_ask(Clearance *c)
+{
+        if (c->request.with_lock && c->request.session->backend->ops->sides)
+                return pause_look(c->request.session, c->request.settings, on_pause, c, &c->pause);
+
+        on_pause(NULL, c);
+        return 0;
+}
+
+/* An operator may have thought better of it, and somebody may have logged out: ask again. */
 static int on_grace(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
         Clearance *c = userdata;
@@ -163,11 +193,7 @@ static int on_grace(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 
         c->timer = sd_event_source_disable_unref(c->timer);
         c->left = grace_mark(c->left);
-        if (c->left == 0) {
-                clearance_stage_done(c, NULL);
-                return 0;
-        }
-        r = users_ask(c);
+        r = pause_ask(c);
         if (r < 0)
                 clearance_stage_done(c, strerror(-r));
         return 0;
@@ -186,34 +212,32 @@ static int users_wait(Clearance *c, const char *who)
                                           clearance_grace_step(c->left), 0, on_grace, c);
 }
 
-static int on_sessions(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+static void on_sessions(const SessionsAnswer *answer, void *userdata)
 {
-        char who[LOGIN_TEXT_MAX];
+        bool any = answer->n_users > 0;
         Clearance *c = userdata;
-        size_t n;
         int r;
 
-        c->call = sd_bus_slot_unref(c->call);
-        r = login_read_sessions(reply, &n, who);
-        if (r < 0) {
-                clearance_bus_failed(c, reply, r);
-                return 0;
+        c->sessions = NULL; /* gone behind this call */
+        if (answer->failure) {
+                clearance_bus_failed(c, answer->failure);
+                return;
         }
 
-        if (n > 0 && c->left == 0)
+        if (any && c->left == 0)
                 users_tell(c, "now");
-        c->wall_is_last = n > 0 && c->left == 0 && c->wall;
+        c->wall_is_last = any && c->left == 0 && c->wall;
         if (c->wall_is_last)
-                return 0;
-        if (n == 0 || c->left == 0) {
+                return;
+        if (!any || c->left == 0) {
+                c->left = 0;
                 clearance_stage_done(c, NULL);
-                return 0;
+                return;
         }
 
-        r = users_wait(c, who);
+        r = users_wait(c, answer->who);
         if (r < 0)
                 clearance_stage_done(c, strerror(-r));
-        return 0;
 }
 
 static int users_ask_first(Clearance *c)
@@ -313,16 +337,16 @@ static int latecomers_look(Clearance *c)
         return 0;
 }
 
-#define STAGES_MAX 7
+#define STAGES_MAX 8
 
 typedef int (*ClearanceStage)(Clearance *c);
 
 /* What costs nobody anything comes first, so that users are not warned for nothing; the lock itself
  * is asked for with fresh answers. */
 static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
-        [CLEARANCE_LOCK] = { inhibitors_ask, latecomers_look, quorum_ask, users_ask_first,
-                             checks_run, latecomers_look, quorum_ask },
-        [CLEARANCE_REBOOT] = { inhibitors_ask, latecomers_look, quorum_ask, drain_run,
+        [CLEARANCE_LOCK] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask,
+                             users_ask_first, checks_run, latecomers_look, quorum_ask },
+        [CLEARANCE_REBOOT] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask, drain_run,
                                users_ask_last },
 };
 

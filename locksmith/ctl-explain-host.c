@@ -1,5 +1,6 @@
 #include "base/bus.h"
 #include "ctl-explain.h"
+#include "sessions.h"
 
 static void explain_no_answer(Gates *gates, const char *name, const sd_bus_error *error, int r)
 {
@@ -26,26 +27,46 @@ void explain_inhibitors(Gates *gates, sd_bus *bus)
                 gate_add(gates, "inhibitors", VERDICT_OPEN, "none blocks a shutdown");
 }
 
+typedef struct UsersView {
+        Gates *gates;
+        usec_t grace;
+        bool done;
+} UsersView;
+
+static void on_users(const SessionsAnswer *answer, void *userdata)
+{
+        UsersView *view = userdata;
+        char span[TIMESPAN_MAX];
+
+        view->done = true;
+        if (answer->failure)
+                gate_add(view->gates, "users", VERDICT_UNKNOWN, "logind can not be asked: %s",
+                         answer->failure);
+        else if (answer->n_users == 0)
+                gate_add(view->gates, "users", VERDICT_OPEN, "nobody is logged in");
+        else
+                gate_add(view->gates, "users", view->grace > 0 ? VERDICT_CLOSED : VERDICT_OPEN,
+                         "%zu sessions (%s): they are warned %s before", answer->n_users,
+                         answer->who, timespan_format(view->grace, span));
+}
+
 /* Users do not keep a reboot back for ever, so this gate is never closed for good. */
 void explain_users(Gates *gates, sd_bus *bus, const Settings *settings)
 {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        char text[LOGIN_TEXT_MAX], span[TIMESPAN_MAX];
-        size_t n;
+        UsersView view = { .gates = gates, .grace = settings->login_grace };
+        Sessions *sessions = NULL;
         int r;
 
-        r = bus ? login_list_sessions(bus, &error, &reply) : -ENOTCONN;
-        if (r >= 0)
-                r = login_read_sessions(reply, &n, text);
-        if (r < 0)
-                explain_no_answer(gates, "users", &error, r);
-        else if (n == 0)
-                gate_add(gates, "users", VERDICT_OPEN, "nobody is logged in");
-        else
-                gate_add(gates, "users", settings->login_grace > 0 ? VERDICT_CLOSED : VERDICT_OPEN,
-                         "%zu sessions (%s): they are warned %s before", n, text,
-                         timespan_format(settings->login_grace, span));
+        r = bus ? sessions_ask(bus, on_users, &view, &sessions) : -ENOTCONN;
+        while (r >= 0 && !view.done) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, UINT64_MAX); /* calls have an end of their own */
+        }
+        if (!view.done) {
+                sessions_cancel(sessions);
+                explain_no_answer(gates, "users", NULL, r);
+        }
 }
 
 void explain_quorum(Gates *gates, Ctl *ctl)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "coordinator.h"
 #include "ctl-explain.h"
+#include "duration.h"
 #include "lock-key.h"
 #include "pause.h"
 #include "updated/client.h"
@@ -99,9 +100,10 @@ static void explain_update(Gates *gates, sd_bus *bus)
 
 static void explain_window(Gates *gates, const Settings *settings, usec_t now)
 {
+        usec_t takes = duration_expected(settings), change;
         const Windows *windows = &settings->windows;
-        bool open = windows_is_open(windows, now);
-        usec_t change = windows_next_change(windows, now);
+        bool open = windows_have_room(windows, now, takes);
+        char span[TIMESPAN_MAX];
         Gate *gate;
 
         if (windows->n_windows == 0 && windows->n_blackouts == 0)
@@ -109,7 +111,8 @@ static void explain_window(Gates *gates, const Settings *settings, usec_t now)
         else
                 gate = gate_add(
                         gates, "window", open ? VERDICT_OPEN : VERDICT_CLOSED,
-                        "%s%s%s%s%s%s%s (%s)", settings->has_window ? settings->window_start : "",
+                        "%s%s%s%s%s%s%s (%s)%s%s",
+                        settings->has_window ? settings->window_start : "",
                         settings->has_window ? " for " : "",
                         settings->has_window ? settings->window_length : "",
                         settings->has_window && settings->windows_text ? "; " : "",
@@ -118,7 +121,10 @@ static void explain_window(Gates *gates, const Settings *settings, usec_t now)
                         settings->blackout_text ? settings->blackout_text : "",
                         settings_origin(settings, settings->has_window     ? "REBOOT_WINDOW_START"
                                                   : settings->windows_text ? "REBOOT_WINDOWS"
-                                                                           : "REBOOT_BLACKOUT"));
+                                                                           : "REBOOT_BLACKOUT"),
+                        takes > 0 ? ", a reboot takes " : "",
+                        takes > 0 ? timespan_format(takes, span) : "");
+        change = windows_next_room(windows, now, takes);
         gate->changes = change == USEC_INFINITY ? 0 : change;
 }
 

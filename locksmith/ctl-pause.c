@@ -71,6 +71,24 @@ int verb_pause(int argc, char **argv)
         return EXIT_DONE;
 }
 
+/* What migrate has left paused must stay so: hosts would take two locks. */
+static int refuse_moved(Ctl *ctl)
+{
+        _cleanup_free_ char *key = NULL, *text = NULL, *why = NULL;
+        int r;
+
+        r = lock_key_moved(ctl->settings.group, &key);
+        if (r >= 0)
+                r = peers_read_text(&ctl->session, key, &text, &why);
+        if (r < 0)
+                return log_error_return(r, "Error reading whether it has moved: %s",
+                                        why ? why : strerror(-r));
+
+        return *text ? log_error_return(-EALREADY, "locksmithctl migrate has moved this lock to the"
+                                                   " other API of etcd: see --etcd-api")
+                     : 0;
+}
+
 static int pause_read(Ctl *ctl, const char *key, Pause *ret)
 {
         _cleanup_free_ char *text = NULL, *why = NULL;
@@ -106,7 +124,9 @@ int verb_resume(_unused_ int argc, _unused_ char **argv)
                 return log_error_return(-EALREADY, "the lock is not paused: its max is %" PRId64,
                                         semaphore.max);
 
-        r = pause_read(&ctl, key, &pause);
+        r = refuse_moved(&ctl);
+        if (r >= 0)
+                r = pause_read(&ctl, key, &pause);
         if (r >= 0)
                 r = max_set(&ctl, pause.max, key, NULL);
         if (r < 0)

@@ -2,8 +2,8 @@
 
 #include "base/bus.h"
 #include "base/log.h"
+#include "base/reboot.h"
 #include "ctl.h"
-#include "reboot.h"
 
 /* Takes the lock, unless etcd could not do without this host. */
 static int lock_take(Ctl *ctl, const char *id)

@@ -62,7 +62,8 @@ int ctl_print(json_t *document) _must_check_;
 #define CTL_TIME_MAX 64
 const char *ctl_time(usec_t when, char buffer[static CTL_TIME_MAX]);
 
-extern const Option status_options[], simulate_options[];
+extern const Option status_options[], simulate_options[], migrate_options[],
+        serve_fleetlock_options[];
 
 int verb_status(int argc, char **argv);
 int verb_lock(int argc, char **argv);
@@ -75,3 +76,5 @@ int verb_simulate(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_pause(int argc, char **argv);
 int verb_resume(int argc, char **argv);
+int verb_migrate(int argc, char **argv);
+int verb_serve_fleetlock(int argc, char **argv);

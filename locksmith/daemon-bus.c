@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/reboot.h"
 #include "base/text.h"
 #include "daemon-internal.h"
-#include "reboot.h"
 #include "updated/client.h"
 
 static int on_status_retry(sd_event_source *source, uint64_t usec, void *userdata);
@@ -188,6 +188,10 @@ void daemon_reboot(Daemon *d)
 {
         int r;
 
+        r = duration_begin(d->settings->root);
+        if (r < 0)
+                log_warning_errno(r, "%s: %m: how long this reboot takes is not learned",
+                                  DURATION_FILE);
         d->facts.rebooting = true; /* before the reply: the end may be faster than that */
         r = reboot_request_async(d->bus, &d->reboot_call, on_reboot_reply, d);
         if (r < 0)

@@ -6,8 +6,10 @@
 #include "base/bus.h"
 #include "claim.h"
 #include "clearance.h"
+#include "clock-watch.h"
 #include "coordinator.h"
 #include "daemon.h"
+#include "duration.h"
 #include "session.h"
 
 typedef struct Daemon {
@@ -25,10 +27,15 @@ typedef struct Daemon {
         Claim *claim;             /* waits for its turn, and takes the lock */
         LockOperation *operation; /* release, or looking whether there is an etcd */
         char *record_key, *ticket_key;
-        char *lock_why;          /* why it takes long, or NULL */
-        sd_event_source *window; /* when it opens or closes */
-        sd_event_source *retry;  /* after a refused reboot, and when patience ends */
+        char *lock_why;         /* why it takes long, or NULL */
+        sd_event_source *retry; /* after a refused reboot, and when patience ends */
         Backoff refused;
+
+        /* daemon-window.c */
+        ClockWatch *clock;
+        sd_event_source *window; /* when it opens or closes */
+        char *window_why;        /* why it is of no use although it is open, or NULL */
+        usec_t reboot_takes;     /* that much of it must be left; 0: not known */
 
         /* daemon-clearance.c */
         Clearance *clearance;
@@ -62,6 +69,13 @@ int daemon_retry_later(Daemon *daemon, sd_event_source **timer, Backoff *backoff
 
 /* The lock is in this state, and why it is for long (NULL: it is not). */
 void daemon_set_lock(Daemon *daemon, LockState state, const char *why);
+
+/* Watches clock and time zone, and learns how long the last reboot took. */
+int daemon_window_start(Daemon *daemon) _must_check_;
+/* Learns whether the window is open and long enough, and wakes up when that changes, if a reboot is
+ * due. */
+int daemon_window_look(Daemon *daemon) _must_check_;
+void daemon_window_done(Daemon *daemon);
 
 /* Gives the lock back, however long that takes. */
 void daemon_release(Daemon *daemon);

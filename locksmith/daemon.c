@@ -13,15 +13,21 @@
  * locksmith's. */
 static const struct {
         const char *state, *text;
-        bool of_clearance; /* what it waits for is not the lock */
+        enum {
+                WHY_LOCK,
+                WHY_CLEARANCE,
+                WHY_WINDOW
+        } why;
 } action_table[_ACTION_MAX] = {
         [ACTION_WAIT_FOR_DAEMON] = { "starting", "waiting for the update daemon" },
         [ACTION_WAIT_FOR_UPDATE] = { "running", "waiting for an update" },
-        [ACTION_WAIT_FOR_WINDOW] = { "running", "a reboot is due: waiting for the reboot window" },
+        [ACTION_WAIT_FOR_WINDOW] = { "running", "a reboot is due: waiting for the reboot window",
+                                     WHY_WINDOW },
         [ACTION_WAIT_FOR_CLEARANCE] = { "running",
                                         "a reboot is due: waiting for all who have a say in it",
-                                        true },
-        [ACTION_WAIT_FOR_DRAIN] = { "reboot-planned", "a reboot is due: emptying this host", true },
+                                        WHY_CLEARANCE },
+        [ACTION_WAIT_FOR_DRAIN] = { "reboot-planned", "a reboot is due: emptying this host",
+                                    WHY_CLEARANCE },
         [ACTION_WAIT_FOR_LOCK] = { "reboot-planned", "a reboot is due: waiting for the lock" },
         [ACTION_WAIT_FOR_RELEASE] = { "running", "giving the lock back" },
         [ACTION_WAIT_FOR_RETRY] = { "reboot-planned",
@@ -33,8 +39,9 @@ static const struct {
                                   "keeping the lock until the member of etcd here is well" },
         [ACTION_ASK_ETCD] = { "running", "looking for an etcd" },
         [ACTION_ASK_CLEARANCE] = { "running",
-                                   "a reboot is due: waiting for all who have a say in it", true },
-        [ACTION_DRAIN] = { "reboot-planned", "a reboot is due: emptying this host", true },
+                                   "a reboot is due: waiting for all who have a say in it",
+                                   WHY_CLEARANCE },
+        [ACTION_DRAIN] = { "reboot-planned", "a reboot is due: emptying this host", WHY_CLEARANCE },
         [ACTION_TAKE] = { "reboot-planned", "a reboot is due: taking the lock" },
         [ACTION_RELEASE] = { "running", "giving the lock back" },
         [ACTION_REBOOT] = { "rebooting", "asking for the reboot" },
@@ -58,7 +65,12 @@ int daemon_retry_later(Daemon *d, sd_event_source **timer, Backoff *backoff,
 static void daemon_say(Daemon *d)
 {
         const char *state = action_table[d->action].state, *text = action_table[d->action].text;
-        const char *why = action_table[d->action].of_clearance ? d->clearance_why : d->lock_why;
+        const char *const whys[] = {
+                [WHY_LOCK] = d->lock_why,
+                [WHY_CLEARANCE] = d->clearance_why,
+                [WHY_WINDOW] = d->window_why,
+        };
+        const char *why = whys[action_table[d->action].why];
         _cleanup_free_ char *say = NULL;
         int r;
 
@@ -257,35 +269,13 @@ static void daemon_act(Daemon *d)
         }
 }
 
-static int on_window(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
-{
-        daemon_decide_later(userdata);
-        return 0;
-}
-
-/* Learns whether the window is open, and wakes up when that changes, if a reboot is due. */
-static int daemon_look_at_window(Daemon *d)
-{
-        const Windows *windows = &d->settings->windows;
-        usec_t now = now_realtime(), change;
-
-        d->window = sd_event_source_disable_unref(d->window);
-        d->facts.window_open = windows_is_open(windows, now);
-        change = windows_next_change(windows, now);
-        if (change == USEC_INFINITY || d->facts.update != UPDATE_DUE)
-                return 0;
-
-        return sd_event_add_time(d->event, &d->window, CLOCK_REALTIME,
-                                 MIN_OF(change, now + DAEMON_WINDOW_LOOK), 0, on_window, d);
-}
-
 static int on_decide(_unused_ sd_event_source *source, void *userdata)
 {
         Daemon *d = userdata;
         UpdateState update = d->facts.update;
         int r;
 
-        r = daemon_look_at_window(d);
+        r = daemon_window_look(d);
         if (r < 0)
                 return log_error_errno(r, "setting the timer of the reboot window: %m");
         if (update != UPDATE_DUE)
@@ -319,6 +309,8 @@ void daemon_on_refused(Daemon *d, const char *why)
 
         log_error("the reboot was refused: %s; giving the lock back and asking again later", why);
         d->facts.rebooting = false;
+        if (duration_cancel(d->settings->root) < 0)
+                log_warning("%s can not be written", DURATION_FILE);
         d->facts.backing_off = true;
         d->facts.etcd_asked = false;
         r = daemon_retry_later(d, &d->retry, &d->refused, on_retry);
@@ -383,7 +375,7 @@ static void daemon_done(Daemon *d)
         lock_cancel(d->operation);
         daemon_record_done(d);
         daemon_bus_done(d);
-        sd_event_source_disable_unref(d->window);
+        daemon_window_done(d);
         sd_event_source_disable_unref(d->retry);
         sd_event_source_disable_unref(d->decide);
         session_done(&d->session);
@@ -394,6 +386,7 @@ static void daemon_done(Daemon *d)
         free(d->record_key);
         free(d->ticket_key);
         free(d->lock_why);
+        free(d->window_why);
         free(d->to_version);
         free(d->said);
 }
@@ -445,6 +438,8 @@ static int daemon_open(Daemon *d)
         r = sd_event_add_defer(d->event, &d->decide, on_decide, d);
         if (r >= 0)
                 r = session_open(d->event, d->settings, &d->session);
+        if (r >= 0)
+                r = daemon_window_start(d);
         if (r < 0)
                 return log_error_errno(r, "setting up: %m");
         r = bus_open(d->event, &d->bus);

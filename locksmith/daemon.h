@@ -18,8 +18,6 @@
 #define DAEMON_CLEARANCE_MAX   (5 * USEC_PER_MINUTE)
 #define DAEMON_PATIENCE \
         (15 * USEC_PER_MINUTE) /* a reboot that was accepted has not come by then: it failed */
-#define DAEMON_WINDOW_LOOK \
-        (1 * USEC_PER_HOUR) /* a closed window is looked at so often: the time zone may change */
 #define DAEMON_LEAVE_TIME (4 * USEC_PER_SEC) /* for giving the lock back at the end */
 
 #define DAEMON_ETCD_SEEN "/var/lib/updated/etcd-seen" /* there was an etcd here once */

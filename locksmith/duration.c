@@ -1,6 +1,6 @@
+#include "duration.h"
 #include "base/buffer.h"
 #include "base/io.h"
-#include "duration.h"
 #include "record.h"
 
 #define FIELDS_OF_TOOK  2 /* "took SECONDS" */
@@ -74,7 +74,7 @@ bool durations_close(Durations *durations, const char *boot_id, usec_t now, usec
         usec_t asked = durations->asked, took;
 
         *ret_took = 0;
-        if (asked == 0 || !durations->boot_id || streq(durations->boot_id, boot_id))
+        if (asked == 0 || is_empty(boot_id) || streq(durations->boot_id, boot_id))
                 return false;
 
         durations->asked = 0;
@@ -126,6 +126,18 @@ int duration_begin(const char *root)
                 return r;
 
         durations.asked = now_realtime();
+        return durations_write(root, &durations);
+}
+
+int duration_cancel(const char *root)
+{
+        _cleanup_(durations_done) Durations durations = {};
+        int r;
+
+        r = durations_read(root, &durations);
+        if (r < 0 || durations.asked == 0)
+                return r;
+        durations.asked = 0;
         return durations_write(root, &durations);
 }
 

@@ -6,9 +6,9 @@
 
 #include "settings.h"
 
-#define DURATION_FILE "/var/lib/updated/reboot-times"
-#define DURATION_KEPT 5                    /* of so many reboots the longest counts */
-#define DURATION_MAX  (2 * USEC_PER_HOUR)  /* the host was off, or its clock was wrong: not learned */
+#define DURATION_FILE     "/var/lib/updated/reboot-times"
+#define DURATION_KEPT     5                   /* of so many reboots the longest counts */
+#define DURATION_MAX      (2 * USEC_PER_HOUR) /* the host was off, or its clock was wrong: not learned */
 #define DURATION_TEXT_MAX (4 * KIB)
 
 /* What is in the file. */
@@ -28,9 +28,10 @@ void durations_done(Durations *durations);
  * whether one was, and how long it took if that can be (0: it can not). */
 bool durations_close(Durations *durations, const char *boot_id, usec_t now, usec_t *ret_took);
 
-/* To be called before a reboot is asked for, and at the start. Failures cost what would have been
- * learned, nothing else. */
+/* To be called before a reboot is asked for, when it was refused, and at the start. A failure costs
+ * what would have been learned, nothing else. */
 int duration_begin(const char *root) _must_check_;
+int duration_cancel(const char *root) _must_check_;
 
 /* Returns 1 when this is the first start behind a reboot that was asked for, with what it took (0:
  * not known), else 0. */

@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "base/base64.h"
 #include "etcd-internal.h"
 
@@ -16,16 +14,11 @@ static int authorization_build(const EtcdSettings *settings, char **ret)
         _cleanup_free_ char *plain = NULL, *encoded = NULL;
         int r;
 
-        if (asprintf(&plain, "%s:%s", settings->user, settings->password ? settings->password : "")
-            < 0) {
-                plain = NULL;
-                return -ENOMEM;
-        }
-        r = base64_encode(plain, strlen(plain), &encoded);
-        if (r < 0)
-                return r;
-
-        return asprintf(ret, "Authorization: Basic %s", encoded) < 0 ? -ENOMEM : 0;
+        r = text_format(&plain, "%s:%s", settings->user,
+                        settings->password ? settings->password : "");
+        if (r >= 0)
+                r = base64_encode(plain, strlen(plain), &encoded);
+        return r < 0 ? r : text_format(ret, "Authorization: Basic %s", encoded);
 }
 
 int etcd_v2_post(Etcd *etcd, const EtcdV2Message *message, HttpOnDone on_done, void *userdata,
@@ -35,16 +28,12 @@ int etcd_v2_post(Etcd *etcd, const EtcdV2Message *message, HttpOnDone on_done, v
         const char *headers[] = { "Expect:", NULL, NULL };
         int r;
 
-        if (asprintf(&url, "%s%s", etcd_endpoint(etcd), message->path) < 0) {
-                url = NULL;
-                return -ENOMEM;
-        }
-        if (etcd->settings->user) {
+        r = text_format(&url, "%s%s", etcd_endpoint(etcd), message->path);
+        if (r >= 0 && etcd->settings->user)
                 r = authorization_build(etcd->settings, &authorization);
-                if (r < 0)
-                        return r;
-                headers[1] = authorization;
-        }
+        if (r < 0)
+                return r;
+        headers[1] = authorization;
 
         /* Very old members send to their leader with a redirect. */
         return http_start(etcd->http,

@@ -10,6 +10,7 @@
 
 struct Guard {
         ClusterLook *look;
+        sd_event_source *later; /* the answer, when there is nobody to ask */
         const Settings *settings;
         GuardKind kind;
         bool remember;
@@ -23,6 +24,7 @@ Guard *guard_cancel(Guard *g)
                 return NULL;
 
         cluster_look_cancel(g->look);
+        sd_event_source_disable_unref(g->later);
         free(g);
         return NULL;
 }
@@ -172,6 +174,14 @@ static void on_cluster(const Cluster *cluster, const char *problem, void *userda
         g->on_done(r > 0, why, g->userdata);
 }
 
+static int on_nobody_to_ask(_unused_ sd_event_source *source, void *userdata)
+{
+        _cleanup_(guard_cancel_p) Guard *g = userdata;
+
+        g->on_done(true, "the lock is not in etcd: its quorum is not looked at", g->userdata);
+        return 0;
+}
+
 int guard_ask(Session *session, const Settings *settings, GuardKind kind, bool remember,
               GuardOnDone on_done, void *userdata, Guard **ret)
 {
@@ -187,7 +197,8 @@ int guard_ask(Session *session, const Settings *settings, GuardKind kind, bool r
                 .on_done = on_done,
                 .userdata = userdata,
         };
-        r = cluster_look(session, settings, on_cluster, g, &g->look);
+        r = session->etcd ? cluster_look(session, settings, on_cluster, g, &g->look)
+                          : sd_event_add_defer(session->event, &g->later, on_nobody_to_ask, g);
         if (r < 0)
                 return r;
 

@@ -113,6 +113,10 @@ static const Verb verbs[] = {
         { "check", "", 0, 0, NULL, "check all settings and every endpoint of etcd", verb_check },
         { "pause", "[REASON]", 0, 1, NULL, "let nobody take the lock from now on", verb_pause },
         { "resume", "", 0, 0, NULL, "end the pause", verb_resume },
+        { "migrate", "", 0, 0, migrate_options, "move the lock between etcd's v2 and v3 keys",
+          verb_migrate },
+        { "serve-fleetlock", "", 0, 0, serve_fleetlock_options,
+          "let Zincati's hosts share the lock", verb_serve_fleetlock },
         { "help", "[COMMAND]", 0, 1, NULL, "show this help", verb_help },
         {},
 };

@@ -15,26 +15,10 @@ int login_list_inhibitors_async(sd_bus *bus, sd_bus_slot **ret, sd_bus_message_h
         return r < 0 ? r : 0;
 }
 
-int login_list_sessions_async(sd_bus *bus, sd_bus_slot **ret, sd_bus_message_handler_t handler,
-                              void *userdata)
-{
-        int r;
-
-        r = sd_bus_call_method_async(bus, ret, LOGIN_BUS_NAME, LOGIN_BUS_PATH, LOGIN_BUS_IFACE,
-                                     "ListSessions", handler, userdata, NULL);
-        return r < 0 ? r : 0;
-}
-
 int login_list_inhibitors(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret)
 {
         return sd_bus_call_method(bus, LOGIN_BUS_NAME, LOGIN_BUS_PATH, LOGIN_BUS_IFACE,
                                   "ListInhibitors", error, ret, NULL);
-}
-
-int login_list_sessions(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret)
-{
-        return sd_bus_call_method(bus, LOGIN_BUS_NAME, LOGIN_BUS_PATH, LOGIN_BUS_IFACE,
-                                  "ListSessions", error, ret, NULL);
 }
 
 /* Is word one of those in a list with colons? */
@@ -48,7 +32,7 @@ static bool list_has(const char *list, const char *word)
         return false;
 }
 
-static void text_append(char text[static LOGIN_TEXT_MAX], const char *separator, const char *more)
+void login_text_append(char text[static LOGIN_TEXT_MAX], const char *separator, const char *more)
 {
         size_t n = strlen(text);
 
@@ -57,7 +41,7 @@ static void text_append(char text[static LOGIN_TEXT_MAX], const char *separator,
         foreign_text(more, strlen(more), text + n, LOGIN_TEXT_MAX - n);
 }
 
-static int reply_enter(sd_bus_message *reply, const char *contents)
+int login_reply_enter(sd_bus_message *reply, const char *contents)
 {
         int r;
 
@@ -75,7 +59,7 @@ int login_read_inhibitors(sd_bus_message *reply, size_t *ret_blocking,
         int r;
 
         *text = 0;
-        r = reply_enter(reply, "(ssssuu)");
+        r = login_reply_enter(reply, "(ssssuu)");
         if (r < 0)
                 return r;
         for (;;) {
@@ -85,37 +69,13 @@ int login_read_inhibitors(sd_bus_message *reply, size_t *ret_blocking,
                 if (!streq(mode, "block") || !list_has(what, "shutdown"))
                         continue;
                 if (n++ == 0) {
-                        text_append(text, "", who);
-                        text_append(text, ": ", why);
+                        login_text_append(text, "", who);
+                        login_text_append(text, ": ", why);
                 }
         }
         if (r < 0)
                 return -EBADMSG;
 
         *ret_blocking = n;
-        return 0;
-}
-
-int login_read_sessions(sd_bus_message *reply, size_t *ret_sessions,
-                        char text[static LOGIN_TEXT_MAX])
-{
-        const char *user;
-        size_t n = 0;
-        int r;
-
-        *text = 0;
-        r = reply_enter(reply, "(susso)");
-        if (r < 0)
-                return r;
-        for (;; n++) {
-                r = sd_bus_message_read(reply, "(susso)", NULL, NULL, &user, NULL, NULL);
-                if (r <= 0)
-                        break;
-                text_append(text, ", ", user);
-        }
-        if (r < 0)
-                return -EBADMSG;
-
-        *ret_sessions = n;
         return 0;
 }

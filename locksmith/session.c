@@ -1,5 +1,6 @@
 #include "session.h"
 #include "backend-etcd.h"
+#include "backend-fleetlock.h"
 #include "lock-key.h"
 
 typedef struct Run {
@@ -18,27 +19,49 @@ void session_done(Session *session)
         *session = (Session) {};
 }
 
-static int session_open_backend(Session *session, const Settings *settings)
+int session_backend(const Session *session, const Settings *settings, const char *group,
+                    LockBackend **ret)
 {
         _cleanup_free_ char *key = NULL;
         int r;
 
-        r = lock_key_semaphore(settings->group, &key);
+        r = lock_key_semaphore(group, &key);
         if (r < 0)
                 return r;
 
         switch (settings->etcd.api) {
         case ETCD_API_V3:
-                return backend_etcd_new(session->etcd, key, &session->backend);
+                return backend_etcd_new(session->etcd, key, ret);
         case ETCD_API_V2:
-                return backend_etcd_v2_new(session->etcd, key, &session->backend);
+                return backend_etcd_v2_new(session->etcd, key, ret);
         case ETCD_API_AUTO:
-                return backend_auto_new(session->etcd, settings->group, &session->backend);
+                return backend_auto_new(session->etcd, group, ret);
         case _ETCD_API_MAX:
         case _ETCD_API_INVALID:
                 break;
         }
         return -EINVAL;
+}
+
+static int session_open_etcd(Session *session, const Settings *settings)
+{
+        int r;
+
+        r = etcd_new(session->http, &settings->etcd, &session->etcd);
+        return r < 0 ? r : session_backend(session, settings, settings->group, &session->backend);
+}
+
+static int session_open_fleetlock(Session *session, const Settings *settings)
+{
+        return backend_fleetlock_new(session->http,
+                                     &(FleetlockSettings) {
+                                             .url = settings->fleetlock_url,
+                                             .group = settings->group,
+                                             .ca_file = settings->ca_file,
+                                             .certificate_file = settings->certificate_file,
+                                             .key_file = settings->key_file,
+                                     },
+                                     &session->backend);
 }
 
 int session_open(sd_event *event, const Settings *settings, Session *ret)
@@ -48,9 +71,9 @@ int session_open(sd_event *event, const Settings *settings, Session *ret)
 
         r = http_new(event, &session.http);
         if (r >= 0)
-                r = etcd_new(session.http, &settings->etcd, &session.etcd);
-        if (r >= 0)
-                r = session_open_backend(&session, settings);
+                r = settings->backend == SETTINGS_BACKEND_FLEETLOCK
+                            ? session_open_fleetlock(&session, settings)
+                            : session_open_etcd(&session, settings);
         if (r < 0)
                 return r;
 

@@ -10,12 +10,17 @@
 typedef struct Session {
         sd_event *event;
         Http *http;
-        Etcd *etcd;
+        Etcd *etcd; /* NULL when the lock is not there */
         LockBackend *backend;
 } Session;
 
 /* settings is borrowed. */
 int session_open(sd_event *event, const Settings *settings, Session *ret) _must_check_;
+
+/* Another backend in the same etcd, for the lock of that group; the caller frees it, before the session
+ * ends. */
+int session_backend(const Session *session, const Settings *settings, const char *group,
+                    LockBackend **ret) _must_check_;
 
 /*
  * Runs an operation to its end, or until timeout (0: none): -ETIMEDOUT then, or -ECANCELED behind a

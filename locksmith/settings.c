@@ -4,6 +4,8 @@
 #include "base/conf.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "fleetlock-wire.h"
+#include "host-id.h"
 #include "lock-key.h"
 #include "settings.h"
 
@@ -41,6 +43,14 @@ static const struct {
           { "LOCKSMITHD_ETCD_API", "ETCD_API" },
           offsetof(Settings, api_text),
           false },
+        { "LOCKSMITHCTL_LOCK_BACKEND",
+          { "LOCKSMITHD_LOCK_BACKEND", "LOCK_BACKEND" },
+          offsetof(Settings, backend_text),
+          false },
+        { "LOCKSMITHCTL_FLEETLOCK_URL",
+          { "LOCKSMITHD_FLEETLOCK_URL", "FLEETLOCK_URL" },
+          offsetof(Settings, fleetlock_url),
+          false },
         { "LOCKSMITHCTL_REBOOT_WINDOW_START",
           { "LOCKSMITHD_REBOOT_WINDOW_START", "REBOOT_WINDOW_START" },
           offsetof(Settings, window_start),
@@ -72,6 +82,10 @@ static const struct {
         { NULL,
           { "LOCKSMITHD_HOOK_TIME", "REBOOT_HOOK_TIME" },
           offsetof(Settings, hook_time_text),
+          false },
+        { NULL,
+          { "LOCKSMITHD_REBOOT_DURATION", "REBOOT_DURATION" },
+          offsetof(Settings, duration_text),
           false },
         { NULL, { "REBOOT_STRATEGY" }, offsetof(Settings, strategy_text), false },
 };
@@ -185,16 +199,70 @@ static int settings_check_endpoints(Settings *settings, char **ret_why)
 
 static int settings_check_api(Settings *settings, char **ret_why)
 {
+        int r;
+
         settings->etcd.api =
                 settings->api_text ? etcd_api_from_string(settings->api_text) : ETCD_API_V3;
         if ((int)settings->etcd.api >= 0)
                 return 0;
 
-        return asprintf(ret_why, "ETCD_API: unknown \"%s\", there are v3, v2 and auto",
-                        settings->api_text)
-                               < 0
-                       ? -ENOMEM
-                       : -EINVAL;
+        r = text_format(ret_why, "ETCD_API: unknown \"%s\", there are v3, v2 and auto",
+                        settings->api_text);
+        return r < 0 ? r : -EINVAL;
+}
+
+static const char *const settings_backend_table[_SETTINGS_BACKEND_MAX] = {
+        [SETTINGS_BACKEND_ETCD] = "etcd",
+        [SETTINGS_BACKEND_FLEETLOCK] = "fleetlock",
+};
+DEFINE_STRING_TABLE(settings_backend, SettingsBackend);
+
+/* The paths of the protocol are joined to it, so it ends in a slash. */
+static int settings_check_fleetlock(Settings *settings, char **ret_why)
+{
+        const char *url = settings->fleetlock_url;
+        char *whole;
+        int r;
+
+        if (!url || !http_url_is_valid(url) || strpbrk(url, "?#")) {
+                r = text_format(ret_why,
+                                "FLEETLOCK_URL \"%s\": with LOCK_BACKEND=fleetlock it must be the"
+                                " http or https URL of the server",
+                                url ? url : "");
+                return r < 0 ? r : -EINVAL;
+        }
+        if (!is_empty(settings->group) && !fleetlock_group_is_valid(settings->group)) {
+                r = text_format(
+                        ret_why,
+                        "group \"%s\": FleetLock takes letters, digits, dots and dashes only",
+                        settings->group);
+                return r < 0 ? r : -EINVAL;
+        }
+        if (url[strlen(url) - 1] == '/')
+                return 0;
+
+        r = text_format(&whole, "%s/", url);
+        if (r < 0)
+                return r;
+        free(settings->fleetlock_url);
+        settings->fleetlock_url = whole;
+        return 0;
+}
+
+static int settings_check_backend(Settings *settings, char **ret_why)
+{
+        const char *text = settings->backend_text;
+        int r;
+
+        settings->backend = text ? settings_backend_from_string(text) : SETTINGS_BACKEND_ETCD;
+        if (settings->backend == SETTINGS_BACKEND_FLEETLOCK)
+                return settings_check_fleetlock(settings, ret_why);
+        if (settings->backend == SETTINGS_BACKEND_ETCD)
+                return 0;
+
+        r = text_format(ret_why, "LOCK_BACKEND: unknown \"%s\", there are etcd and fleetlock",
+                        text);
+        return r < 0 ? r : -EINVAL;
 }
 
 static int settings_check_lock(Settings *settings, char **ret_why)
@@ -250,6 +318,21 @@ static int settings_check_window(Settings *settings, char **ret_why)
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
+/* libc knows of no root: below one, the zone of that host is named to it. */
+static int zone_set_of_root(const Settings *settings)
+{
+        _cleanup_free_ char *path = NULL, *zone = NULL;
+        int r;
+
+        if (!settings->root || getenv("TZ"))
+                return 0;
+        r = root_join(settings->root, "/etc/localtime", &path);
+        if (r < 0 || access(path, R_OK) < 0)
+                return r;
+        r = text_format(&zone, ":%s", path);
+        return r < 0 ? r : RET_ERRNO(setenv("TZ", zone, 1));
+}
+
 /* libc takes a zone that it does not know for UTC without a word, so this looks for it first. */
 static int settings_check_zone(const Settings *settings, char **ret_why)
 {
@@ -257,7 +340,7 @@ static int settings_check_zone(const Settings *settings, char **ret_why)
         _cleanup_free_ char *path = NULL;
 
         if (!zone)
-                return 0;
+                return zone_set_of_root(settings);
         if (text_format(&path, ZONES "/%s", zone) < 0)
                 return -ENOMEM;
         if (*zone == '/' || strstr(zone, "..") || access(path, R_OK) < 0)
@@ -311,6 +394,27 @@ static int span_check(const char *name, const char *text, usec_t max, usec_t *sp
         return text_format(ret_why, "%s \"%s\": %s", name, text, why) < 0 ? -ENOMEM : -EINVAL;
 }
 
+/* A reboot that fits into no window would never come, and nobody would know why. */
+static int settings_check_duration(Settings *settings, char **ret_why)
+{
+        const Windows *windows = &settings->windows;
+        usec_t now = now_realtime();
+        int r;
+
+        settings->has_duration = settings->duration_text && !streq(settings->duration_text, "auto");
+        if (!settings->has_duration)
+                return 0;
+        r = span_check("REBOOT_DURATION", settings->duration_text, SETTINGS_HOOK_TIME_MAX,
+                       &settings->duration, ret_why);
+        if (r < 0 || windows_have_room(windows, now, settings->duration)
+            || windows_next_room(windows, now, settings->duration) != USEC_INFINITY)
+                return r;
+
+        r = text_format(ret_why, "REBOOT_DURATION \"%s\": no reboot window is as long as that",
+                        settings->duration_text);
+        return r < 0 ? r : -EINVAL;
+}
+
 static int settings_check_spans(Settings *settings, char **ret_why)
 {
         int r;
@@ -326,6 +430,8 @@ static int settings_check_spans(Settings *settings, char **ret_why)
         if (r >= 0)
                 r = span_check("REBOOT_HOOK_TIME", settings->hook_time_text, SETTINGS_HOOK_TIME_MAX,
                                &settings->hook_time, ret_why);
+        if (r >= 0)
+                r = settings_check_duration(settings, ret_why);
         return r;
 }
 
@@ -340,6 +446,8 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
                 r = settings_check_api(settings, ret_why);
         if (r >= 0)
                 r = settings_check_lock(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_backend(settings, ret_why);
         if (r >= 0)
                 r = settings_check_strategy(settings, ret_why);
         if (r >= 0)
@@ -367,6 +475,9 @@ int settings_machine_id(const Settings *settings, char **ret)
         for (const char *p = id; *p; p++)
                 if (*p <= ' ' || *p > '~')
                         return -EBADMSG;
+
+        if (settings->backend == SETTINGS_BACKEND_FLEETLOCK)
+                return host_id_for_fleetlock(id, ret);
 
         *ret = TAKE_PTR(id);
         return 0;

@@ -6,11 +6,12 @@
  */
 #pragma once
 
+#include "base/string-table.h"
 #include "etcd.h"
 #include "strategy.h"
 #include "windows.h"
 
-#define SETTINGS_MAX 17
+#define SETTINGS_MAX 20
 
 #define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
 #define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
@@ -18,16 +19,27 @@
 #define SETTINGS_HOOK_TIME       (10 * USEC_PER_MINUTE)
 #define SETTINGS_HOOK_TIME_MAX   USEC_PER_DAY
 
+/* Where the lock is. */
+typedef enum SettingsBackend {
+        SETTINGS_BACKEND_ETCD,
+        SETTINGS_BACKEND_FLEETLOCK,
+        _SETTINGS_BACKEND_MAX,
+        _SETTINGS_BACKEND_INVALID = -EINVAL,
+} SettingsBackend;
+DECLARE_STRING_TABLE(settings_backend, SettingsBackend);
+
 typedef struct Settings {
         char *root;  /* what is / to us, or NULL */
         char *group; /* of the lock; "" is the default group */
         char *endpoint, *ca_file, *certificate_file, *key_file, *user, *password, *api_text;
+        char *backend_text, *fleetlock_url;
         char *strategy_text, *window_start, *window_length;
         char *windows_text, *blackout_text, *time_zone;
-        char *login_grace_text, *hook_time_text, *return_time_text;
+        char *login_grace_text, *hook_time_text, *return_time_text, *duration_text;
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
         /* What the texts above mean. */
+        SettingsBackend backend;
         EtcdSettings etcd; /* its texts are ours */
         Strategy strategy;
         Window window; /* of window_start and window_length, the classic one */
@@ -36,6 +48,8 @@ typedef struct Settings {
         usec_t login_grace; /* how long users who are logged in keep a reboot up */
         usec_t return_time; /* a holder that is down for longer is not coming back; 0: it is */
         usec_t hook_time;   /* how long each hook may take */
+        usec_t duration;    /* how long a reboot takes, if has_duration: else see duration.h */
+        bool has_duration;
 } Settings;
 
 /*
@@ -51,8 +65,8 @@ int settings_read(Settings *settings, bool ctl, char **ret_why) _must_check_;
  */
 const char *settings_origin(const Settings *settings, const char *name);
 
-/* The id under which this host holds the lock: the text of /etc/machine-id. -EBADMSG when that is
- * none. */
+/* The id under which this host holds the lock: the text of /etc/machine-id, or with FleetLock what
+ * Zincati derives from it. -EBADMSG when that is none. */
 int settings_machine_id(const Settings *settings, char **ret) _must_check_;
 
 void settings_done(Settings *settings);

@@ -4,12 +4,13 @@
 
 #include "locksmith/window.h"
 
-#define NSEC_PER_USEC   1000
-#define DAYS_PER_WEEK   7
-#define HOURS_MAX       23
-#define MINUTES_MAX     59
-#define SECONDS_PER_DAY INT64_C(86400)
-#define DAYS_AHEAD      (41 * 366) /* a 29 February on a given day of the week takes so long */
+#define NSEC_PER_USEC     1000
+#define DAYS_PER_WEEK     7
+#define HOURS_MAX         23
+#define MINUTES_MAX       59
+#define SECONDS_PER_DAY   INT64_C(86400)
+#define DAYS_OF_MONTH_MIN 28
+#define DAYS_AHEAD        (41 * 366) /* a 29 February on a given day of the week takes so long */
 
 static const char *const weekdays[DAYS_PER_WEEK] = {
         "sun", "mon", "tue", "wed", "thu", "fri", "sat",
@@ -255,19 +256,24 @@ static int day_weekday(int64_t day)
         return (int)(n < 0 ? n + DAYS_PER_WEEK : n);
 }
 
-static bool window_is_on(const Window *window, int64_t day)
+/* Does it start on that day? If not, *skip days behind it are sure to be none either. */
+static bool window_is_on(const Window *window, int64_t day, int64_t *skip)
 {
         time_t midnight = (time_t)(day * SECONDS_PER_DAY);
         struct tm tm;
 
-        if (window->weekday != WINDOW_EVERY_DAY && window->weekday != day_weekday(day))
-                return false;
-        if (window->dates == 0 && window->months == 0)
-                return true;
-        if (!gmtime_r(&midnight, &tm))
-                return false;
-        return (window->dates == 0 || window->dates & (UINT32_C(1) << tm.tm_mday))
-               && (window->months == 0 || window->months & (1U << (tm.tm_mon + 1)));
+        *skip = 0;
+        if (window->dates > 0 || window->months > 0) {
+                if (!gmtime_r(&midnight, &tm))
+                        return false;
+                if (window->months > 0 && !(window->months & (1U << (tm.tm_mon + 1)))) {
+                        *skip = MAX_OF(0, DAYS_OF_MONTH_MIN - tm.tm_mday);
+                        return false;
+                }
+                if (window->dates > 0 && !(window->dates & (UINT32_C(1) << tm.tm_mday)))
+                        return false;
+        }
+        return window->weekday == WINDOW_EVERY_DAY || window->weekday == day_weekday(day);
 }
 
 /* The last start at or before now and the first one after it (INT64_MAX: there is none), in µs since 1970; the former
@@ -277,7 +283,7 @@ static void window_starts(const Window *window, usec_t now, int64_t *ret_previou
 {
         int64_t t = (int64_t)MIN_OF(now, (usec_t)INT64_MAX / 2);
         int64_t seconds = t / (int64_t)USEC_PER_SEC;
-        int64_t today;
+        int64_t today, skip;
 
         tzset(); /* localtime_r() alone need not notice a changed /etc/localtime */
         today = (seconds + utc_offset(seconds)) / SECONDS_PER_DAY;
@@ -285,8 +291,10 @@ static void window_starts(const Window *window, usec_t now, int64_t *ret_previou
 
         /* A day more than a week back: a zone may skip a day or a local time, and none is longer. */
         for (int64_t day = today - DAYS_PER_WEEK - 1; day <= today + DAYS_AHEAD; day++) {
-                if (!window_is_on(window, day))
+                if (!window_is_on(window, day, &skip)) {
+                        day += skip;
                         continue;
+                }
                 *ret_next = local_to_utc(day * SECONDS_PER_DAY + window->hour * 3600
                                          + window->minute * 60)
                             * (int64_t)USEC_PER_SEC;

@@ -107,6 +107,17 @@ static int numbers_parse(const char **p, int max, char end, uint32_t *ret)
         return (*p)[-1] == end ? 0 : -EINVAL;
 }
 
+/* Is there a year that has such a day? */
+static bool dates_exist(uint32_t months, uint32_t dates)
+{
+        static const int lengths[MONTHS_MAX] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+
+        for (int i = 0; i < MONTHS_MAX; i++)
+                if (months & (UINT32_C(2) << i) && dates & ((UINT64_C(2) << lengths[i]) - 2))
+                        return true;
+        return false;
+}
+
 /* "*-MONTHS-DATES" or "MONTHS-DATES" */
 static int dates_parse(const char *text, Window *window)
 {
@@ -116,7 +127,8 @@ static int dates_parse(const char *text, Window *window)
         if (strncmp(p, "*-", 2) == 0 && strchr(p + 2, '-'))
                 p += 2;
         if (numbers_parse(&p, MONTHS_MAX, '-', &months) < 0
-            || numbers_parse(&p, DATES_MAX, 0, &window->dates) < 0)
+            || numbers_parse(&p, DATES_MAX, 0, &window->dates) < 0
+            || !dates_exist(months, window->dates))
                 return -EINVAL;
 
         window->months = (uint16_t)months;
@@ -160,7 +172,8 @@ static int which_parse(const TextList *fields, bool marked[static DAYS_PER_WEEK]
             && days_parse(fields->items[i++], marked) < 0)
                 *ret_why = "days are written as in Mon, Mon..Fri or Mon,Wed,Fri";
         else if (i < n && dates_parse(fields->items[i++], dates) < 0)
-                *ret_why = "dates are written as in *-*-1..7 or *-12-*: any year, month, day";
+                *ret_why =
+                        "dates are written as in *-*-1..7 or *-12-*: any year, month, a day that it has";
         else if (i < n)
                 *ret_why = "days of the week come first, then the dates";
         return *ret_why ? -EINVAL : 0;

@@ -137,6 +137,23 @@ static int part_accept(const PayloadApply *apply, const Partition *partition, Pa
         return base_check(part, partition, error);
 }
 
+/* How the image is going to be hashed: from memory, or read back from the medium behind the front. */
+static int part_follow(const PayloadApply *apply, Part *part, const Partition *partition)
+{
+        bool cached = apply->parameters.cached, direct = part->direct.fd >= 0;
+        const FollowerParameters parameters = {
+                .target = &part->target,
+                .image_size = partition->new_image.size,
+                .operations = apply->pool,
+                .cached = cached,
+                .lag = !cached && (!direct || partition->old_image.known),
+                .threaded = apply->parameters.jobs > 1,
+        };
+
+        part->origin = cached ? OUTPUT_MADE : direct ? OUTPUT_READ : OUTPUT_NOT_KEPT;
+        return follower_new(&parameters, &part->follower);
+}
+
 static int part_prepare(PayloadApply *apply, const Manifest *manifest, const Partition *partition,
                         PayloadError *error)
 {
@@ -152,8 +169,7 @@ static int part_prepare(PayloadApply *apply, const Manifest *manifest, const Par
         if (apply->parameters.direct
             && !(manifest->version == HEADER_VERSION_1 && partition->old_image.known))
                 part->direct.fd = direct_open(part->target.fd, O_RDWR); /* where it is possible */
-        r = follower_new(&part->target, partition->new_image.size, apply->parameters.cached,
-                         apply->parameters.jobs > 1, &part->follower);
+        r = part_follow(apply, part, partition);
         if (r < 0)
                 return payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "preparing to read back");
         if (!partition->old_image.known)

@@ -7,6 +7,14 @@
 #include "payload/error.h"
 #include "payload/target.h"
 
+/*
+ * So many operations are carried out at once, at most: each has memory. Beside those that a
+ * processor works on, two may wait for the disk, and two for the thread that hashes the image.
+ */
+#define THREADS_MAX      8
+#define THREADS_FOR_DISK 2
+#define JOBS_TO_HASH     2
+
 #define BUSY_SIZE_MAX (8 * MIB) /* data that waits for a thread; one larger operation is alone */
 
 PayloadApply *payload_apply_free(PayloadApply *apply)
@@ -14,14 +22,16 @@ PayloadApply *payload_apply_free(PayloadApply *apply)
         if (!apply)
                 return NULL;
 
-        pool_free(apply->pool); /* first: its threads use everything else */
+        for (size_t i = 0; i < _PARTITION_ROLE_MAX; i++)
+                follower_free(apply->parts[i].follower); /* first: they wait for the pool */
+        pool_free(apply->pool); /* then its threads, which use everything else */
         for (size_t i = 0; i < _PARTITION_ROLE_MAX; i++) {
-                follower_free(apply->parts[i].follower);
                 block_map_free(apply->parts[i].written);
                 (void)close_fd(apply->parts[i].direct.fd);
         }
         for (size_t i = 0; i < apply->n_jobs; i++) {
                 buffer_done(&apply->jobs[i].data);
+                operation_output_done(&apply->jobs[i].output);
                 payload_error_done(&apply->jobs[i].error);
         }
         free(apply->jobs);
@@ -31,6 +41,7 @@ PayloadApply *payload_apply_free(PayloadApply *apply)
         free(apply);
         return NULL;
 }
+
 static void apply_job_work(PoolJob *pool_job)
 {
         ApplyJob *job = (ApplyJob *)pool_job;
@@ -47,11 +58,18 @@ static int operation_failed(int r, const Partition *partition, const Operation *
         return r;
 }
 
-/* Waits for the oldest operation in the pool. */
+static int target_failed(int r, PayloadError *error)
+{
+        return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r,
+                            "syncing the target and reading it back");
+}
+
+/* Waits for the oldest operation in the pool, and until what it wrote has been hashed. */
 static int apply_take(PayloadApply *apply, PayloadError *error)
 {
         ApplyJob *job = (ApplyJob *)pool_take(apply->pool);
         Part *part = &apply->parts[job->partition->role];
+        int r = job->followed ? follower_take(part->follower) : 0;
 
         apply->n_taken++;
         apply->busy_size -= job->data.size;
@@ -65,9 +83,8 @@ static int apply_take(PayloadApply *apply, PayloadError *error)
                 return operation_failed(job->result, job->partition, job->operation, error);
         }
 
-        /* A delta of version 1 may write a block again: it is read back at the end. */
-        if (part->follower && !part->written)
-                follower_see(part->follower, job->operation, job->place.block_size);
+        if (r < 0)
+                return target_failed(r, error);
         return resume_advance(apply, &job->mark, job->work, error);
 }
 
@@ -123,7 +140,18 @@ static OperationPlace part_place(PayloadApply *apply, Part *part, const Partitio
                 .exact = apply->version == HEADER_VERSION_2,
                 .source = &part->source,
                 .written = part->written,
+                .origin = part->origin,
+                .pool = apply->pool,
         };
+}
+
+/* A delta of version 1 may write a block again: it is read back at the end. */
+static void apply_follow(Part *part, ApplyJob *job)
+{
+        job->step = (FollowerStep) { .operation = &job->job, .output = &job->output };
+        job->followed =
+                part->follower && !part->written
+                && follower_see(part->follower, job->operation, job->place.block_size, &job->step);
 }
 
 static int on_operation(void *userdata, const Partition *partition, const Operation *operation,
@@ -145,6 +173,7 @@ static int on_operation(void *userdata, const Partition *partition, const Operat
         job->partition = partition;
         job->operation = operation;
         job->place = place;
+        job->place.output = &job->output;
         job->work = work;
         reader_mark(apply->reader, &job->mark);
         exchange = job->data;
@@ -153,6 +182,7 @@ static int on_operation(void *userdata, const Partition *partition, const Operat
         apply->busy_size += job->data.size;
         apply->busy_work += work;
         pool_submit(apply->pool, &job->job);
+        apply_follow(part, job);
 
         /* Without threads it is done; a delta of version 1 works in place, one after the other. */
         return part->written || apply->n_jobs == 1 ? apply_drain(apply, error) : 0;
@@ -166,13 +196,21 @@ static const ReaderEvents apply_events = {
 
 static int apply_start_pool(PayloadApply *apply, unsigned threads)
 {
-        threads = threads > 1 ? MIN_OF(threads, (unsigned)POOL_THREADS_MAX) : 0;
-        apply->n_jobs = threads > 0 ? 2 * (size_t)threads : 1;
+        unsigned busy = MIN_OF(threads, (unsigned)THREADS_MAX - THREADS_FOR_DISK);
+        int r;
+
+        threads = threads > 1 ? busy + THREADS_FOR_DISK : 0;
+        apply->n_jobs = threads > 0 ? (size_t)threads + JOBS_TO_HASH : 1;
         apply->jobs = calloc(apply->n_jobs, sizeof(*apply->jobs));
         if (!apply->jobs)
                 return -ENOMEM;
 
-        return pool_new(threads, apply_job_work, &apply->pool);
+        r = pool_new(threads, apply_job_work, &apply->pool);
+        if (r < 0)
+                return r;
+
+        pool_limit(apply->pool, busy);
+        return 0;
 }
 
 int payload_apply_new(const PayloadApplyParameters *parameters, PayloadApply **ret)
@@ -235,6 +273,7 @@ static int part_complete(PayloadApply *apply, Part *part, const Partition *parti
         OperationPlace place = part_place(apply, part, partition);
         int r;
 
+        place.output = &apply->jobs[0].output; /* nobody else works any more */
         for (uint64_t block = 0; block < n_blocks; block += n) {
                 if (block_map_run(part->written, block, n_blocks - block, &n))
                         continue;
@@ -259,8 +298,7 @@ static int part_finish(PayloadApply *apply, const Partition *partition, PayloadE
                 return r;
         r = follower_finish(part->follower, sha256);
         if (r < 0)
-                return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r,
-                                    "syncing the target and reading it back");
+                return target_failed(r, error);
 
         if (memcmp(sha256, partition->new_image.sha256, SHA256_SIZE) != 0)
                 return payload_refuse(error, PAYLOAD_REFUSAL_TARGET_HASH,

@@ -18,6 +18,7 @@ typedef struct Part {
         ExtentSource source;       /* of a delta */
         BlockMap *written;         /* of a delta of version 1: owned */
         Follower *follower;        /* owned; hashes what was written */
+        OutputOrigin origin;       /* of what operations keep for it */
 } Part;
 
 /* One operation on its way through the pool. */
@@ -26,7 +27,10 @@ typedef struct ApplyJob {
         OperationPlace place;
         const Partition *partition;
         const Operation *operation;
-        Buffer data;     /* owned; its memory is used again */
+        Buffer data;            /* owned; its memory is used again */
+        OperationOutput output; /* the same */
+        FollowerStep step;
+        bool followed;   /* the step is in use */
         ReaderMark mark; /* the place behind it */
         uint64_t work;   /* bytes: see operation_work() */
         PayloadError error;

@@ -66,12 +66,45 @@ static int writer_close(const OperationPlace *place, ExtentWriter *writer,
         return 0;
 }
 
-/* Memory for a piece of an operation, which can be written past the page cache. */
-static uint8_t *chunk_new(uint64_t size, size_t *ret_size)
+/* From here on the disk has work, and a processor none: another operation may have it. */
+static void disk_begin(const OperationPlace *place)
 {
-        *ret_size = (size_t)MIN_OF(size, DECODER_CHUNK);
-        return aligned_alloc(DIRECT_ALIGNMENT, (*ret_size + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT
-                                                       * DIRECT_ALIGNMENT);
+        if (place->pool)
+                pool_leave(place->pool);
+}
+
+static void disk_end(const OperationPlace *place)
+{
+        if (place->pool)
+                pool_enter(place->pool);
+}
+
+/* What is in the memory of the output was written: who hashes the image wants to have it. */
+static int output_keep(const OperationPlace *place, const Operation *operation, uint64_t size,
+                       PayloadError *error)
+{
+        const Extent *extent = operation->target.items;
+        int r;
+
+        if (operation->target.n_items != 1 || extent_is_hole(extent) || size > OUTPUT_MAX)
+                return 0;
+        switch (place->origin) {
+        case OUTPUT_NOT_KEPT:
+                return 0;
+        case OUTPUT_MADE:
+                place->output->size = size;
+                return 0;
+        case OUTPUT_READ:
+                disk_begin(place);
+                r = operation_output_read(place->output, place->direct,
+                                          extent->start * place->block_size, size);
+                disk_end(place);
+                return r < 0 ? payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r,
+                                            "reading back what was written")
+                             : 0;
+        }
+
+        return 0;
 }
 
 static int decode_failed(int r, PayloadError *error)
@@ -85,44 +118,36 @@ static int decode_failed(int r, PayloadError *error)
 static int operation_unpack(const OperationPlace *place, const Operation *operation, Codec codec,
                             const uint8_t *data, PayloadError *error)
 {
-        uint64_t target_size =
-                operation_target_size(operation, place->image_size, place->block_size);
-        size_t chunk, n;
         ExtentWriter writer = operation_writer(place, operation);
         _cleanup_(decoder_free_p) Decoder *decoder = NULL;
-        _cleanup_free_ uint8_t *buffer = chunk_new(target_size, &chunk);
+        size_t n;
         int r;
 
-        r = buffer ? decoder_new(codec, data, (size_t)operation->data_length, &decoder) : -ENOMEM;
+        r = operation_output_allocate(place->output);
+        if (r >= 0)
+                r = decoder_new(codec, data, (size_t)operation->data_length, &decoder);
         if (r < 0)
                 return decode_failed(r, error);
 
         do {
-                r = decoder_read(decoder, buffer, chunk, &n);
+                r = decoder_read(decoder, place->output->data, OUTPUT_MAX, &n);
                 if (r < 0)
                         return decode_failed(r, error);
-                r = extent_writer_write(&writer, buffer, n);
+                disk_begin(place);
+                r = extent_writer_write(&writer, place->output->data, n);
+                disk_end(place);
                 if (r < 0)
                         return write_failed(r, error);
-        } while (n == chunk);
+        } while (n == OUTPUT_MAX); /* when all has gone, 0 come */
 
-        return writer_close(place, &writer, operation, error);
+        r = writer_close(place, &writer, operation, error);
+        return r < 0 ? r : output_keep(place, operation, writer.written, error);
 }
 
 static int operation_replace(const OperationPlace *place, const Operation *operation,
                              const uint8_t *data, PayloadError *error)
 {
-        ExtentWriter writer = operation_writer(place, operation);
-        int r;
-
-        if (place->direct) /* by way of aligned memory */
-                return operation_unpack(place, operation, CODEC_NONE, data, error);
-
-        r = extent_writer_write(&writer, data, (size_t)operation->data_length);
-        if (r < 0)
-                return write_failed(r, error);
-
-        return writer_close(place, &writer, operation, error);
+        return operation_unpack(place, operation, CODEC_NONE, data, error); /* to aligned memory */
 }
 
 static int operation_replace_bz(const OperationPlace *place, const Operation *operation,
@@ -155,6 +180,10 @@ static int operation_zero(const OperationPlace *place, const Operation *operatio
                 return write_failed(r, error);
 
         written_add(place, &writer);
+        if (place->origin == OUTPUT_MADE && operation->target.n_items == 1) {
+                place->output->size = writer.written;
+                place->output->zeros = true;
+        }
         return 0;
 }
 
@@ -346,6 +375,8 @@ int operation_run(const OperationPlace *place, const Operation *operation, const
 {
         int r;
 
+        place->output->size = 0;
+        place->output->zeros = false;
         r = data_verify(operation, data, error);
         if (r < 0 || place->target->fd < 0)
                 return r;

@@ -6,6 +6,8 @@
 
 #include "payload/extent-reader.h"
 #include "payload/manifest.h"
+#include "payload/operation-output.h"
+#include "payload/pool.h"
 
 /* Where the operations of one partition act. */
 typedef struct OperationPlace {
@@ -19,6 +21,9 @@ typedef struct OperationPlace {
                 *source; /* borrowed; NULL: there is no base, and no operation wants one */
         BlockMap
                 *written; /* borrowed; what operations write is added; NULL: nobody wants to know */
+        OperationOutput *output; /* borrowed; gets what one operation makes, if it is one piece */
+        OutputOrigin origin;     /* is it kept, and as what? */
+        Pool *pool; /* borrowed; in which the operation is carried out; NULL: in none */
 } OperationPlace;
 
 typedef int (*OperationApply)(const OperationPlace *place, const Operation *operation,

@@ -78,7 +78,7 @@ typedef struct PayloadTarget {
         int fd; /* borrowed, open for reading and writing; -1: this part of the payload is skipped */
         uint64_t offset; /* bytes from the start of the file */
         uint64_t size;   /* bytes that may be written */
-        bool resizable; /* a regular file of its own: it gets the size of the image; size is ignored */
+        bool resizable;  /* a regular file of its own: it gets the size of the image; size 0: any */
 } PayloadTarget;
 
 #define PAYLOAD_TARGET_NONE \
@@ -118,7 +118,7 @@ typedef struct PayloadApplyParameters {
         uint64_t target_size_max;  /* refuse larger images; 0: no limit besides target.size */
         const PayloadSource *base; /* the slot a delta starts from (borrowed), or NULL: no deltas */
         const PayloadSource *kernel_base; /* the same for a KERNEL procedure, or NULL */
-        bool cached;    /* hash the image through the page cache instead of reading the medium */
+        bool cached;    /* hash what is written instead of reading it back from the medium */
         bool direct;    /* write past the page cache where that is possible; wants several jobs */
         bool skip_same; /* read before writing, and write only what is different */
         unsigned jobs;  /* threads that check and decompress; 0 and 1: all in the caller's thread */

@@ -7,6 +7,8 @@ struct Pool {
         void (*work)(PoolJob *job);
         pthread_t threads[POOL_THREADS_MAX];
         unsigned n_threads; /* 0: submit does the work */
+        unsigned n_busy;    /* threads that do work, and do not wait for the disk */
+        unsigned n_busy_max;
         pthread_mutex_t lock;
         pthread_cond_t submitted; /* there is a job to begin, or the end */
         pthread_cond_t done;      /* a job is done */
@@ -25,16 +27,18 @@ static void *pool_thread(void *userdata)
         for (;;) {
                 PoolJob *job;
 
-                while (!pool->waiting && !pool->ending)
+                while ((!pool->waiting || pool->n_busy >= pool->n_busy_max) && !pool->ending)
                         (void)pthread_cond_wait(&pool->submitted, &pool->lock);
                 if (pool->ending)
                         break;
 
                 job = pool->waiting;
                 pool->waiting = job->next;
+                pool->n_busy++;
                 (void)pthread_mutex_unlock(&pool->lock);
                 pool->work(job);
                 (void)pthread_mutex_lock(&pool->lock);
+                pool->n_busy--;
                 job->done = true;
                 (void)pthread_cond_broadcast(&pool->done);
         }
@@ -71,6 +75,7 @@ int pool_new(unsigned n_threads, void (*work)(PoolJob *job), Pool **ret)
                 return -ENOMEM;
 
         pool->work = work;
+        pool->n_busy_max = POOL_THREADS_MAX;
         (void)pthread_mutex_init(&pool->lock,
                                  NULL); /* with default attributes none of these fails */
         (void)pthread_cond_init(&pool->submitted, NULL);
@@ -86,6 +91,28 @@ int pool_new(unsigned n_threads, void (*work)(PoolJob *job), Pool **ret)
 
         *ret = TAKE_PTR(pool);
         return 0;
+}
+
+void pool_limit(Pool *pool, unsigned n)
+{
+        (void)pthread_mutex_lock(&pool->lock);
+        pool->n_busy_max = n;
+        (void)pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_leave(Pool *pool)
+{
+        (void)pthread_mutex_lock(&pool->lock);
+        pool->n_busy--;
+        (void)pthread_cond_signal(&pool->submitted);
+        (void)pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_enter(Pool *pool)
+{
+        (void)pthread_mutex_lock(&pool->lock);
+        pool->n_busy++; /* without waiting: it has begun its job */
+        (void)pthread_mutex_unlock(&pool->lock);
 }
 
 void pool_submit(Pool *pool, PoolJob *job)
@@ -108,16 +135,14 @@ void pool_submit(Pool *pool, PoolJob *job)
         (void)pthread_mutex_unlock(&pool->lock);
 }
 
-static PoolJob *pool_take_first(Pool *pool, bool wait)
+PoolJob *pool_take(Pool *pool)
 {
         PoolJob *job;
 
         (void)pthread_mutex_lock(&pool->lock);
         job = pool->first;
-        while (wait && job && !job->done)
+        while (job && !job->done)
                 (void)pthread_cond_wait(&pool->done, &pool->lock);
-        if (job && !job->done)
-                job = NULL;
         if (job)
                 pool->first = job->next;
         (void)pthread_mutex_unlock(&pool->lock);
@@ -125,14 +150,12 @@ static PoolJob *pool_take_first(Pool *pool, bool wait)
         return job;
 }
 
-PoolJob *pool_take(Pool *pool)
+void pool_wait(Pool *pool, const PoolJob *job)
 {
-        return pool_take_first(pool, true);
-}
-
-PoolJob *pool_try_take(Pool *pool)
-{
-        return pool_take_first(pool, false);
+        (void)pthread_mutex_lock(&pool->lock);
+        while (!job->done)
+                (void)pthread_cond_wait(&pool->done, &pool->lock);
+        (void)pthread_mutex_unlock(&pool->lock);
 }
 
 unsigned pool_threads_default(void)

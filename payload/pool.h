@@ -26,13 +26,21 @@ int pool_new(unsigned n_threads, void (*work)(PoolJob *job), Pool **ret) _must_c
 Pool *pool_free(Pool *pool);
 DEFINE_CLEANUP(Pool *, pool_free);
 
+/*
+ * At most n jobs use a processor at once: the other threads take part when one of those waits for something
+ * else, which it says by pool_leave() before and pool_enter() after. Before the first job.
+ */
+void pool_limit(Pool *pool, unsigned n);
+void pool_leave(Pool *pool);
+void pool_enter(Pool *pool);
+
 void pool_submit(Pool *pool, PoolJob *job);
 
 /* Takes back the job that was submitted first, when it is done. NULL: there is none. */
 PoolJob *pool_take(Pool *pool);
 
-/* The same without waiting. NULL: there is none, or it is not done yet. */
-PoolJob *pool_try_take(Pool *pool);
+/* Waits until a job that was submitted is done; it is still to be taken back. For any thread. */
+void pool_wait(Pool *pool, const PoolJob *job);
 
 /* As many threads as this host has processors for us. */
 unsigned pool_threads_default(void);

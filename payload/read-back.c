@@ -19,11 +19,6 @@ struct ReadBack {
         int direct_fd; /* owned; -1: through the page cache */
 };
 
-static size_t size_align(uint64_t size)
-{
-        return (size_t)((size + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT * DIRECT_ALIGNMENT);
-}
-
 ReadBack *read_back_free(ReadBack *read_back)
 {
         if (!read_back)
@@ -48,7 +43,7 @@ int read_back_new(const PayloadTarget *target, uint64_t image_size, bool cached,
         read_back->cached = cached;
         read_back->direct_fd = cached ? -1 : direct_open(target->fd, O_RDONLY);
         read_back->buffer_size =
-                size_align(MIN_OF(MAX_OF(image_size, UINT64_C(1)), READ_BACK_CHUNK));
+                direct_size_align(MIN_OF(MAX_OF(image_size, UINT64_C(1)), READ_BACK_CHUNK));
         read_back->buffer = aligned_alloc(DIRECT_ALIGNMENT, read_back->buffer_size);
         if (!read_back->buffer)
                 return -ENOMEM;
@@ -60,25 +55,12 @@ int read_back_new(const PayloadTarget *target, uint64_t image_size, bool cached,
         return 0;
 }
 
-/* pread() of exactly size bytes, where O_DIRECT wants to read whole sectors. */
-static int direct_read(int fd, uint8_t *buffer, size_t size, uint64_t offset)
-{
-        ssize_t n;
-
-        do
-                n = disk_io()->pread(fd, buffer, size_align(size), offset);
-        while (n == -EINTR);
-        if (n < 0)
-                return (int)n;
-        return (size_t)n >= size ? 0 : -EINVAL; /* short: the buffered way tells why */
-}
-
 static int piece_read(ReadBack *read_back, size_t size, uint64_t offset)
 {
         int r = -EINVAL;
 
         if (read_back->direct_fd >= 0)
-                r = direct_read(read_back->direct_fd, read_back->buffer, size, offset);
+                r = direct_pread(read_back->direct_fd, read_back->buffer, size, offset);
         if (r != -EINVAL)
                 return r;
 
@@ -104,6 +86,28 @@ int read_back_advance(ReadBack *read_back, uint64_t position)
         }
 
         return 0;
+}
+
+int read_back_feed(ReadBack *read_back, const uint8_t *data, uint64_t size)
+{
+        static const uint8_t zeros[64 * KIB];
+        int r = 0;
+
+        size = MIN_OF(size, read_back->image_size - read_back->position);
+        for (uint64_t done = 0, n; done < size && r >= 0; done += n) {
+                n = data ? size : MIN_OF(size - done, sizeof(zeros));
+                r = digest_update(read_back->digest, data ? data : zeros, (size_t)n);
+        }
+        if (r < 0)
+                return r;
+
+        read_back->position += size;
+        return 0;
+}
+
+uint64_t read_back_position(const ReadBack *read_back)
+{
+        return read_back->position;
 }
 
 int read_back_sync(ReadBack *read_back)

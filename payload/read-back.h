@@ -18,6 +18,15 @@ DEFINE_CLEANUP(ReadBack *, read_back_free);
 /* Hashes up to that byte of the image. Everything in front of it must have been written. */
 int read_back_advance(ReadBack *read_back, uint64_t position) _must_check_;
 
+/*
+ * Hashes size bytes of memory instead of those that follow in the image: they have been read, or need not
+ * be. NULL: zeros.
+ */
+int read_back_feed(ReadBack *read_back, const uint8_t *data, uint64_t size) _must_check_;
+
+/* Hashed so far. */
+uint64_t read_back_position(const ReadBack *read_back);
+
 /* Waits until the medium has everything. */
 int read_back_sync(ReadBack *read_back) _must_check_;
 

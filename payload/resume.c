@@ -138,7 +138,7 @@ static void parts_follow(PayloadApply *apply, const Manifest *manifest)
                 uint64_t n = MIN_OF(n_left, (uint64_t)partition->n_operations);
 
                 for (uint64_t j = 0; follower && j < n; j++)
-                        follower_see(follower, &partition->operations[j], manifest->block_size);
+                        follower_skip(follower, &partition->operations[j], manifest->block_size);
                 n_left -= n;
         }
 }

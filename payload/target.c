@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/disk-io.h"
 #include "base/io.h"
@@ -13,7 +14,7 @@
 int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t image_size_max,
                       PayloadError *error)
 {
-        uint64_t most = target->resizable ? UINT64_MAX : target->size;
+        uint64_t most = target->resizable && target->size == 0 ? UINT64_MAX : target->size;
         uint64_t end;
 
         if (image_size_max > 0)
@@ -28,6 +29,22 @@ int target_check_size(const PayloadTarget *target, uint64_t image_size, uint64_t
         return 0;
 }
 
+/*
+ * A new file gets its blocks at once: else each write takes them, and writes past the page cache wait for one
+ * another. An image with holes may need fewer than there are: then it is done without.
+ */
+static int target_allocate(const PayloadTarget *target, uint64_t image_size)
+{
+        struct stat status;
+        int r;
+
+        r = RET_ERRNO(fstat(target->fd, &status));
+        if (r < 0 || status.st_size > 0)
+                return r;
+        r = disk_io()->allocate(target->fd, target->offset + image_size);
+        return r < 0 ? disk_io()->truncate(target->fd, 0) : 0;
+}
+
 int target_resize(const PayloadTarget *target, uint64_t image_size, PayloadError *error)
 {
         int r;
@@ -35,7 +52,9 @@ int target_resize(const PayloadTarget *target, uint64_t image_size, PayloadError
         if (!target->resizable)
                 return 0;
 
-        r = disk_io()->truncate(target->fd, target->offset + image_size);
+        r = target_allocate(target, image_size);
+        if (r >= 0)
+                r = disk_io()->truncate(target->fd, target->offset + image_size);
         if (r < 0)
                 return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "resizing the target");
         return 0;
@@ -95,6 +114,23 @@ int direct_open(int fd, int flags)
 
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
         return disk_io()->open(path, flags | O_CLOEXEC | O_DIRECT, 0);
+}
+
+size_t direct_size_align(uint64_t size)
+{
+        return (size_t)((size + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT * DIRECT_ALIGNMENT);
+}
+
+int direct_pread(int fd, uint8_t *buffer, size_t size, uint64_t offset)
+{
+        ssize_t n;
+
+        do
+                n = disk_io()->pread(fd, buffer, direct_size_align(size), offset);
+        while (n == -EINTR);
+        if (n < 0)
+                return (int)n;
+        return (size_t)n >= size ? 0 : -EINVAL;
 }
 
 /* What can go past the page cache does; the rest, as a block that ends the image, does not. */

@@ -34,6 +34,15 @@ int source_hash(const PayloadSource *source, uint64_t size,
  */
 int direct_open(int fd, int flags);
 
+/* The whole sectors that hold size bytes. */
+size_t direct_size_align(uint64_t size);
+
+/*
+ * pread() of exactly size bytes past the page cache into memory for whole sectors. -EINVAL: the medium can not
+ * do that, or the file ends; the buffered way tells which.
+ */
+int direct_pread(int fd, uint8_t *buffer, size_t size, uint64_t offset) _must_check_;
+
 /* A cursor that writes a stream of bytes over a list of extents. */
 typedef struct ExtentWriter {
         const PayloadTarget *target;

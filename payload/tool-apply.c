@@ -435,7 +435,7 @@ int verb_apply(_unused_ int argc, char **argv)
                 .kernel_base = arg_kernel_base ? &kernel_base : NULL,
                 .size = input.size,
                 .cached = arg_cached,
-                .direct = !arg_cached,
+                .direct = true,
                 .skip_same = arg_skip_same,
                 .now = now_realtime() / USEC_PER_SEC,
                 .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),

@@ -87,29 +87,12 @@ int attempt_heed_retries(Attempt *attempt)
         return attempt_choose_urls(attempt);
 }
 
-/* Everything came and was good, and still there is no update: the same bytes would lead to the same end. */
-static bool failure_is_behind_payload(const UpdateFailure *failure)
-{
-        return failure->code == UPDATE_ERROR_TARGET_CONTENT;
-}
-
-void attempt_note_retries(Attempt *attempt, const WorkerFacts *facts, bool verified)
+static void attempt_save_retries(Attempt *attempt)
 {
         State *state = attempt->context.state;
-        uint64_t chance;
         char *text = NULL;
         int r;
 
-        if (!attempt_is_offered(attempt))
-                return;
-        if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) != (ssize_t)sizeof(chance))
-                chance = now_boottime(); /* early boot: still different on each host */
-        for (size_t i = 0; i < attempt->plan.urls.n_items; i++)
-                retries_judge(&attempt->retries, &attempt->response, attempt->url_numbers[i],
-                              facts->urls[i]);
-        attempt->round_ended = retries_end(&attempt->retries, &attempt->response,
-                                           verified || failure_is_behind_payload(&attempt->failure),
-                                           attempt_clock(), chance);
         r = retries_print(&attempt->retries, &text);
         if (r >= 0) {
                 free(state->retries);
@@ -118,4 +101,49 @@ void attempt_note_retries(Attempt *attempt, const WorkerFacts *facts, bool verif
         }
         if (r < 0)
                 (void)log_warning_errno(r, STATE_PATH " can not be written: %m");
+}
+
+void attempt_judge_urls(Attempt *attempt, const WorkerFacts *facts)
+{
+        if (!attempt_is_offered(attempt))
+                return;
+        for (size_t i = 0; i < attempt->plan.urls.n_items; i++)
+                retries_judge(&attempt->retries, &attempt->response, attempt->url_numbers[i],
+                              facts->urls[i]);
+        attempt->judged = true;
+}
+
+/*
+ * Everything came and was good, and still there is no update: the same bytes would lead to the same end. Packages are
+ * another matter: what is there of the payload is not fetched again for them.
+ */
+static bool failure_is_behind_payload(const Attempt *attempt)
+{
+        static const UpdateErrorCode codes[] = {
+                UPDATE_ERROR_ACTIVATE,
+                UPDATE_ERROR_POLICY,
+                UPDATE_ERROR_POSTINST,
+                UPDATE_ERROR_POSTINST_FIRMWARE,
+        };
+
+        if (attempt->failure.code == UPDATE_ERROR_TARGET_CONTENT)
+                return true;
+        for (size_t i = 0; i < ELEMENTSOF(codes); i++)
+                if (attempt->failure.code == codes[i])
+                        return attempt->whole;
+        return false;
+}
+
+void attempt_note_retries(Attempt *attempt)
+{
+        uint64_t chance;
+
+        if (!attempt->judged || attempt->failure.code == UPDATE_ERROR_CANCELLED)
+                return;
+        if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) != (ssize_t)sizeof(chance))
+                chance = now_boottime(); /* early boot: still different on each host */
+        attempt->round_ended =
+                retries_end(&attempt->retries, &attempt->response,
+                            failure_is_behind_payload(attempt), attempt_clock(), chance);
+        attempt_save_retries(attempt);
 }

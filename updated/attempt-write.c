@@ -54,6 +54,8 @@ int attempt_decide(Attempt *attempt)
                         &attempt->reason, &attempt->failure);
         if (r > 0)
                 r = attempt_heed_retries(attempt);
+        if (r == 0 && !attempt->reason)
+                r = attempt_plan_packages(attempt);
         return r < 0 ? r : 1;
 }
 
@@ -184,6 +186,7 @@ static int attempt_take_facts(Attempt *attempt, const WorkerFacts *facts)
         if (r < 0)
                 return r;
 
+        attempt->image = facts->image;
         journal_tell(JOURNAL_VERIFIED,
                      &(JournalFields) { .version = attempt->plan.version,
                                         .slot = attempt_slot_name(attempt) },
@@ -201,7 +204,8 @@ static void on_worker_end(int error, const UpdateFailure *failure, void *userdat
         if (error < 0)
                 error = update_failure_set(&attempt->failure, error, failure->code, "%s",
                                            update_failure_text(failure));
-        attempt_note_retries(attempt, worker_facts(attempt->worker), error >= 0);
+        attempt->whole = error >= 0;
+        attempt_judge_urls(attempt, worker_facts(attempt->worker));
         if (error >= 0)
                 error = attempt_take_facts(attempt, worker_facts(attempt->worker));
         attempt->worker = worker_free(attempt->worker);
@@ -257,6 +261,12 @@ static void attempt_open_checkpoint(Attempt *attempt)
                 attempt->plan.checkpoint = RESUME_OFFSET;
 }
 
+/* Users of the host are not those of another root. */
+const char *attempt_worker_user(const Attempt *attempt)
+{
+        return is_empty(attempt->context.root) ? attempt->context.config->worker_user : NULL;
+}
+
 int attempt_fetch(Attempt *attempt)
 {
         const WorkerHooks hooks = {
@@ -280,24 +290,26 @@ int attempt_fetch(Attempt *attempt)
         if (r < 0)
                 return r;
         attempt_open_checkpoint(attempt);
-        r = update_plan_print(&attempt->plan, &plan);
+        r = attempt_make_unselectable(attempt);
+        if (r >= 0)
+                r = boot_kernel_open(&attempt->slots, &attempt->kernel, &attempt->failure);
         if (r < 0)
                 return r;
-        r = attempt_make_unselectable(attempt);
+        attempt->plan.kernel_size_max = attempt->kernel.size_max;
+        r = update_plan_print(&attempt->plan, &plan);
         if (r < 0)
                 return r;
 
         attempt_report(attempt, OMAHA_EVENT_DOWNLOAD_STARTED, OMAHA_RESULT_SUCCESS);
         parameters = (WorkerParameters) {
                 .program = attempt->context.worker,
-                /* users of the host are not those of another root */
-                .user = is_empty(attempt->context.root) ? attempt->context.config->worker_user
-                                                        : NULL,
+                .user = attempt_worker_user(attempt),
                 .plan = plan,
                 .keys = keys,
                 .target_fd = attempt->target.fd,
                 .payload_fd = MAX_OF(attempt->payload_fd, 0),
                 .checkpoint_fd = MAX_OF(attempt->checkpoint_fd, 0),
+                .kernel_fd = MAX_OF(attempt->kernel.fd, 0),
         };
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
 }
@@ -333,6 +345,7 @@ static int attempt_note_staged(Attempt *attempt)
         if (r < 0)
                 return r;
 
+        text_clear(&state->left_version); /* another trial */
         return state_write(context->root, state);
 }
 
@@ -348,7 +361,7 @@ static int attempt_activate_undo(Attempt *attempt, int error)
 
         return update_failure_set(&attempt->failure, error, UPDATE_ERROR_ACTIVATE,
                                   "%s: making the new slot the next one to boot: %s",
-                                  attempt->slots.place, strerror(-error));
+                                  attempt->slots.place, slots_why(&attempt->slots, error));
 }
 
 /* One that stays is of use only for this payload in this slot, and believed only as far as the slot reads back. */
@@ -374,6 +387,9 @@ int attempt_activate(Attempt *attempt)
                 return update_failure_set(&attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                                           "syncing the target slot: %s", strerror(-r));
         attempt->target.fd = close_fd(attempt->target.fd);
+        r = boot_kernel_commit(&attempt->kernel, &attempt->failure);
+        if (r < 0)
+                return r;
 
         r = attempt_note_staged(attempt);
         if (r < 0) {
@@ -383,7 +399,8 @@ int attempt_activate(Attempt *attempt)
                                           "%s",
                                           STATE_PATH, strerror(-r));
         }
-        r = slots_activate_target(&attempt->slots, attempt->context.config->slots.tries);
+        r = slots_activate_target(&attempt->slots, attempt->plan.version,
+                                  attempt->context.config->slots.tries);
         if (r < 0)
                 return attempt_activate_undo(attempt, r);
 

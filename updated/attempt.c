@@ -23,6 +23,8 @@ static const struct {
         { UPDATE_STATUS_CHECKING_FOR_UPDATE, INSTALLED, attempt_take_source },
         { UPDATE_STATUS_UPDATE_AVAILABLE, ALL, attempt_prepare },
         { UPDATE_STATUS_UPDATE_AVAILABLE, ALL, attempt_fetch },
+        { UPDATE_STATUS_FINALIZING, OFFERED, attempt_packages },
+        { UPDATE_STATUS_FINALIZING, ALL, attempt_postinst },
         { UPDATE_STATUS_FINALIZING, ALL, attempt_activate },
 };
 
@@ -31,6 +33,11 @@ const char *attempt_slot_name(const Attempt *attempt)
         const Slots *slots = &attempt->slots;
 
         return slots->target == SLOT_NONE ? NULL : slot_name(&slots->gpt.partitions[slots->target]);
+}
+
+uint64_t attempt_total(const Attempt *attempt)
+{
+        return attempt->plan.size > 0 ? attempt->plan.size + attempt->packages.size : 0;
 }
 
 void attempt_set_status(Attempt *attempt, UpdateStatus status)
@@ -82,6 +89,7 @@ static void attempt_fail(Attempt *attempt, int error)
                 (void)update_failure_set(&attempt->failure, error, UPDATE_ERROR_GENERIC, "%s",
                                          strerror(-error));
         attempt->stage = -1;
+        attempt_note_retries(attempt);
         attempt_set_status(attempt, UPDATE_STATUS_REPORTING_ERROR_EVENT);
 
         if (failure_is_reported(&attempt->failure)) {
@@ -152,8 +160,10 @@ int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHo
                 .status = UPDATE_STATUS_IDLE,
                 .slots = { .running = SLOT_NONE, .target = SLOT_NONE },
                 .payload_fd = -1,
+                .package_fd = -1,
                 .target = { .fd = -1 },
                 .checkpoint_fd = -1,
+                .kernel = BOOT_KERNEL_NONE,
         };
         r = sd_event_add_defer(context->event, &attempt->timer, on_begin, attempt);
         if (r < 0)
@@ -180,6 +190,7 @@ static void attempt_stop(Attempt *attempt)
 {
         reporter_forget(attempt->context.reporter);
         attempt->worker = worker_free(attempt->worker);
+        attempt->postinst = postinst_cancel(attempt->postinst);
         attempt->request = http_cancel(attempt->request);
         attempt->timer = sd_event_source_disable_unref(attempt->timer);
 }
@@ -203,11 +214,14 @@ Attempt *attempt_free(Attempt *attempt)
 
         attempt_stop(attempt);
         (void)close_fd(attempt->payload_fd);
+        (void)close_fd(attempt->package_fd);
         (void)close_fd(attempt->target.fd);
         (void)close_fd(attempt->checkpoint_fd);
+        boot_kernel_done(&attempt->kernel);
         slots_done(&attempt->slots);
         omaha_response_done(&attempt->response);
         update_plan_done(&attempt->plan);
+        package_plan_done(&attempt->packages);
         update_failure_done(&attempt->failure);
         free(attempt->reason);
         free(attempt->url);

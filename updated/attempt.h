@@ -4,10 +4,12 @@
  */
 #pragma once
 
+#include "boot-kernel.h"
 #include "client.h"
 #include "config.h"
 #include "host.h"
-#include "plan.h"
+#include "package-store.h"
+#include "postinst.h"
 #include "reporter.h"
 #include "retries.h"
 #include "state.h"
@@ -47,7 +49,8 @@ typedef struct AttemptContext {
         Http *http;
         Reporter *reporter;
         const char *root;
-        const char *worker; /* path of updated-worker */
+        const char *worker;   /* path of updated-worker */
+        const char *postinst; /* and of updated-postinst */
         const Config *config;
         const Host *host;
         State *state; /* changed and saved as the attempt goes on */
@@ -66,11 +69,12 @@ struct Attempt {
         bool server_busy;       /* it answered 500, 503 or 429 */
         uint64_t retry_after;   /* and asked for so many seconds */
         UpdatePlan plan;        /* once status is UPDATE_AVAILABLE */
-        uint64_t bytes;         /* fetched */
-        uint64_t resumed;       /* the byte at which the worker went on last */
-        uint64_t
-                continued; /* what is before that byte was written by an attempt that was interrupted */
-        bool put_off;      /* ATTEMPT_NOTHING, because the offer failed too often */
+        PackagePlan packages;   /* the same: what comes beside the payload */
+        uint64_t bytes;         /* fetched, of attempt_total() */
+        uint64_t image;   /* bytes of the image in the target, once it is verified; 0: not known */
+        uint64_t resumed; /* the byte at which the worker went on last */
+        uint64_t continued;    /* what is before that byte is of an interrupted attempt */
+        bool put_off;          /* ATTEMPT_NOTHING, because the offer failed too often */
         bool round_ended;      /* of the retries: the next one is put off */
         bool slots_changed;    /* the attributes on disk are others than before */
         char *reason;          /* of ATTEMPT_NOTHING */
@@ -80,6 +84,7 @@ struct Attempt {
         sd_event_source *timer;
         HttpRequest *request;
         Worker *worker;
+        Postinst *postinst;
         OmahaResponse response;
         Retries retries;
         size_t url_numbers[OMAHA_URLS_MAX]; /* of the plan's addresses in the answer */
@@ -87,13 +92,22 @@ struct Attempt {
         int payload_fd;                     /* … the payload itself; else -1 */
         Slots slots;
         SlotRegion target;
-        int checkpoint_fd;   /* for the worker, or -1 */
-        bool events_pending; /* the server does not take events: do not overtake them */
-        bool told_previous;  /* the request under way carries previous_version */
+        int checkpoint_fd; /* for the worker, or -1 */
+        bool whole;        /* the payload is there and verified */
+        bool judged;       /* it is known how its addresses did */
+        BootKernel kernel;
+        size_t package;         /* of packages: the one under way */
+        int package_fd;         /* its file */
+        uint64_t packages_done; /* bytes of those before it */
+        bool events_pending;    /* the server does not take events: do not overtake them */
+        bool told_previous;     /* the request under way carries previous_version */
         unsigned n_retries;
 };
 
 const char *attempt_slot_name(const Attempt *attempt); /* of its target; NULL before there is one */
+
+/* Bytes of the payload and of the packages beside it; 0: not known. */
+uint64_t attempt_total(const Attempt *attempt);
 
 int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHooks *hooks,
                 Attempt **ret) _must_check_;

@@ -12,6 +12,7 @@ typedef struct Slots Slots;
 typedef enum BootChooserType {
         BOOT_CHOOSER_AUTO, /* whichever shows signs of being in use; GPT when none does */
         BOOT_CHOOSER_GPT,
+        BOOT_CHOOSER_SYSTEMD_BOOT,
         BOOT_CHOOSER_GRUB,
         _BOOT_CHOOSER_MAX,
         _BOOT_CHOOSER_INVALID = -EINVAL,
@@ -30,7 +31,7 @@ typedef struct BootState {
 /*
  * Functions that write return 0 or -errno, are durable on return, and leave the states in slots as they are on
  * the medium then. After a failure the medium is in the old state or in the new one; slots are to be read again.
- * None of them writes to the slots themselves, and none but mark_good and mark_bad changes what belongs to
+ * A problem that errno does not tell is left in slots. None of them writes to the slots themselves, and none but mark_good and mark_bad changes what belongs to
  * the running one.
  */
 typedef struct BootChooser {
@@ -45,8 +46,14 @@ typedef struct BootChooser {
         /* The target can not be started any more, whatever happens next. */
         int (*make_unselectable)(Slots *slots);
 
-        /* The target is started next, so many times before it has to be good; 0 tries: it is good already. */
-        int (*activate)(Slots *slots, unsigned tries);
+        /* Where the target's kernel goes, on the host; -ENODATA: nowhere, kernels come with the slot. */
+        int (*kernel_path)(const Slots *slots, char **ret);
+
+        /*
+         * The target is started next, so many times before it has to be good; 0 tries: it is good already.
+         * version is that of its image, NULL or "" when nobody says.
+         */
+        int (*activate)(Slots *slots, const char *version, unsigned tries);
 
         /* The running slot is good, and a damaged copy of what the boot loader reads is mended. */
         int (*mark_good)(Slots *slots);
@@ -55,4 +62,7 @@ typedef struct BootChooser {
         int (*mark_bad)(Slots *slots);
 } BootChooser;
 
-extern const BootChooser boot_gpt, boot_grub;
+/* For kernel_path: below the boot directory, where one of the known directories is. */
+int boot_kernel_path_default(const Slots *slots, char **ret) _must_check_;
+
+extern const BootChooser boot_gpt, boot_grub, boot_systemd;

@@ -125,7 +125,7 @@ static int boot_gpt_make_unselectable(Slots *slots)
         return boot_gpt_write(slots);
 }
 
-static int boot_gpt_activate(Slots *slots, unsigned tries)
+static int boot_gpt_activate(Slots *slots, _unused_ const char *version, unsigned tries)
 {
         boot_gpt_set_next(slots, tries);
         return boot_gpt_write(slots);
@@ -166,6 +166,7 @@ const BootChooser boot_gpt = {
         .is_used = boot_gpt_is_used,
         .read = boot_gpt_read,
         .make_unselectable = boot_gpt_make_unselectable,
+        .kernel_path = boot_kernel_path_default,
         .activate = boot_gpt_activate,
         .mark_good = boot_gpt_mark_good,
         .mark_bad = boot_gpt_mark_bad,

@@ -9,15 +9,13 @@
 #include "grubenv.h"
 #include "slots.h"
 
-#define BOOT_DEFAULT "/boot"
-
 /* Below the boot directory: Debian's and update_engine's name, Fedora's. */
 static const char *const grubenv_paths[] = { "grub/grubenv", "grub2/grubenv" };
 
 /* The first one that can be opened, or -errno of the last one. */
 static int grubenv_open(const Slots *slots, int flags, char **ret_path)
 {
-        const char *boot = slots->boot_directory ? slots->boot_directory : BOOT_DEFAULT;
+        const char *boot = slots->boot_directory ? slots->boot_directory : BOOT_DIRECTORY_DEFAULT;
         int fd = -ENOENT;
 
         for (size_t i = 0; i < ELEMENTSOF(grubenv_paths) && fd == -ENOENT; i++) {
@@ -175,7 +173,7 @@ static int grub_make_unselectable(Slots *slots)
         return grub_change(slots, change_unselectable, 0);
 }
 
-static int grub_activate(Slots *slots, unsigned tries)
+static int grub_activate(Slots *slots, _unused_ const char *version, unsigned tries)
 {
         return grub_change(slots, change_next, tries);
 }
@@ -205,6 +203,7 @@ const BootChooser boot_grub = {
         .is_used = grub_is_used,
         .read = grub_read,
         .make_unselectable = grub_make_unselectable,
+        .kernel_path = boot_kernel_path_default,
         .activate = grub_activate,
         .mark_good = grub_mark_good,
         .mark_bad = grub_mark_bad,

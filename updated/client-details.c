@@ -7,6 +7,8 @@ void client_details_done(ClientDetails *details)
         update_slots_done(&details->slots);
         free(details->running_version);
         free(details->channel);
+        free(details->trial);
+        free(details->trial_text);
         free(details->error_text);
         for (size_t i = 0; i < details->n_settings; i++) {
                 free(details->settings[i].name);
@@ -44,6 +46,23 @@ static int text_property_get(sd_bus *bus, const char *name, char **ret, sd_bus_e
 
         r = sd_bus_get_property_string(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
                                        name, error, ret);
+        return r < 0 ? r : 0;
+}
+
+static int trial_get(sd_bus *bus, ClientDetails *details, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *word, *text;
+        int r;
+
+        r = sd_bus_get_property(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2, "Trial",
+                                error, &reply, "(ss)");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "(ss)", &word, &text);
+        if (r >= 0)
+                r = text_set(&details->trial, word);
+        if (r >= 0)
+                r = text_set(&details->trial_text, text);
         return r < 0 ? r : 0;
 }
 
@@ -149,6 +168,8 @@ int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error)
                 r = settings_get(bus, &details, error);
         if (r >= 0)
                 r = client_error_get(bus, &details.error_code, &details.error_text, error);
+        if (r >= 0)
+                r = trial_get(bus, &details, error);
         if (r >= 0)
                 r = numbers_get(bus, &details, error);
         if (r >= 0)

@@ -22,9 +22,10 @@ typedef struct ClientDetails {
         char *channel;
         ClientSetting settings[CLIENT_SETTINGS_MAX];
         size_t n_settings;
-        int32_t error_code;  /* the Omaha number of the last failure, 0: none */
-        char *error_text;    /* "" when there is none */
-        uint64_t next_check; /* seconds since 1970, 0: not planned */
+        char *trial, *trial_text; /* of Manager2's property Trial; "" when what runs is good */
+        int32_t error_code;       /* the Omaha number of the last failure, 0: none */
+        char *error_text;         /* "" when there is none */
+        uint64_t next_check;      /* seconds since 1970, 0: not planned */
         uint64_t bytes_done, bytes_total, speed, time_left; /* of the download; s and bytes/s */
         uint64_t rounds, not_before; /* failed rounds through the offer's addresses; s since 1970 */
         uint32_t failures[CLIENT_ADDRESSES_MAX]; /* of each address in this round */

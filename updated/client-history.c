@@ -93,11 +93,13 @@ int client_history_show_json(const History *history)
 
         for (size_t i = 0; i < history->n_entries && list; i++) {
                 const HistoryEntry *entry = &history->entries[i];
+                bool staged = entry->outcome == HISTORY_STAGED; /* then the text is no reason */
                 json_t *item =
-                        json_pack("{sI ss sI sI ss ss}", "time", (json_int_t)entry->when, "outcome",
-                                  history_outcome_to_string(entry->outcome), "count",
+                        json_pack("{sI ss sI sI ss ss ss}", "time", (json_int_t)entry->when,
+                                  "outcome", history_outcome_to_string(entry->outcome), "count",
                                   (json_int_t)entry->count, "code", (json_int_t)entry->code,
-                                  "version", entry->version, "error", entry->text);
+                                  "version", entry->version, "error", staged ? "" : entry->text,
+                                  "note", staged ? entry->text : "");
 
                 if (json_array_append_new(list, item) < 0) {
                         json_decref(list);

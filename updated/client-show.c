@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "base/time-util.h"
 #include "client-show.h"
 
@@ -73,6 +74,9 @@ void client_show_details(const ClientDetails *details)
         printf("State:       %s (%s)\n", report_sentence(report), report_status(report));
         printf("Running:     version %s from slot %s, channel %s\n", details->running_version,
                slots_running(&details->slots), details->channel);
+        if (*details->trial)
+                printf("Trial:       %s%s\n",
+                       streq(details->trial, "failed") ? "not good: " : "it ", details->trial_text);
         if (report->new_size > 0)
                 printf("Update:      version %s, %s\n", report->new_version,
                        bytes_format((uint64_t)report->new_size, size));
@@ -107,6 +111,8 @@ void client_show_slots(const UpdateSlots *slots)
                        slot->running  ? "running"
                        : slot->target ? "target"
                                       : "");
+                if (*slot->packages)
+                        printf("      with %s\n", slot->packages);
         }
 }
 
@@ -129,17 +135,35 @@ static json_t *report_to_json(const UpdateReport *report)
                          (json_int_t)report->new_size);
 }
 
+static json_t *packages_to_json(const char *packages)
+{
+        _cleanup_(text_list_done) TextList names = {};
+        json_t *list = json_array();
+
+        if (text_list_split(&names, packages, ",") < 0) {
+                json_decref(list);
+                return NULL;
+        }
+        for (size_t i = 0; i < names.n_items && list; i++)
+                if (json_array_append_new(list, json_string(names.items[i])) < 0) {
+                        json_decref(list);
+                        list = NULL;
+                }
+        return list;
+}
+
 static json_t *slots_to_json(const UpdateSlots *slots)
 {
         json_t *list = json_array();
 
         for (size_t i = 0; i < slots->n_slots && list; i++) {
                 const UpdateSlot *slot = &slots->slots[i];
-                json_t *item = json_pack(
-                        "{ss ss ss sI sI sb sb sb}", "slot", slot->name, "label", slot->label,
-                        "version", slot->version, "priority", (json_int_t)slot->priority, "tries",
-                        (json_int_t)slot->tries, "good", (int)slot->successful, "running",
-                        (int)slot->running, "target", (int)slot->target);
+                json_t *item = json_pack("{ss ss ss sI sI sb sb sb so}", "slot", slot->name,
+                                         "label", slot->label, "version", slot->version, "priority",
+                                         (json_int_t)slot->priority, "tries",
+                                         (json_int_t)slot->tries, "good", (int)slot->successful,
+                                         "running", (int)slot->running, "target", (int)slot->target,
+                                         "packages", packages_to_json(slot->packages));
 
                 if (json_array_append_new(list, item) < 0) {
                         json_decref(list);
@@ -210,15 +234,16 @@ int client_show_details_json(const ClientDetails *details)
 {
         json_t *value = report_to_json(&details->report);
         json_t *more = json_pack(
-                "{ss ss so so si ss sI sb sI sI sI sI sI sI so}", "running_version",
+                "{ss ss so so si ss ss ss sI sb sI sI sI sI sI sI so}", "running_version",
                 details->running_version, "channel", details->channel, "slots",
                 slots_to_json(&details->slots), "settings", settings_to_json(details), "error_code",
-                details->error_code, "error", details->error_text, "next_check",
-                (json_int_t)details->next_check, "paused", (int)details->paused, "bytes_done",
-                (json_int_t)details->bytes_done, "bytes_total", (json_int_t)details->bytes_total,
-                "speed", (json_int_t)details->speed, "time_left", (json_int_t)details->time_left,
-                "rounds", (json_int_t)details->rounds, "not_before",
-                (json_int_t)details->not_before, "address_failures", failures_to_json(details));
+                details->error_code, "error", details->error_text, "trial", details->trial,
+                "trial_text", details->trial_text, "next_check", (json_int_t)details->next_check,
+                "paused", (int)details->paused, "bytes_done", (json_int_t)details->bytes_done,
+                "bytes_total", (json_int_t)details->bytes_total, "speed",
+                (json_int_t)details->speed, "time_left", (json_int_t)details->time_left, "rounds",
+                (json_int_t)details->rounds, "not_before", (json_int_t)details->not_before,
+                "address_failures", failures_to_json(details));
 
         if (!value || !more || json_object_update(value, more) < 0) {
                 json_decref(value);

@@ -1,5 +1,6 @@
 #include "client.h"
 #include "base/bus.h"
+#include "base/text.h"
 
 static const char *const update_status_table[_UPDATE_STATUS_MAX] = {
         [UPDATE_STATUS_IDLE] = "UPDATE_STATUS_IDLE",
@@ -106,6 +107,7 @@ static void update_slot_done(UpdateSlot *slot)
         free(slot->name);
         free(slot->label);
         free(slot->version);
+        free(slot->packages);
         *slot = (UpdateSlot) {};
 }
 
@@ -132,7 +134,8 @@ static int update_slot_read(sd_bus_message *message, UpdateSlot *ret)
         slot.name = strdup(name);
         slot.label = strdup(label);
         slot.version = strdup(version);
-        if (!slot.name || !slot.label || !slot.version)
+        slot.packages = strdup("");
+        if (!slot.name || !slot.label || !slot.version || !slot.packages)
                 return -ENOMEM;
         slot.successful = successful;
         slot.running = running;
@@ -175,9 +178,48 @@ static int update_slots_read(sd_bus_message *message, UpdateSlots *ret)
         return 0;
 }
 
+static int update_slot_add_package(UpdateSlot *slot, const char *name)
+{
+        char *longer;
+
+        if (text_format(&longer, "%s%s%s", slot->packages, *slot->packages ? ", " : "", name) < 0)
+                return -ENOMEM;
+        free(slot->packages);
+        slot->packages = longer;
+        return 0;
+}
+
+/* a(sss): version, name and directory of each image. */
+static int update_packages_read(sd_bus_message *message, UpdateSlots *slots)
+{
+        const char *version, *name, *directory;
+        int r;
+
+        r = sd_bus_message_enter_container(message, 'a', "(sss)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(message, "(sss)", &version, &name, &directory)) > 0)
+                for (size_t i = 0; i < slots->n_slots; i++)
+                        if (streq(slots->slots[i].version, version)
+                            && update_slot_add_package(&slots->slots[i], name) < 0)
+                                return -ENOMEM;
+        return r;
+}
+
+static int update_client_get_packages(sd_bus *bus, UpdateSlots *slots, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_get_property(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
+                                "Packages", error, &reply, "a(sss)");
+        return r < 0 ? r : update_packages_read(reply, slots);
+}
+
 int update_client_get_slots(sd_bus *bus, UpdateSlots *ret, sd_bus_error *error)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(update_slots_done) UpdateSlots slots = {};
         int r;
 
         r = sd_bus_get_property(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2, "Slots",
@@ -185,5 +227,13 @@ int update_client_get_slots(sd_bus *bus, UpdateSlots *ret, sd_bus_error *error)
         if (r < 0)
                 return r;
 
-        return update_slots_read(reply, ret);
+        r = update_slots_read(reply, &slots);
+        if (r >= 0)
+                r = update_client_get_packages(bus, &slots, error);
+        if (r < 0)
+                return r;
+
+        *ret = slots;
+        slots = (UpdateSlots) {};
+        return 0;
 }

@@ -50,7 +50,7 @@ int update_client_get_status(sd_bus *bus, UpdateReport *ret, sd_bus_error *error
 /* Asks for a call without arguments: "AttemptUpdate", "ResetStatus". Blocks. */
 int update_client_call(sd_bus *bus, const char *method, sd_bus_error *error) _must_check_;
 
-/* The same of Manager2: "Cancel", "Rollback", "Pause", "Resume". */
+/* The same of Manager2: "Cancel", "Rollback", "MarkGood", "Pause", "Resume". */
 int update_client_call2(sd_bus *bus, const char *method, sd_bus_error *error) _must_check_;
 
 /* The same as update_client_get_status(), for event loops: handler gets the reply. */
@@ -61,7 +61,7 @@ int update_client_get_status_async(sd_bus *bus, sd_bus_slot **ret, sd_bus_messag
 int update_client_watch(sd_bus *bus, sd_bus_slot **ret, sd_bus_message_handler_t handler,
                         void *userdata) _must_check_;
 
-/* One of the two slots of an A/B pair, as the property Slots of Manager2 tells: a(sssttbbb). */
+/* One of the two slots of an A/B pair, as the properties Slots and Packages of Manager2 tell. */
 typedef struct UpdateSlot {
         char *name;    /* "A", "B" */
         char *label;   /* of the partition: "USR-A" */
@@ -69,6 +69,7 @@ typedef struct UpdateSlot {
         uint64_t priority, tries;
         bool successful; /* good: a boot of it was healthy */
         bool running, target;
+        char *packages; /* the images beside it: "oem-qemu, flatcar-podman"; "" */
 } UpdateSlot;
 
 typedef struct UpdateSlots {

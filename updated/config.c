@@ -11,6 +11,7 @@
 #define ALIAS_MAX   256
 #define VERSION_MAX 128
 #define PROXY_MAX   1024
+#define UNIT_MAX    255 /* as systemd has it */
 #define PIN_PREFIX  "sha256//"
 #define PIN_SIZE    32
 
@@ -63,7 +64,8 @@ static const char *set_chooser(void *target, const char *value)
         BootChooserType type = boot_chooser_type_from_string(value);
 
         if (type < 0)
-                return "BOOT_CHOOSER must be \"auto\", \"gpt\" or \"grub\"";
+                return "BOOT_CHOOSER must be \"auto\", \"gpt\", \"systemd-boot\" or "
+                       "\"grub\"";
         *(BootChooserType *)target = type;
         return NULL;
 }
@@ -115,6 +117,16 @@ static const char *set_path(void *target, const char *value)
         if (*value && *value != '/')
                 return "an absolute path is wanted";
         return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_directory(void *target, const char *value)
+{
+        return *value ? set_path(target, value) : "an absolute path is wanted";
+}
+
+static const char *set_switch(void *target, const char *value)
+{
+        return text_to_bool(value, target) < 0 ? "\"yes\" or \"no\" is wanted" : NULL;
 }
 
 /* One or several "sha256//" with 32 bytes in base64, with ';' between them. */
@@ -180,6 +192,28 @@ static const char *set_time(void *target, const char *value)
         return NULL;
 }
 
+/* A name of systemd (systemd.unit(5)); it goes into log and status. */
+static const char *set_health_target(void *target, const char *value)
+{
+        const char *letters =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@";
+
+        if (strlen(value) > UNIT_MAX || value[strspn(value, letters)]
+            || (*value && !strchr(value, '.')))
+                return "HEALTH_TARGET must be a unit of systemd, as boot-complete.target, or empty";
+        return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_health_failure(void *target, const char *value)
+{
+        HealthFailure failure = health_failure_from_string(value);
+
+        if (failure < 0)
+                return "HEALTH_FAILURE must be \"wait\" or \"reboot\"";
+        *(HealthFailure *)target = failure;
+        return NULL;
+}
+
 /* Belongs to another reader of the same files: known, and none of our business. */
 static const char *set_nothing(_unused_ void *target, _unused_ const char *value)
 {
@@ -217,9 +251,16 @@ static const struct {
         { "DOWNGRADE", set_downgrade, offsetof(Config, downgrade) },
         { "MINIMUM_VERSION", set_minimum, offsetof(Config, minimum_version) },
         { "METRICS_FILE", set_path, offsetof(Config, metrics_file) },
+        { "SYSEXT_DIRECTORY", set_directory, offsetof(Config, sysext_directory) },
+        { "OEM_SYSEXT_DIRECTORY", set_path, offsetof(Config, oem_sysext_directory) },
+        { "POSTINST", set_switch, offsetof(Config, postinst) },
+        { "POSTINST_TIMEOUT", set_time, offsetof(Config, postinst_time) },
         { "FIRST_CHECK", set_first_check, offsetof(Config, check_first) },
         { "CHECK_FIRST", set_time, offsetof(Config, check_first) },
         { "CHECK_INTERVAL", set_time, offsetof(Config, check_interval) },
+        { "HEALTH_TARGET", set_health_target, offsetof(Config, health_target) },
+        { "HEALTH_TIMEOUT", set_time, offsetof(Config, health_timeout) },
+        { "HEALTH_FAILURE", set_health_failure, offsetof(Config, health_failure) },
         { "REBOOT_", set_nothing, 0 }, /* locksmithd's, all that begin so */
         { "LOCKSMITHD_", set_nothing, 0 },
 };
@@ -270,6 +311,9 @@ void config_done(Config *config)
         free(config->worker_user);
         free(config->minimum_version);
         free(config->metrics_file);
+        free(config->health_target);
+        free(config->sysext_directory);
+        free(config->oem_sysext_directory);
         transport_done(&config->transport);
         for (size_t i = 0; i < CONFIG_KEYS; i++)
                 free(config->origins[i]);
@@ -284,13 +328,19 @@ static int config_init(Config *config)
                 .machine_alias = strdup(""),
                 .worker_user = strdup(CONFIG_WORKER_DEFAULT),
                 .minimum_version = strdup(""),
+                .sysext_directory = strdup(CONFIG_SYSEXT_DEFAULT),
+                .postinst = true,
+                .postinst_time = CONFIG_POSTINST_DEFAULT,
                 .check_interval = CONFIG_INTERVAL_DEFAULT,
+                .health_target = strdup(CONFIG_HEALTH_TARGET),
+                .health_timeout = CONFIG_HEALTH_TIMEOUT,
                 .slots = { .tries = CONFIG_TRIES_DEFAULT },
                 .transport = { .rate_min = CONFIG_RATE_MIN_DEFAULT },
         };
 
         return config->server && config->group && config->machine_alias && config->worker_user
-                               && config->minimum_version
+                               && config->minimum_version && config->health_target
+                               && config->sysext_directory
                        ? 0
                        : -ENOMEM;
 }

@@ -7,10 +7,15 @@
 #define HISTORY_MODE     0644                                         /* nothing in it is secret */
 
 static const char *const history_outcome_table[_HISTORY_OUTCOME_MAX] = {
-        [HISTORY_STAGED] = "staged",       [HISTORY_FAILED] = "failed",
-        [HISTORY_CANCELLED] = "cancelled", [HISTORY_GOOD] = "good",
-        [HISTORY_FELL_BACK] = "fell-back", [HISTORY_ROLLED_BACK] = "rolled-back",
-        [HISTORY_PUT_OFF] = "put-off",     [HISTORY_RESUMED] = "resumed",
+        [HISTORY_STAGED] = "staged",
+        [HISTORY_FAILED] = "failed",
+        [HISTORY_CANCELLED] = "cancelled",
+        [HISTORY_GOOD] = "good",
+        [HISTORY_ILL] = "ill",
+        [HISTORY_FELL_BACK] = "fell-back",
+        [HISTORY_ROLLED_BACK] = "rolled-back",
+        [HISTORY_PUT_OFF] = "put-off",
+        [HISTORY_RESUMED] = "resumed",
 };
 DEFINE_STRING_TABLE(history_outcome, HistoryOutcome);
 

@@ -16,6 +16,7 @@ typedef enum HistoryOutcome {
         HISTORY_FAILED,      /* nothing changed what boots */
         HISTORY_CANCELLED,   /* the same, because somebody wanted it */
         HISTORY_GOOD,        /* it runs, and is marked good */
+        HISTORY_ILL,         /* it runs, and was not found good */
         HISTORY_FELL_BACK,   /* it did not boot, the version before runs again */
         HISTORY_ROLLED_BACK, /* somebody made the version before the next to boot */
         HISTORY_PUT_OFF,     /* it failed too often: not tried again for a while */

@@ -46,12 +46,15 @@ void host_done(Host *host)
 }
 
 /* A release file is written by a build, not by hand: its lines that are no settings are nobody's business. */
-static int host_read_source(const char *root, const HostSource *source, char **target)
+static int host_read_source(const char *root, const HostSource *source, Host *host)
 {
+        char **target = (void *)((char *)host + source->offset);
         _cleanup_(env_file_done) EnvFile file = {};
         const char *value;
         int r;
 
+        if (*target)
+                return 0;
         r = env_file_read(root, source->path, NULL, NULL, &file);
         if (r == -ENOENT)
                 return 0;
@@ -59,6 +62,7 @@ static int host_read_source(const char *root, const HostSource *source, char **t
                 return r;
         if (r < 0) {
                 (void)log_warning_errno(r, "%s can not be read: %m", source->path);
+                host->incomplete = true;
                 return 0;
         }
 
@@ -69,12 +73,8 @@ static int host_read_source(const char *root, const HostSource *source, char **t
 static int host_read_files(const char *root, Host *host)
 {
         for (size_t i = 0; i < ELEMENTSOF(host_sources); i++) {
-                char **target = (void *)((char *)host + host_sources[i].offset);
-                int r;
+                int r = host_read_source(root, &host_sources[i], host);
 
-                if (*target)
-                        continue;
-                r = host_read_source(root, &host_sources[i], target);
                 if (r < 0)
                         return r;
         }

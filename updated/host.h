@@ -19,6 +19,7 @@ typedef struct Host {
         char *machine_id; /* 32 hexadecimal digits, no braces */
         char *boot_id;    /* a UUID without braces */
         char *machine;    /* of uname(2): "x86_64" */
+        bool incomplete; /* a file that would tell could not be read: version and OEM may be others */
 } Host;
 
 /* Reads the release files, ids and OEM files below root. What is missing stays ""; what is malformed is logged. */

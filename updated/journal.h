@@ -14,6 +14,7 @@ typedef enum JournalEvent {
         JOURNAL_VERIFIED,    /* everything is written, signed, and reads back */
         JOURNAL_ACTIVATED,   /* the slot boots next */
         JOURNAL_GOOD,        /* the running slot is marked good */
+        JOURNAL_ILL,         /* it runs, and was not found good */
         JOURNAL_ROLLED_BACK, /* the version before runs again, or will */
         _JOURNAL_EVENT_MAX,
 } JournalEvent;

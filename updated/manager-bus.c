@@ -1,5 +1,6 @@
 #include "base/bus.h"
 #include "base/log.h"
+#include "base/reboot.h"
 #include "manager.h"
 
 #define ERROR_BUSY UPDATE_BUS_NAME ".Error.Busy"
@@ -103,4 +104,19 @@ void manager_emit_status(Manager *manager)
                 r = sd_bus_send(manager->bus, message, NULL);
         if (r < 0)
                 (void)log_warning_errno(r, "sending the signal StatusUpdate: %m");
+}
+
+static int on_reboot_reply(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+        const sd_bus_error *failure = sd_bus_message_get_error(reply);
+
+        if (failure)
+                manager_reboot_refused(userdata,
+                                       bus_error_text(failure, -sd_bus_message_get_errno(reply)));
+        return 0;
+}
+
+int manager_bus_reboot(Manager *manager)
+{
+        return reboot_request_async(manager->bus, NULL, on_reboot_reply, manager);
 }

@@ -37,6 +37,29 @@ static int property_get_slots(_unused_ sd_bus *bus, _unused_ const char *path,
         return sd_bus_message_close_container(reply);
 }
 
+/* What is in its place; what is on its way is not told. */
+static int property_get_packages(_unused_ sd_bus *bus, _unused_ const char *path,
+                                 _unused_ const char *interface, _unused_ const char *property,
+                                 sd_bus_message *reply, void *userdata,
+                                 _unused_ sd_bus_error *error)
+{
+        _cleanup_(package_record_done) PackageRecord record = {};
+        const Manager *manager = userdata;
+        int r;
+
+        r = package_record_read(manager->root, &record);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        for (size_t i = 0; i < record.n_items && r >= 0; i++)
+                if (package_is_there(manager->root, &record.items[i]))
+                        r = sd_bus_message_append(reply, "(sss)", record.items[i].version,
+                                                  record.items[i].name, record.items[i].directory);
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_close_container(reply);
+}
+
 static int property_get_good(_unused_ sd_bus *bus, _unused_ const char *path,
                              _unused_ const char *interface, _unused_ const char *property,
                              sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
@@ -114,7 +137,7 @@ static uint64_t manager_bytes(const Manager *manager)
 
 static uint64_t manager_total(const Manager *manager)
 {
-        return manager->attempt ? manager->attempt->plan.size : 0;
+        return manager->attempt ? attempt_total(manager->attempt) : 0;
 }
 
 /* The numbers of the download under way; all 0 when there is none. */
@@ -180,6 +203,19 @@ static int property_get_paused(_unused_ sd_bus *bus, _unused_ const char *path,
         return sd_bus_message_append(reply, "b", (int)(manager->state.paused != NULL));
 }
 
+/* (ss): a word for programs ("" when what runs is good), and a sentence. */
+static int property_get_trial(_unused_ sd_bus *bus, _unused_ const char *path,
+                              _unused_ const char *interface, _unused_ const char *property,
+                              sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+        const Manager *manager = userdata;
+
+        if (manager->trial)
+                return sd_bus_message_append(reply, "(ss)", "running", trial_text(manager->trial));
+        return sd_bus_message_append(reply, "(ss)", manager->ill ? "failed" : "",
+                                     manager->ill ? manager->ill : "");
+}
+
 /* Answers a command: done, or why not. Takes the failure over. */
 static int command_reply(sd_bus_message *message, int r, UpdateFailure *failure,
                          sd_bus_error *error)
@@ -214,6 +250,14 @@ static int method_pause(sd_bus_message *message, void *userdata, sd_bus_error *e
 {
         UpdateFailure failure = {};
         int r = manager_set_paused(userdata, true, &failure);
+
+        return command_reply(message, r, &failure, error);
+}
+
+static int method_mark_good(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+        UpdateFailure failure = {};
+        int r = manager_mark_good(userdata, &failure);
 
         return command_reply(message, r, &failure, error);
 }
@@ -296,6 +340,7 @@ const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_METHOD("Rollback", NULL, NULL, method_rollback, 0),
         SD_BUS_METHOD("Pause", NULL, NULL, method_pause, 0),
         SD_BUS_METHOD("Resume", NULL, NULL, method_resume, 0),
+        SD_BUS_METHOD("MarkGood", NULL, NULL, method_mark_good, 0),
         SD_BUS_METHOD_WITH_ARGS("SetChannel", SD_BUS_ARGS("s", channel), SD_BUS_NO_RESULT,
                                 method_set_channel, 0),
         SD_BUS_METHOD_WITH_ARGS("Install", SD_BUS_ARGS("v", payload), SD_BUS_NO_RESULT,
@@ -303,6 +348,7 @@ const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetHistory", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tstuss)", attempts),
                                 method_get_history, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Slots", "a(sssttbbb)", property_get_slots, 0, CHANGES),
+        SD_BUS_PROPERTY("Packages", "a(sss)", property_get_packages, 0, CHANGES),
         SD_BUS_PROPERTY("RunningSlotGood", "b", property_get_good, 0, CHANGES),
         SD_BUS_PROPERTY("RunningVersion", "s", property_get_version, 0, CHANGES),
         SD_BUS_PROPERTY("Channel", "s", property_get_channel, 0, CHANGES),
@@ -316,6 +362,7 @@ const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_PROPERTY("Rounds", "t", property_get_retries, 0, CHANGES),
         SD_BUS_PROPERTY("NotBefore", "t", property_get_retries, 0, CHANGES),
         SD_BUS_PROPERTY("AddressFailures", "au", property_get_failures, 0, CHANGES),
+        SD_BUS_PROPERTY("Trial", "(ss)", property_get_trial, 0, CHANGES),
         SD_BUS_PROPERTY("Paused", "b", property_get_paused, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };

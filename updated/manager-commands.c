@@ -64,6 +64,8 @@ int manager_install(Manager *manager, const char *url, int fd, UpdateFailure *fa
         }
 
         r = manager_attempt(manager, ATTEMPT_INSTALL);
+        if (r == -EBUSY && manager_is_on_trial(manager))
+                return manager_refuse_on_trial(manager, failure);
         if (r == -EBUSY)
                 return manager_refuse_busy(failure);
         if (r < 0)
@@ -134,25 +136,27 @@ static unsigned rollback_tries(const Manager *manager)
 /* The note comes first, as with an update: after a crash between the two the table says that nothing happened. */
 static int rollback_write(Manager *manager, UpdateFailure *failure)
 {
+        const char *why;
         int r;
 
         r = rollback_note(manager);
         if (r >= 0)
-                r = slots_activate_target(&manager->slots, rollback_tries(manager));
+                r = slots_activate_target(&manager->slots, NULL, rollback_tries(manager));
         if (r >= 0)
                 return 0;
 
+        why = slots_why(&manager->slots, r);
         state_unstage(&manager->state);
         text_clear(&manager->state.failed_version);
         manager_save_state(manager);
         manager_read_slots(manager);
         return update_failure_set(failure, r, UPDATE_ERROR_ACTIVATE,
-                                  "making the other slot the next one to boot: %s", strerror(-r));
+                                  "making the other slot the next one to boot: %s", why);
 }
 
 int manager_rollback(Manager *manager, UpdateFailure *failure)
 {
-        static const char *const changed[] = { "Slots", NULL };
+        static const char *const changed[] = { "Slots", "Trial", NULL };
         const char *label;
         int r;
 
@@ -170,6 +174,8 @@ int manager_rollback(Manager *manager, UpdateFailure *failure)
         if (r < 0)
                 return r;
 
+        manager->trial = trial_free(manager->trial); /* it has been decided */
+        text_clear(&manager->ill);
         label = manager->slots.gpt.partitions[manager->slots.target].label;
         journal_tell(JOURNAL_ROLLED_BACK, &(JournalFields) { .version = manager->host.version },
                      "rolled back: slot %s with version %s boots next, and version %s is not "

@@ -1,4 +1,5 @@
 /* What is kept of what happened: history, metrics, high-water marks. */
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "manager.h"
@@ -20,6 +21,21 @@ void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
                 (void)log_warning_errno(r, HISTORY_PATH " can not be written: %m");
 }
 
+/* With what came beside it: "with oem-qemu, flatcar-podman". */
+void manager_note_staged(Manager *manager, const Attempt *attempt)
+{
+        _cleanup_(update_failure_done) UpdateFailure note = {};
+        _cleanup_(buffer_done) Buffer text = BUFFER_MAX(HISTORY_TEXT_MAX);
+        const PackagePlan *packages = &attempt->packages;
+        int r = 0;
+
+        for (size_t i = 0; i < packages->n_items && r >= 0; i++)
+                r = buffer_appendf(&text, "%s%s", i == 0 ? "with " : ", ", packages->items[i].name);
+        if (r >= 0 || r == -EFBIG)
+                r = buffer_take_text(&text, &note.text, NULL);
+        manager_note(manager, HISTORY_STAGED, attempt->plan.version, r < 0 ? NULL : &note);
+}
+
 /* What waits for its reboot, as long as it does. */
 void manager_write_metrics(Manager *manager)
 {
@@ -36,6 +52,38 @@ void manager_write_metrics(Manager *manager)
         if (r < 0)
                 (void)log_warning_errno(r, "METRICS_FILE %s can not be written: %m",
                                         manager->config.metrics_file);
+}
+
+/* May a boot loader take the other slot? It does only what is good, or has a try left. */
+static bool target_may_boot(const Slots *slots)
+{
+        const BootState *state = &slots->target_state;
+
+        return slots->target != SLOT_NONE && state->priority > 0
+               && (state->good || state->tries > 0);
+}
+
+/* The images of a version go when no slot that may boot holds it; with one of which nobody knows the version, none. */
+static void manager_collect_packages(Manager *manager)
+{
+        const Slots *slots = &manager->slots;
+        char *kept[] = { manager->host.version, NULL };
+        const TextList keep = { .items = kept, .n_items = ELEMENTSOF(kept) };
+        char **other = NULL;
+        int r;
+
+        if (manager->host.incomplete)
+                return; /* the running version may be another one */
+        if (target_may_boot(slots)) {
+                other = state_slot_version(&manager->state,
+                                           slot_name(&slots->gpt.partitions[slots->target]));
+                if (!other || is_empty(*other))
+                        return;
+        }
+        kept[1] = other ? *other : manager->host.version;
+        r = packages_collect(manager->root, &keep);
+        if (r < 0)
+                (void)log_warning_errno(r, "removing images of packages that no slot needs: %m");
 }
 
 /*
@@ -75,4 +123,5 @@ void manager_note_good(Manager *manager, const char *label)
                      "version %s runs from slot %s and is marked good", manager->host.version,
                      label);
         manager_note(manager, HISTORY_GOOD, manager->host.version, NULL);
+        manager_collect_packages(manager);
 }

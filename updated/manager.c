@@ -5,7 +5,6 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "health.h"
 #include "manager.h"
 #include "schedule.h"
 
@@ -110,7 +109,7 @@ static void on_attempt_change(Attempt *attempt, void *userdata)
         report->progress = 0;
         if (attempt->status == UPDATE_STATUS_DOWNLOADING && attempt->plan.size > 0) {
                 report->new_size = (int64_t)attempt->plan.size;
-                report->progress = (double)attempt->bytes / (double)attempt->plan.size;
+                report->progress = (double)attempt->bytes / (double)attempt_total(attempt);
                 rate_update(&manager->rate, attempt->bytes, now_boottime());
         }
         manager_tell(manager, changed);
@@ -204,7 +203,7 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
         case ATTEMPT_STAGED:
                 update_failure_done(&manager->last_error);
-                manager_note(manager, HISTORY_STAGED, attempt->plan.version, NULL);
+                manager_note_staged(manager, attempt);
                 journal_tell(JOURNAL_ACTIVATED,
                              &(JournalFields) { .version = attempt->plan.version,
                                                 .slot = attempt_slot_name(attempt) },
@@ -219,9 +218,9 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
 static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userdata)
 {
-        static const char *const changed[] = { "LastError", "Slots",     "RunningSlotGood",
-                                               "Rounds",    "NotBefore", "AddressFailures",
-                                               NULL };
+        static const char *const changed[] = { "LastError",       "Slots",  "Packages",
+                                               "RunningSlotGood", "Rounds", "NotBefore",
+                                               "AddressFailures", NULL };
         Manager *manager = userdata;
         int r = 0;
 
@@ -248,7 +247,8 @@ static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userd
 
 int manager_attempt(Manager *manager, AttemptKind kind)
 {
-        static const char *const changed[] = { "Channel", "RunningVersion", "Settings", NULL };
+        static const char *const changed[] = { "Channel", "RunningVersion", "Settings", "LastError",
+                                               NULL };
         const AttemptHooks hooks = {
                 .on_change = on_attempt_change,
                 .on_continued = on_attempt_continued,
@@ -266,6 +266,13 @@ int manager_attempt(Manager *manager, AttemptKind kind)
         if (manager->attempt)
                 return -EBUSY;
 
+        if (manager_is_on_trial(manager)) {
+                r = manager_refuse_on_trial(manager, &manager->last_error);
+                manager_emit_changed(manager, changed);
+                manager_tell(manager, true); /* who waits for the end of an attempt is to see one */
+                return r;
+        }
+
         r = manager_read_settings(manager);
         if (r < 0)
                 return r;
@@ -275,7 +282,8 @@ int manager_attempt(Manager *manager, AttemptKind kind)
                 .http = manager->http,
                 .reporter = manager->reporter,
                 .root = manager->root,
-                .worker = manager->worker,
+                .worker = manager->programs.worker,
+                .postinst = manager->programs.postinst,
                 .config = &manager->config,
                 .host = &manager->host,
                 .state = &manager->state,
@@ -300,11 +308,13 @@ static bool manager_is_paused(const Manager *manager)
 static int on_check_due(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
 {
         Manager *manager = userdata;
-        bool waits = manager->report.status == UPDATE_STATUS_UPDATED_NEED_REBOOT;
+        bool waits = manager->report.status == UPDATE_STATUS_UPDATED_NEED_REBOOT, paused;
         int r;
 
         manager->timer = sd_event_source_disable_unref(manager->timer);
-        if (manager_is_paused(manager)) {
+        paused = manager_is_paused(manager);
+        manager->check_missed = !paused && manager_is_on_trial(manager);
+        if (paused || manager->check_missed) {
                 manager_plan_check(manager);
                 return 0;
         }
@@ -361,6 +371,7 @@ int manager_reset(Manager *manager)
         text_clear(&manager->state.failed_version);
         text_clear(&manager->state.failed_sha256);
         text_clear(&manager->state.retries);
+        text_clear(&manager->state.left_version);
         update_failure_done(&manager->last_error);
         manager_emit_changed(manager, changed);
         if (manager->report.status != UPDATE_STATUS_UPDATED_NEED_REBOOT) {
@@ -381,6 +392,7 @@ int manager_reset(Manager *manager)
 static int manager_note_rollback(Manager *manager)
 {
         State *state = &manager->state;
+        bool ill = streq_null(state->failed_version, state->staged_version); /* noted when it ran */
         int r;
 
         r = text_set(&state->failed_version, state->staged_version);
@@ -390,12 +402,12 @@ static int manager_note_rollback(Manager *manager)
                 return r;
 
         (void)update_failure_set(&manager->last_error, 0, UPDATE_ERROR_ROLLED_BACK,
-                                 "version %s did not boot, %s runs again; it is not tried again "
+                                 "version %s %s, %s runs again; it is not tried again "
                                  "until the server offers another one, or after "
                                  "\"update-engine-client reset-status\"",
                                  is_empty(state->failed_version) ? "(not named)"
                                                                  : state->failed_version,
-                                 manager->host.version);
+                                 ill ? "was not good" : "did not boot", manager->host.version);
         manager->metrics.failures[UPDATE_ERROR_ROLLED_BACK]++;
         journal_tell(JOURNAL_ROLLED_BACK, &(JournalFields) { .version = state->failed_version },
                      "%s", update_failure_text(&manager->last_error));
@@ -436,7 +448,8 @@ static int manager_judge_staged(Manager *manager)
                         return r;
                 if (!flipped)
                         state->previous_version[0] = 0; /* it never came to a try */
-        }
+        } else if (slots->gpt.n_partitions > 0 && !slots_running_is_good(slots))
+                return 0; /* on trial: a fall back is still possible */
         text_clear(&state->staged_boot_id);
         return 0;
 }
@@ -465,30 +478,6 @@ static int manager_settle_state(Manager *manager)
         return 0;
 }
 
-static void manager_confirm_health(Manager *manager)
-{
-        const char *label;
-        int r;
-
-        if (manager->slots.gpt.n_partitions == 0)
-                return;
-
-        label = manager->slots.gpt.partitions[manager->slots.running].label;
-        r = health_confirm(&manager->slots);
-        if (r < 0)
-                (void)log_error_errno(r, "%s: marking the running slot %s good: %m",
-                                      manager->slots.place, label);
-        else if (r == HEALTH_TABLE_MENDED)
-                log_notice("%s: one copy of the partition table was damaged or out of date, and is "
-                           "mended from the other",
-                           manager->slots.place);
-        else if (r == HEALTH_MARKED_GOOD)
-                manager_note_good(manager, label);
-        manager_read_slots(manager); /* what is on disk counts */
-        if (manager->slots.gpt.n_partitions > 0)
-                manager_raise_marks(manager);
-}
-
 int manager_start(Manager *manager)
 {
         int r;
@@ -503,13 +492,18 @@ int manager_start(Manager *manager)
         r = manager_settle_state(manager);
         if (r < 0)
                 return log_error_errno(r, "reading settings and state: %m");
-        manager_confirm_health(manager);
+        manager_settle_health(manager);
         manager_write_metrics(manager);
 
         r = manager_bus_open(manager);
         if (r < 0)
                 return log_error_errno(r, "connecting to the system bus as %s: %m",
                                        UPDATE_BUS_NAME);
+        if (manager_needs_trial(manager)) {
+                r = manager_begin_trial(manager);
+                if (r < 0)
+                        return log_error_errno(r, "beginning the trial of the running slot: %m");
+        }
         manager_emit_status(manager);
         manager_plan_check(manager);
         r = reporter_flush(manager->reporter, NULL, NULL);
@@ -518,7 +512,7 @@ int manager_start(Manager *manager)
         return 0;
 }
 
-int manager_new(sd_event *event, const char *root, const char *worker, Manager **ret)
+int manager_new(sd_event *event, const char *root, const ManagerPrograms *programs, Manager **ret)
 {
         _cleanup_(manager_free_p) Manager *manager = calloc(1, sizeof(Manager));
         int r;
@@ -530,7 +524,9 @@ int manager_new(sd_event *event, const char *root, const char *worker, Manager *
         manager->slots = (Slots) { .running = SLOT_NONE, .target = SLOT_NONE };
         r = text_set(&manager->root, root && !streq(root, "/") ? root : "");
         if (r >= 0)
-                r = text_set(&manager->worker, worker);
+                r = text_set(&manager->programs.worker, programs->worker);
+        if (r >= 0)
+                r = text_set(&manager->programs.postinst, programs->postinst);
         if (r >= 0)
                 r = manager_set_report(manager, UPDATE_STATUS_IDLE, NULL, 0);
         if (r >= 0)
@@ -549,7 +545,10 @@ Manager *manager_free(Manager *manager)
         if (!manager)
                 return NULL;
 
+        trial_free(manager->trial);
         attempt_free(manager->attempt);
+        sd_event_source_disable_unref(manager->reboot_retry);
+        free(manager->ill);
         sd_event_source_disable_unref(manager->timer);
         reporter_free(manager->reporter);
         http_free(manager->http);
@@ -561,7 +560,8 @@ Manager *manager_free(Manager *manager)
         update_report_done(&manager->report);
         update_failure_done(&manager->last_error);
         free(manager->root);
-        free(manager->worker);
+        free(manager->programs.worker);
+        free(manager->programs.postinst);
         sd_event_unref(manager->event);
         free(manager);
         return NULL;

@@ -9,6 +9,12 @@
 #include "journal.h"
 #include "metrics.h"
 #include "rate.h"
+#include "trial.h"
+
+/* Paths of the programs that it starts; owned by whose they are. */
+typedef struct ManagerPrograms {
+        char *worker, *postinst;
+} ManagerPrograms;
 
 typedef struct Manager {
         sd_event *event;
@@ -16,8 +22,8 @@ typedef struct Manager {
         sd_event_source *timer; /* the next check */
         Http *http;
         Reporter *reporter;
-        char *root;   /* "" for the host itself */
-        char *worker; /* path of updated-worker */
+        char *root; /* "" for the host itself */
+        ManagerPrograms programs;
 
         /* Read anew for every attempt. */
         Config config;
@@ -26,6 +32,12 @@ typedef struct Manager {
 
         State state;
         Attempt *attempt; /* or NULL */
+
+        /* The version that runs is not good yet, manager-health.c. */
+        Trial *trial;      /* NULL: not on trial, or the trial is over */
+        char *ill;         /* why it is not good; NULL: it is, or nobody knows yet */
+        bool check_missed; /* a check was due during the trial */
+        sd_event_source *reboot_retry;
 
         /* What the bus tells. */
         UpdateReport report;
@@ -42,18 +54,21 @@ typedef struct Manager {
         uint64_t retry_after; /* seconds */
 } Manager;
 
-/* worker: path of updated-worker. */
-int manager_new(sd_event *event, const char *root, const char *worker, Manager **ret) _must_check_;
+int manager_new(sd_event *event, const char *root, const ManagerPrograms *programs,
+                Manager **ret) _must_check_;
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager *, manager_free);
 
 /*
- * Marks the running slot good, finds out whether an update waits for its reboot, then connects to the bus, takes
- * the name, and plans the first check. What goes wrong is logged.
+ * Finds out whether an update waits for its reboot, marks the running slot good or begins its trial, connects to the
+ * bus, takes the name, and plans the first check. What goes wrong is logged.
  */
 int manager_start(Manager *manager) _must_check_;
 
-/* Begins an attempt. -EBUSY: one is under way, or an update waits for its reboot. */
+/*
+ * Begins an attempt. -EBUSY: one is under way, an update waits for its reboot, or the version that runs is on trial
+ * (then last_error says so).
+ */
 int manager_attempt(Manager *manager, AttemptKind kind) _must_check_;
 
 /* Forgets an update that waits for its reboot. -EBUSY while an attempt is under way. */
@@ -70,9 +85,22 @@ void manager_tell(Manager *manager, bool state_changed);
 /* manager-notes.c: history, metrics and high-water marks. What can not be written is logged. */
 void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
                   const UpdateFailure *failure); /* into the history; failure may be NULL */
+void manager_note_staged(Manager *manager, const Attempt *attempt);
 void manager_note_good(Manager *manager, const char *label); /* the running slot was marked good */
 void manager_raise_marks(Manager *manager); /* as far as the running slot is good */
 void manager_write_metrics(Manager *manager);
+
+/*
+ * manager-health.c. First without bus: marks the running slot good when there is nothing to wait for. Then, when
+ * manager_needs_trial(), the trial begins.
+ */
+void manager_settle_health(Manager *manager);
+bool manager_needs_trial(const Manager *manager);
+int manager_begin_trial(Manager *manager) _must_check_;
+bool manager_is_on_trial(
+        const Manager *manager); /* no update is applied, the server is told nothing */
+int manager_refuse_on_trial(const Manager *manager, UpdateFailure *failure) _must_check_;
+void manager_reboot_refused(Manager *manager, const char *why);
 
 /*
  * manager-commands.c: what an operator may want. Each returns 0, or -errno with *failure filled. -EBUSY: not
@@ -81,6 +109,7 @@ void manager_write_metrics(Manager *manager);
 int manager_cancel(Manager *manager, UpdateFailure *failure) _must_check_;
 int manager_rollback(Manager *manager, UpdateFailure *failure) _must_check_;
 int manager_set_channel(Manager *manager, const char *channel, UpdateFailure *failure) _must_check_;
+int manager_mark_good(Manager *manager, UpdateFailure *failure) _must_check_;
 int manager_set_paused(Manager *manager, bool paused, UpdateFailure *failure) _must_check_;
 
 /* From an URL, or (NULL) from an open file, which is copied. */
@@ -89,6 +118,8 @@ int manager_install(Manager *manager, const char *url, int fd, UpdateFailure *fa
 /* manager-bus.c: the interface of the original engine, and its signal. */
 int manager_bus_open(Manager *manager) _must_check_;
 void manager_emit_status(Manager *manager); /* StatusUpdate */
+int manager_bus_reboot(Manager *manager)
+        _must_check_; /* asks logind; see manager_reboot_refused() */
 
 /* manager-bus2.c: Manager2. */
 extern const sd_bus_vtable manager2_vtable[];

@@ -41,6 +41,9 @@ static const struct {
         [UPDATE_ERROR_POLICY] = { "policy", 35 },
         [UPDATE_ERROR_BACKOFF] = { "backoff", 40 },
         [UPDATE_ERROR_SETTINGS] = { "settings", 1 },
+        [UPDATE_ERROR_PACKAGE] = { "package", 5 },
+        [UPDATE_ERROR_POSTINST] = { "postinst", 5 },
+        [UPDATE_ERROR_POSTINST_FIRMWARE] = { "postinst-firmware", 19 },
 };
 
 static const UpdateErrorCode refusals[_PAYLOAD_REFUSAL_MAX] = {

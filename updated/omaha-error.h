@@ -28,16 +28,19 @@ typedef enum UpdateErrorCode {
         UPDATE_ERROR_PAYLOAD_HASH,      /* not the announced SHA-256 */
         UPDATE_ERROR_PAYLOAD_UNSIGNED,
         UPDATE_ERROR_PAYLOAD_SIGNATURE,
-        UPDATE_ERROR_PAYLOAD_BASE,   /* a delta for something else */
-        UPDATE_ERROR_TARGET_SMALL,   /* the image is larger than the slot */
-        UPDATE_ERROR_TARGET_WRITE,   /* the target slot could not be written */
-        UPDATE_ERROR_TARGET_CONTENT, /* it does not read back as it was written */
-        UPDATE_ERROR_ACTIVATE,       /* the slot could not be made the next one to boot */
-        UPDATE_ERROR_ROLLED_BACK,    /* the new version did not boot, the old one runs again */
-        UPDATE_ERROR_CANCELLED,      /* somebody asked for it */
-        UPDATE_ERROR_POLICY,         /* a version that update.conf does not let in */
-        UPDATE_ERROR_BACKOFF,        /* the payload failed too often: later */
-        UPDATE_ERROR_SETTINGS,       /* update.conf names what can not be used */
+        UPDATE_ERROR_PAYLOAD_BASE,      /* a delta for something else */
+        UPDATE_ERROR_TARGET_SMALL,      /* the image is larger than the slot */
+        UPDATE_ERROR_TARGET_WRITE,      /* the target slot could not be written */
+        UPDATE_ERROR_TARGET_CONTENT,    /* it does not read back as it was written */
+        UPDATE_ERROR_ACTIVATE,          /* the slot could not be made the next one to boot */
+        UPDATE_ERROR_ROLLED_BACK,       /* the new version did not boot, the old one runs again */
+        UPDATE_ERROR_CANCELLED,         /* somebody asked for it */
+        UPDATE_ERROR_POLICY,            /* a version that update.conf does not let in */
+        UPDATE_ERROR_BACKOFF,           /* the payload failed too often: later */
+        UPDATE_ERROR_SETTINGS,          /* update.conf names what can not be used */
+        UPDATE_ERROR_PACKAGE,           /* an image beside the payload is missing, or not right */
+        UPDATE_ERROR_POSTINST,          /* a program that has a say before the activation says no */
+        UPDATE_ERROR_POSTINST_FIRMWARE, /* the image's postinst: booted from the second firmware */
         _UPDATE_ERROR_MAX,
         _UPDATE_ERROR_INVALID = -EINVAL,
 } UpdateErrorCode;

@@ -185,6 +185,16 @@ static int on_manifest(Parse *parse, const XML_Char **attributes)
         return parse_keep(parse, &parse->response.version, attribute(attributes, "version"));
 }
 
+/* Nebraska writes it in hexadecimal, go-omaha once wrote base64. None, or an empty one, is fine. */
+static bool package_take_hash(OmahaPackage *package, const char *value)
+{
+        if (is_empty(value))
+                return true;
+        package->hashed = hex_decode(value, package->sha256, SHA256_SIZE) >= 0
+                          || sha256_from_base64(value, package->sha256);
+        return package->hashed;
+}
+
 static int on_package(Parse *parse, const XML_Char **attributes)
 {
         OmahaResponse *response = &parse->response;
@@ -197,8 +207,12 @@ static int on_package(Parse *parse, const XML_Char **attributes)
                 return parse_invalid(parse, "a package has no name");
         if (!size || text_to_u64(size, INT64_MAX, &package.size) < 0 || package.size == 0)
                 return parse_invalid(parse, "the size of a package is not a positive number");
+        if (!package_take_hash(&package, attribute(attributes, "hash_sha256")))
+                return parse_invalid(parse, "the hash_sha256 of a package is neither 64 "
+                                            "hexadecimal digits nor 44 base64 letters");
         if (response->n_packages >= OMAHA_PACKAGES_MAX)
                 return parse_invalid(parse, "it has too many packages");
+        package.required = streq_null(attribute(attributes, "required"), "true");
 
         grown = reallocarray(response->packages, response->n_packages + 1, sizeof(OmahaPackage));
         if (!grown)

@@ -17,6 +17,9 @@
 typedef struct OmahaPackage {
         char *name;
         uint64_t size; /* bytes, never 0 */
+        bool hashed;   /* sha256 is known; hash, a SHA-1, is none */
+        uint8_t sha256[SHA256_SIZE];
+        bool required; /* by the server's word; what is wanted decides this host */
 } OmahaPackage;
 
 typedef enum OmahaVerdict {

@@ -19,14 +19,14 @@ void update_plan_done(UpdatePlan *plan)
         *plan = (UpdatePlan) {};
 }
 
-static int plan_add_url(UpdatePlan *plan, const char *base, const char *name)
+int plan_add_url(TextList *urls, const char *base, const char *name)
 {
         _cleanup_free_ char *url = NULL;
         size_t n = strlen(base);
 
         if (text_format(&url, "%s%s%s", base, n > 0 && base[n - 1] == '/' ? "" : "/", name) < 0)
                 return -ENOMEM;
-        return http_url_is_valid(url) ? text_list_add(&plan->urls, url) : 0;
+        return http_url_is_valid(url) ? text_list_add(urls, url) : 0;
 }
 
 static int plan_fill(UpdatePlan *plan, const OmahaResponse *response)
@@ -34,7 +34,7 @@ static int plan_fill(UpdatePlan *plan, const OmahaResponse *response)
         int r;
 
         for (size_t i = 0; i < response->urls.n_items; i++) {
-                r = plan_add_url(plan, response->urls.items[i], response->packages[0].name);
+                r = plan_add_url(&plan->urls, response->urls.items[i], response->packages[0].name);
                 if (r < 0)
                         return r;
         }
@@ -168,11 +168,13 @@ int update_plan_print(const UpdatePlan *plan, char **ret)
         r = buffer_appendf(
                 &text,
                 "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
-                "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nCHECKPOINT=%llu\nNOW=%llu\nMADE_MIN=%llu\n",
+                "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nKERNEL_SIZE_MAX=%llu\nCHECKPOINT=%llu\n"
+                "NOW=%llu\nMADE_MIN=%llu\n",
                 PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
                 plan->failures_per_url, (unsigned long long)plan->target_offset,
-                (unsigned long long)plan->target_size, (unsigned long long)plan->checkpoint,
-                (unsigned long long)plan->now, (unsigned long long)plan->made_min);
+                (unsigned long long)plan->target_size, (unsigned long long)plan->kernel_size_max,
+                (unsigned long long)plan->checkpoint, (unsigned long long)plan->now,
+                (unsigned long long)plan->made_min);
         if (r >= 0)
                 r = transport_print(&plan->transport, &text);
         for (size_t i = 0; i < plan->urls.n_items && r >= 0; i++)
@@ -181,29 +183,6 @@ int update_plan_print(const UpdatePlan *plan, char **ret)
                 return r;
 
         return buffer_take_text(&text, ret, NULL);
-}
-
-static int hex_digit(char c)
-{
-        static const char digits[] = "0123456789abcdef";
-        const char *found = c ? strchr(digits, c) : NULL;
-
-        return found ? (int)(found - digits) : -EBADMSG;
-}
-
-static int sha256_from_hex(const char *text, uint8_t ret[static SHA256_SIZE])
-{
-        if (strlen(text) != 2 * (size_t)SHA256_SIZE)
-                return -EBADMSG;
-
-        for (size_t i = 0; i < SHA256_SIZE; i++) {
-                int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-                if (high < 0 || low < 0)
-                        return -EBADMSG;
-                ret[i] = (uint8_t)(high << 4 | low);
-        }
-        return 0;
 }
 
 /* A number that must be there. */
@@ -229,6 +208,8 @@ static int plan_read_numbers(const EnvFile *file, UpdatePlan *plan)
         if (r >= 0)
                 r = plan_number(file, "TARGET_SIZE", INT64_MAX, &plan->target_size);
         if (r >= 0)
+                r = plan_number(file, "KERNEL_SIZE_MAX", INT64_MAX, &plan->kernel_size_max);
+        if (r >= 0)
                 r = plan_number(file, "CHECKPOINT", INT64_MAX, &plan->checkpoint);
         if (r >= 0)
                 r = plan_number(file, "NOW", INT64_MAX, &plan->now);
@@ -251,7 +232,7 @@ static int plan_read_texts(const EnvFile *file, UpdatePlan *plan)
         if (!version || !sha256)
                 return -EBADMSG;
         plan->announced = !streq(sha256, PLAN_NO_SHA256);
-        r = plan->announced ? sha256_from_hex(sha256, plan->sha256) : 0;
+        r = plan->announced ? hex_decode(sha256, plan->sha256, SHA256_SIZE) : 0;
         if (r < 0)
                 return r;
 

@@ -10,6 +10,7 @@
 #include "transport.h"
 
 #define PLAN_TEXT_MAX (512 * KIB)
+#define PLAN_FILE_MAX (8 * GIB) /* bytes of an image that goes into a file of its own */
 
 typedef struct UpdatePlan {
         char *version; /* what will run; "" when nobody says */
@@ -19,11 +20,13 @@ typedef struct UpdatePlan {
         bool announced; /* sha256 is known beforehand: by a server, not with a payload from an operator */
         uint8_t sha256[SHA256_SIZE];
         unsigned failures_per_url;
-        uint64_t target_offset, target_size; /* the region of the target fd */
-        uint64_t checkpoint; /* where in the checkpoint's fd its room begins; 0: there is none */
-        Transport transport; /* for the URLs */
-        uint64_t now;        /* seconds since 1970: what has expired by then is refused */
-        uint64_t made_min;   /* the same unit: what was made before is refused; 0: nothing */
+        /* The region of the target fd. Size 0: a file of its own, which becomes as large as its image. */
+        uint64_t target_offset, target_size;
+        uint64_t kernel_size_max; /* bytes that the kernel may have; 0: it is not written */
+        uint64_t checkpoint;      /* where in its fd its room begins; 0: there is none */
+        Transport transport;      /* for the URLs */
+        uint64_t now;             /* seconds since 1970: what has expired by then is refused */
+        uint64_t made_min;        /* the same unit: what was made before is refused; 0: nothing */
 } UpdatePlan;
 
 void update_plan_done(UpdatePlan *plan);
@@ -49,6 +52,9 @@ int plan_decide(const OmahaResponse *response, const Slots *slots, const PlanHis
  */
 int plan_install(const Slots *slots, const char *url, uint64_t size, UpdatePlan *ret,
                  UpdateFailure *failure) _must_check_;
+
+/* Adds the address of a package below a codebase; one that is no http(s) URL is left out. */
+int plan_add_url(TextList *urls, const char *base, const char *name) _must_check_;
 
 int update_plan_print(const UpdatePlan *plan, char **ret) _must_check_;
 

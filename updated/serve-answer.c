@@ -66,21 +66,46 @@ static int append_attribute(Buffer *buffer, const char *name, const char *value)
         return buffer_append_text(buffer, "\"");
 }
 
-static int append_package(Buffer *buffer, const CataloguePayload *offer)
+static int append_package(Buffer *buffer, const CatalogueFile *file, bool required)
 {
         int r;
 
-        r = buffer_append_text(buffer, "    <packages>\n     <package");
+        r = buffer_append_text(buffer, "     <package");
         if (r >= 0)
-                r = append_attribute(buffer, "name", offer->name);
+                r = append_attribute(buffer, "name", file->name);
         if (r >= 0)
-                r = append_attribute(buffer, "hash", offer->sha1_base64);
+                r = append_attribute(buffer, "hash", file->sha1_base64);
         if (r >= 0)
-                r = append_attribute(buffer, "hash_sha256", offer->sha256);
+                r = append_attribute(buffer, "hash_sha256", file->sha256);
         if (r >= 0)
-                r = buffer_appendf(buffer, " size=\"%llu\" required=\"true\"/>\n    </packages>\n",
-                                   (unsigned long long)offer->size);
+                r = buffer_appendf(buffer, " size=\"%llu\" required=\"%s\"/>\n",
+                                   (unsigned long long)file->size, required ? "true" : "false");
         return r;
+}
+
+/* The payload first; which of the others it needs, a host knows by itself. */
+static int append_packages(Buffer *buffer, const CataloguePayload *offer)
+{
+        const CatalogueFile payload = { offer->name, offer->sha256, offer->sha1_base64,
+                                        offer->size };
+        int r;
+
+        r = buffer_append_text(buffer, "    <packages>\n");
+        if (r >= 0)
+                r = append_package(buffer, &payload, true);
+        for (size_t i = 0; i < offer->n_packages && r >= 0; i++)
+                r = append_package(buffer, &offer->packages[i], false);
+        return r < 0 ? r : buffer_append_text(buffer, "    </packages>\n");
+}
+
+/* Packages have the same names in every version: the payload's name is a directory for them. */
+static int append_codebase(Buffer *buffer, const CataloguePayload *offer, const char *codebase)
+{
+        _cleanup_free_ char *own = NULL;
+        int r;
+
+        r = offer->n_packages > 0 ? text_format(&own, "%s%s/", codebase, offer->name) : 0;
+        return r < 0 ? r : append_attribute(buffer, "codebase", own ? own : codebase);
 }
 
 static int append_action(Buffer *buffer, const CataloguePayload *offer)
@@ -105,7 +130,7 @@ static int append_offer(Buffer *buffer, const CataloguePayload *offer, const cha
 
         r = buffer_append_text(buffer, "  <updatecheck status=\"ok\">\n   <urls>\n    <url");
         if (r >= 0)
-                r = append_attribute(buffer, "codebase", codebase);
+                r = append_codebase(buffer, offer, codebase);
         if (r >= 0)
                 r = buffer_append_text(buffer, "/>\n   </urls>\n   <manifest");
         if (r >= 0)
@@ -113,7 +138,7 @@ static int append_offer(Buffer *buffer, const CataloguePayload *offer, const cha
         if (r >= 0)
                 r = buffer_append_text(buffer, ">\n");
         if (r >= 0)
-                r = append_package(buffer, offer);
+                r = append_packages(buffer, offer);
         if (r >= 0)
                 r = append_action(buffer, offer);
         if (r >= 0)

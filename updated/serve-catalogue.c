@@ -38,7 +38,7 @@ static bool board_is_valid(const char *text)
         return !*text || catalogue_word_is_valid(text);
 }
 
-static bool name_is_valid(const char *text)
+bool catalogue_name_is_valid(const char *text)
 {
         return isalnum((unsigned char)*text)
                && text_has_only(text, DIGITS LETTERS "._+-", NAME_MAX_SIZE);
@@ -81,11 +81,18 @@ static const Field payload_fields[] = {
         { "appid", offsetof(CataloguePayload, appid), catalogue_appid_is_valid },
         { "board", offsetof(CataloguePayload, board), board_is_valid },
         { "version", offsetof(CataloguePayload, version), catalogue_word_is_valid },
-        { "name", offsetof(CataloguePayload, name), name_is_valid },
+        { "name", offsetof(CataloguePayload, name), catalogue_name_is_valid },
         { "sha256", offsetof(CataloguePayload, sha256), sha256_is_valid },
         { "sha256_base64", offsetof(CataloguePayload, sha256_base64), sha256_base64_is_valid },
         { "sha1_base64", offsetof(CataloguePayload, sha1_base64), sha1_base64_is_valid },
         { "published", offsetof(CataloguePayload, published), time_is_valid },
+        {},
+};
+
+static const Field package_fields[] = {
+        { "name", offsetof(CatalogueFile, name), catalogue_name_is_valid },
+        { "sha256", offsetof(CatalogueFile, sha256), sha256_is_valid },
+        { "sha1_base64", offsetof(CatalogueFile, sha1_base64), sha1_base64_is_valid },
         {},
 };
 
@@ -144,6 +151,50 @@ static int array_get(json_t *root, const char *key, size_t *ret_n, json_t **ret,
         return 0;
 }
 
+static int size_parse(json_t *json, const char *kind, size_t i, uint64_t *ret, char **ret_why)
+{
+        json_int_t size = json_integer_value(json_object_get(json, "size"));
+
+        if (size <= 0)
+                return refuse(ret_why, "%s %zu: \"size\" is missing or malformed", kind, i);
+        *ret = (uint64_t)size;
+        return 0;
+}
+
+/* There may be none at all. */
+static int packages_parse(json_t *array, CataloguePayload *payload, char **ret_why)
+{
+        static const char kind[] = "package";
+        size_t n = json_array_size(array);
+        int r;
+
+        if (!array)
+                return 0;
+        if (!json_is_array(array) || n > CATALOGUE_PACKAGES_MAX)
+                return refuse(ret_why, "\"packages\" of version %s is no list, or too long",
+                              payload->version);
+        payload->packages = calloc(MAX_OF(n, (size_t)1), sizeof(CatalogueFile));
+        if (!payload->packages)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < n; i++) {
+                CatalogueFile package = {};
+
+                r = item_parse(json_array_get(array, i), package_fields, kind, i, &package,
+                               ret_why);
+                if (r >= 0)
+                        r = size_parse(json_array_get(array, i), kind, i, &package.size, ret_why);
+                if (r < 0)
+                        return r;
+                if (catalogue_find_package(payload, package.name))
+                        return refuse(ret_why, "version %s has package %s twice", payload->version,
+                                      package.name);
+                payload->packages[payload->n_packages++] = package;
+        }
+
+        return 0;
+}
+
 static int payloads_parse(Catalogue *catalogue, char **ret_why)
 {
         json_t *array;
@@ -157,16 +208,16 @@ static int payloads_parse(Catalogue *catalogue, char **ret_why)
         if (!catalogue->payloads)
                 return -ENOMEM;
 
-        for (; catalogue->n_payloads < n; catalogue->n_payloads++) {
-                size_t i = catalogue->n_payloads;
+        while (catalogue->n_payloads < n) {
+                size_t i = catalogue->n_payloads++;
+                CataloguePayload *payload = &catalogue->payloads[i];
                 json_t *json = json_array_get(array, i);
-                json_int_t size = json_integer_value(json_object_get(json, "size"));
 
-                if (size <= 0)
-                        return refuse(ret_why, "payload %zu: \"size\" is missing or malformed", i);
-                catalogue->payloads[i].size = (uint64_t)size;
-                r = item_parse(json, payload_fields, "payload", i, &catalogue->payloads[i],
-                               ret_why);
+                r = size_parse(json, "payload", i, &payload->size, ret_why);
+                if (r >= 0)
+                        r = item_parse(json, payload_fields, "payload", i, payload, ret_why);
+                if (r >= 0)
+                        r = packages_parse(json_object_get(json, "packages"), payload, ret_why);
                 if (r < 0)
                         return r;
         }
@@ -205,14 +256,22 @@ static int channels_parse(Catalogue *catalogue, char **ret_why)
         return 0;
 }
 
+/* All but the JSON. */
+static void catalogue_forget(Catalogue *catalogue)
+{
+        for (size_t i = 0; i < catalogue->n_payloads; i++)
+                free(catalogue->payloads[i].packages);
+        free(catalogue->payloads);
+        free(catalogue->channels);
+        *catalogue = (Catalogue) { .root = catalogue->root };
+}
+
 /* Fills the plain structs anew from the JSON. */
 static int catalogue_refresh(Catalogue *catalogue, char **ret_why)
 {
         int r;
 
-        free(catalogue->payloads);
-        free(catalogue->channels);
-        *catalogue = (Catalogue) { .root = catalogue->root };
+        catalogue_forget(catalogue);
 
         if (json_integer_value(json_object_get(catalogue->root, "format")) != CATALOGUE_FORMAT)
                 return refuse(ret_why, "\"format\" is not %d", CATALOGUE_FORMAT);
@@ -294,6 +353,15 @@ const CataloguePayload *catalogue_find_name(const Catalogue *catalogue, const ch
         return NULL;
 }
 
+const CatalogueFile *catalogue_find_package(const CataloguePayload *payload, const char *name)
+{
+        for (size_t i = 0; i < payload->n_packages; i++)
+                if (streq(payload->packages[i].name, name))
+                        return &payload->packages[i];
+
+        return NULL;
+}
+
 static const CatalogueChannel *channel_find(const Catalogue *catalogue, const char *appid,
                                             const char *board, const char *name)
 {
@@ -325,14 +393,16 @@ bool catalogue_knows_app(const Catalogue *catalogue, const char *appid)
         return false;
 }
 
-/* The JSON of an item, or NULL when there is no memory. */
-static json_t *item_format(const Field *fields, const void *item)
+/* The JSON of an item, or NULL when there is no memory. size 0: it has none. */
+static json_t *item_format(const Field *fields, const void *item, uint64_t size)
 {
         json_t *json = json_object();
         bool failed = !json;
 
         for (const Field *f = fields; f->key; f++)
                 failed |= json_object_set_new(json, f->key, json_string(*field_of(f, item))) < 0;
+        if (size > 0)
+                failed |= json_object_set_new(json, "size", json_integer((json_int_t)size)) < 0;
 
         if (failed) {
                 json_decref(json);
@@ -353,15 +423,31 @@ static int catalogue_changed(Catalogue *catalogue)
 
 int catalogue_add_payload(Catalogue *catalogue, const CataloguePayload *payload)
 {
-        json_t *json = item_format(payload_fields, payload);
+        json_t *json = item_format(payload_fields, payload, payload->size);
 
         if (!json)
                 return -ENOMEM;
-        if (json_object_set_new(json, "size", json_integer((json_int_t)payload->size)) < 0) {
+        if (json_array_append_new(json_object_get(catalogue->root, "payloads"), json) < 0)
+                return -ENOMEM;
+
+        return catalogue_changed(catalogue);
+}
+
+int catalogue_add_package(Catalogue *catalogue, const CataloguePayload *payload,
+                          const CatalogueFile *package)
+{
+        json_t *of = json_array_get(json_object_get(catalogue->root, "payloads"),
+                                    (size_t)(payload - catalogue->payloads));
+        json_t *json = item_format(package_fields, package, package->size);
+
+        if (!json)
+                return -ENOMEM;
+        if (!json_object_get(of, "packages")
+            && json_object_set_new(of, "packages", json_array()) < 0) {
                 json_decref(json);
                 return -ENOMEM;
         }
-        if (json_array_append_new(json_object_get(catalogue->root, "payloads"), json) < 0)
+        if (json_array_append_new(json_object_get(of, "packages"), json) < 0)
                 return -ENOMEM;
 
         return catalogue_changed(catalogue);
@@ -372,7 +458,7 @@ int catalogue_set_channel(Catalogue *catalogue, const CatalogueChannel *channel)
         const CatalogueChannel *old =
                 channel_find(catalogue, channel->appid, channel->board, channel->name);
         json_t *array = json_object_get(catalogue->root, "channels");
-        json_t *json = item_format(channel_fields, channel);
+        json_t *json = item_format(channel_fields, channel, 0);
         int r;
 
         if (!json)
@@ -389,8 +475,7 @@ int catalogue_set_channel(Catalogue *catalogue, const CatalogueChannel *channel)
 
 void catalogue_done(Catalogue *catalogue)
 {
-        free(catalogue->payloads);
-        free(catalogue->channels);
+        catalogue_forget(catalogue);
         json_decref(catalogue->root);
         *catalogue = (Catalogue) {};
 }

@@ -9,12 +9,21 @@
 
 #include "base/macros.h"
 
-#define CATALOGUE_FILE      "catalogue.json"
-#define CATALOGUE_FORMAT    1
-#define CATALOGUE_SIZE_MAX  (4 * MIB)
-#define CATALOGUE_WORD_MAX  64 /* bytes of a version, channel, board or app id */
-#define CATALOGUE_ITEMS_MAX 4096
-#define CATALOGUE_APPID     "{e96281a6-d1af-4bde-9a0a-97b76e56dc57}" /* CoreOS and Flatcar */
+#define CATALOGUE_FILE         "catalogue.json"
+#define CATALOGUE_FORMAT       1
+#define CATALOGUE_SIZE_MAX     (4 * MIB)
+#define CATALOGUE_WORD_MAX     64 /* bytes of a version, channel, board or app id */
+#define CATALOGUE_ITEMS_MAX    4096
+#define CATALOGUE_PACKAGES_MAX 64                                       /* beside one payload */
+#define CATALOGUE_APPID        "{e96281a6-d1af-4bde-9a0a-97b76e56dc57}" /* CoreOS and Flatcar */
+
+/* A file of the store. */
+typedef struct CatalogueFile {
+        const char *name; /* what it is called in its URL */
+        const char *sha256;
+        const char *sha1_base64;
+        uint64_t size;
+} CatalogueFile;
 
 typedef struct CataloguePayload {
         const char *appid;
@@ -26,6 +35,8 @@ typedef struct CataloguePayload {
         const char *sha1_base64;
         const char *published; /* RFC 3339 */
         uint64_t size;
+        CatalogueFile *packages; /* beside it: images of extensions and of the OEM */
+        size_t n_packages;
 } CataloguePayload;
 
 typedef struct CatalogueChannel {
@@ -70,13 +81,22 @@ int catalogue_write(const char *directory, const Catalogue *catalogue) _must_che
 const CataloguePayload *catalogue_find_payload(const Catalogue *catalogue, const char *appid,
                                                const char *board, const char *version);
 const CataloguePayload *catalogue_find_name(const Catalogue *catalogue, const char *name);
+const CatalogueFile *catalogue_find_package(const CataloguePayload *payload, const char *name);
+
 /* The channel of exactly that board, or else the one for every board. */
 const CatalogueChannel *catalogue_find_channel(const Catalogue *catalogue, const char *appid,
                                                const char *board, const char *name);
 bool catalogue_knows_app(const Catalogue *catalogue, const char *appid);
 
-/* Adds a payload (its texts are copied). Pointers into the catalogue are void afterwards. */
+/* May text be the name of a package in a URL: as a version, and longer? */
+bool catalogue_name_is_valid(const char *text);
+
+/* Adds a payload (its texts are copied), without packages. Pointers into the catalogue are void afterwards. */
 int catalogue_add_payload(Catalogue *catalogue, const CataloguePayload *payload) _must_check_;
+
+/* Adds a package to payload, which is one of the catalogue's. The same as above. */
+int catalogue_add_package(Catalogue *catalogue, const CataloguePayload *payload,
+                          const CatalogueFile *package) _must_check_;
 
 /*
  * Leads a channel to a payload that is in the catalogue; channel->payload is not looked at. The

@@ -176,34 +176,34 @@ static Range request_range(struct MHD_Connection *connection, const char *method
 }
 
 enum MHD_Result download_answer(Downloads *downloads, struct MHD_Connection *connection,
-                                const char *method, const CataloguePayload *payload, int fd)
+                                const char *method, const CatalogueFile *file, int fd)
 {
         static const unsigned statuses[] = {
                 [RANGE_WHOLE] = MHD_HTTP_OK,
                 [RANGE_PART] = MHD_HTTP_PARTIAL_CONTENT,
                 [RANGE_UNSATISFIABLE] = MHD_HTTP_RANGE_NOT_SATISFIABLE,
         };
-        _cleanup_close_ int file = fd;
+        _cleanup_close_ int owned = fd;
         _cleanup_free_ char *etag = NULL;
         struct MHD_Response *response;
         enum MHD_Result result = MHD_NO;
         Range range;
 
-        if (text_format(&etag, "\"%s\"", payload->sha256) < 0)
+        if (text_format(&etag, "\"%s\"", file->sha256) < 0)
                 return MHD_NO;
 
-        range = request_range(connection, method, etag, payload->size);
+        range = request_range(connection, method, etag, file->size);
         if (range.kind == RANGE_UNSATISFIABLE)
                 response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
         else {
-                response = body_new(downloads, connection, file, range);
+                response = body_new(downloads, connection, owned, range);
                 if (response)
-                        TAKE_FD(file); /* the response closes it */
+                        TAKE_FD(owned); /* the response closes it */
         }
         if (!response)
                 return MHD_NO;
 
-        if (add_headers(response, etag, range, payload->size))
+        if (add_headers(response, etag, range, file->size))
                 result = MHD_queue_response(connection, statuses[range.kind], response);
         MHD_destroy_response(response);
         return result;

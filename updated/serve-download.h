@@ -33,7 +33,7 @@ typedef struct Downloads {
  * queueing returned is returned: MHD_NO drops the connection.
  */
 enum MHD_Result download_answer(Downloads *downloads, struct MHD_Connection *connection,
-                                const char *method, const CataloguePayload *payload, int fd);
+                                const char *method, const CatalogueFile *file, int fd);
 
 /* Lets every pausing download go on, as MHD demands before it is stopped. */
 void downloads_resume_all(Downloads *downloads);

@@ -36,17 +36,17 @@ static int directory_lock(const char *directory)
         return TAKE_FD(fd);
 }
 
-static int publish_store(const PublishParameters *p, StoredPayload *ret)
+static int publish_store(const PublishParameters *p, const char *path, StoredPayload *ret)
 {
         int r;
 
-        r = store_add(p->directory, p->payload, stderr, ret);
+        r = store_add(p->directory, path, stderr, ret);
         if (r == -EBADMSG)
                 return log_error_return(
                         r, "publishing %s: it is no payload: it does not begin with " STORE_MAGIC,
-                        p->payload);
+                        path);
         if (r < 0)
-                return log_error_errno(r, "publishing %s: %m", p->payload);
+                return log_error_errno(r, "publishing %s: %m", path);
         return 0;
 }
 
@@ -95,9 +95,15 @@ static int publish_add(Catalogue *catalogue, const PublishParameters *p,
 
 static bool catalogue_needs(const Catalogue *catalogue, const char *sha256)
 {
-        for (size_t i = 0; i < catalogue->n_payloads; i++)
-                if (streq(catalogue->payloads[i].sha256, sha256))
+        for (size_t i = 0; i < catalogue->n_payloads; i++) {
+                const CataloguePayload *payload = &catalogue->payloads[i];
+
+                if (streq(payload->sha256, sha256))
                         return true;
+                for (size_t k = 0; k < payload->n_packages; k++)
+                        if (streq(payload->packages[k].sha256, sha256))
+                                return true;
+        }
 
         return false;
 }
@@ -108,10 +114,53 @@ static int publish_receive(Catalogue *catalogue, const PublishParameters *p, con
         _cleanup_(stored_payload_done) StoredPayload stored = {};
         int r;
 
-        r = publish_store(p, &stored);
+        r = publish_store(p, p->payload, &stored);
         if (r < 0)
                 return r;
         r = publish_add(catalogue, p, &stored, now);
+        if (r < 0 && !catalogue_needs(catalogue, stored.sha256))
+                (void)store_remove(p->directory, stored.sha256); /* only room is lost */
+        return r;
+}
+
+static int package_enter(Catalogue *catalogue, const PublishParameters *p, const char *name,
+                         const StoredPayload *stored)
+{
+        const CataloguePayload *payload =
+                catalogue_find_payload(catalogue, p->appid, p->board, p->version);
+        const CatalogueFile *known = catalogue_find_package(payload, name);
+        int r;
+
+        if (known && streq(known->sha256, stored->sha256))
+                return 0;
+        if (known)
+                return log_error_return(-EEXIST,
+                                        "publishing package %s: version %s has another one of this "
+                                        "name already (sha256 %.*s…); give it a version of its own",
+                                        name, p->version, NAME_DIGITS, known->sha256);
+
+        r = catalogue_add_package(
+                catalogue, payload,
+                &(CatalogueFile) { name, stored->sha256, stored->sha1_base64, stored->size });
+        if (r < 0)
+                return log_error_errno(r, "entering package %s into the catalogue: %m", name);
+        return 0;
+}
+
+/* "NAME=PATH": stores and enters one package; what is refused does not stay in the store. */
+static int package_receive(Catalogue *catalogue, const PublishParameters *p, const char *text)
+{
+        _cleanup_(stored_payload_done) StoredPayload stored = {};
+        const char *path = strchr(text, '=') + 1;
+        _cleanup_free_ char *name = strndup(text, (size_t)(path - text) - 1);
+        int r;
+
+        if (!name)
+                return log_error_errno(-ENOMEM, "publishing %s: %m", text);
+        r = publish_store(p, path, &stored);
+        if (r < 0)
+                return r;
+        r = package_enter(catalogue, p, name, &stored);
         if (r < 0 && !catalogue_needs(catalogue, stored.sha256))
                 (void)store_remove(p->directory, stored.sha256); /* only room is lost */
         return r;
@@ -189,6 +238,11 @@ static int publish_locked(const PublishParameters *p, Catalogue *catalogue)
         } else if (!catalogue_find_payload(catalogue, p->appid, p->board, p->version))
                 return publish_refuse_unknown(catalogue, p);
 
+        for (size_t i = 0; i < p->packages->n_items; i++) {
+                r = package_receive(catalogue, p, p->packages->items[i]);
+                if (r < 0)
+                        return r;
+        }
         r = publish_lead(catalogue, p, now);
         if (r < 0)
                 return log_error_errno(r, "writing %s/" CATALOGUE_FILE ": %m", p->directory);
@@ -196,6 +250,9 @@ static int publish_locked(const PublishParameters *p, Catalogue *catalogue)
         payload = catalogue_find_payload(catalogue, p->appid, p->board, p->version);
         printf("%s: %s, %s, sha256 %s\n", p->channel, payload->version,
                bytes_format(payload->size, size), payload->sha256);
+        for (size_t i = 0; i < payload->n_packages; i++)
+                printf("  with %s, %s, sha256 %s\n", payload->packages[i].name,
+                       bytes_format(payload->packages[i].size, size), payload->packages[i].sha256);
         return 0;
 }
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "base/macros.h"
+#include "base/text.h"
 
 typedef struct PublishParameters {
         const char *directory;
@@ -11,7 +11,8 @@ typedef struct PublishParameters {
         const char *version;
         const char *board; /* "": every board */
         const char *appid;
-        const char *payload; /* path, or NULL: a version that is in the catalogue */
+        const char *payload;      /* path, or NULL: a version that is in the catalogue */
+        const TextList *packages; /* "NAME=PATH" each, beside it */
 } PublishParameters;
 
 /* Does it and says so on stdout. What failed was logged. */

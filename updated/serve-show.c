@@ -13,13 +13,30 @@
 
 #define DIGEST_DIGITS 16 /* of a SHA-256 in a table */
 
+static json_t *packages_format(const CataloguePayload *payload)
+{
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < payload->n_packages && array; i++) {
+                const CatalogueFile *package = &payload->packages[i];
+                json_t *item = json_pack("{s:s, s:I, s:s}", "name", package->name, "size",
+                                         (json_int_t)package->size, "sha256", package->sha256);
+
+                if (json_array_append_new(array, item) < 0) {
+                        json_decref(array);
+                        array = NULL;
+                }
+        }
+        return array;
+}
+
 static json_t *channel_format(const CatalogueChannel *channel)
 {
-        return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s}", "appid", channel->appid,
+        return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:o}", "appid", channel->appid,
                          "board", channel->board, "channel", channel->name, "version",
                          channel->version, "size", (json_int_t)channel->payload->size, "sha256",
                          channel->payload->sha256, "published", channel->published, "name",
-                         channel->payload->name);
+                         channel->payload->name, "packages", packages_format(channel->payload));
 }
 
 static int channels_print_json(const Catalogue *catalogue)
@@ -57,6 +74,9 @@ static void channels_print(const Catalogue *catalogue)
                        channel->payload->sha256, channel->published,
                        *channel->board ? channel->board : "any", usual ? "" : " of ",
                        usual ? "" : channel->appid);
+                for (size_t k = 0; k < channel->payload->n_packages; k++)
+                        printf("%-12s with %s, %s\n", "", channel->payload->packages[k].name,
+                               bytes_format(channel->payload->packages[k].size, size));
         }
 }
 

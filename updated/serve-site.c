@@ -1,9 +1,9 @@
 #include <stdio.h>
 
+#include "base/http-address.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "serve-address.h"
 #include "serve-answer.h"
 #include "serve-log.h"
 #include "serve-site.h"
@@ -119,37 +119,58 @@ int site_answer(Site *site, const char *host, const char *body, size_t size, Rep
         return site_answer_request(site, &request, codebase, reply);
 }
 
-int site_open(Site *site, const char *name, const CataloguePayload **ret)
+/* "PAYLOAD", and "PAYLOAD/PACKAGE" where the first may be the second as well: all are below one codebase. */
+static int site_find(const Site *site, const char *name, CatalogueFile *ret)
 {
+        const char *slash = strchr(name, '/'), *last = slash ? slash + 1 : name;
+        _cleanup_free_ char *first = strndup(name, slash ? (size_t)(slash - name) : strlen(name));
         const CataloguePayload *payload;
+        const CatalogueFile *package;
+
+        if (!first)
+                return -ENOMEM;
+        payload = catalogue_find_name(&site->catalogue, first);
+        package = payload ? catalogue_find_package(payload, last) : NULL;
+        if (package)
+                *ret = *package;
+        else if (payload && streq(payload->name, last))
+                *ret = (CatalogueFile) { payload->name, payload->sha256, payload->sha1_base64,
+                                         payload->size };
+        else
+                return -ENOENT;
+        return 0;
+}
+
+int site_open(Site *site, const char *name, CatalogueFile *ret)
+{
         _cleanup_close_ int fd = -1;
+        CatalogueFile file = {};
         struct stat status;
         int r;
 
         r = site_refresh(site);
+        if (r >= 0)
+                r = site_find(site, name, &file);
         if (r < 0)
                 return r;
-        payload = catalogue_find_name(&site->catalogue, name);
-        if (!payload)
-                return -ENOENT;
 
-        fd = store_open(site->directory, payload->sha256);
+        fd = store_open(site->directory, file.sha256);
         if (fd < 0) {
                 log_error_errno(fd, "opening %s/" STORE_DIRECTORY "/%s: %m", site->directory,
-                                payload->sha256);
+                                file.sha256);
                 return -ESTALE;
         }
         r = RET_ERRNO(fstat(fd, &status));
         if (r < 0)
                 return r;
-        if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != payload->size)
+        if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != file.size)
                 return log_error_return(-ESTALE,
                                         "%s/" STORE_DIRECTORY "/%s is not what was published: "
                                         "%lld bytes instead of %llu; publish it again",
-                                        site->directory, payload->sha256, (long long)status.st_size,
-                                        (unsigned long long)payload->size);
+                                        site->directory, file.sha256, (long long)status.st_size,
+                                        (unsigned long long)file.size);
 
-        *ret = payload;
+        *ret = file;
         return TAKE_FD(fd);
 }
 

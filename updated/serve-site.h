@@ -5,8 +5,8 @@
 
 #include <sys/stat.h>
 
+#include "base/http-reply.h"
 #include "serve-catalogue.h"
-#include "serve-reply.h"
 
 #define SITE_PAYLOAD_PATH "/payloads/"
 
@@ -27,9 +27,9 @@ int site_answer(Site *site, const char *host, const char *body, size_t size,
                 Reply *reply) _must_check_;
 
 /*
- * Opens the payload of that name. -ENOENT: no such name; -ESTALE: its file is missing or has
- * another size, which was logged. *ret is borrowed from the catalogue. Returns an fd or -errno.
+ * Opens the payload of that name, or the package "PAYLOAD/PACKAGE" beside it. -ENOENT: no such name; -ESTALE: its file is missing or has
+ * another size, which was logged. The texts in *ret are the catalogue's. Returns an fd or -errno.
  */
-int site_open(Site *site, const char *name, const CataloguePayload **ret) _must_check_;
+int site_open(Site *site, const char *name, CatalogueFile *ret) _must_check_;
 
 void site_done(Site *site);

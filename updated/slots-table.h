@@ -7,7 +7,7 @@
 #include "base/macros.h"
 
 /* So much is copied of each end of the disk: 34 sectors of 512 bytes, 6 of 4096, and room for odd tables. */
-#define TABLE_COPY_SIZE (1 * MIB)
+#define TABLE_COPY_SIZE (256 * KIB)
 #define SECTOR_SIZE_MIN 512 /* also that of an image file */
 
 typedef struct TableCopy {

@@ -21,6 +21,7 @@ static size_t label_stem(const char *label)
 static const char *const boot_chooser_type_table[] = {
         [BOOT_CHOOSER_AUTO] = "auto",
         [BOOT_CHOOSER_GPT] = "gpt",
+        [BOOT_CHOOSER_SYSTEMD_BOOT] = "systemd-boot",
         [BOOT_CHOOSER_GRUB] = "grub",
 };
 
@@ -225,7 +226,7 @@ static int slots_read_table(const char *path, const RunningPartition *running, S
 /* The boot loader that update.conf names, or the first one that shows signs of being in use. */
 static const BootChooser *slots_chooser(const Slots *slots, BootChooserType type)
 {
-        static const BootChooser *const choosers[] = { &boot_gpt, &boot_grub };
+        static const BootChooser *const choosers[] = { &boot_gpt, &boot_systemd, &boot_grub };
 
         for (size_t i = 0; i < ELEMENTSOF(choosers); i++)
                 if (type == BOOT_CHOOSER_AUTO ? choosers[i]->is_used(slots)
@@ -268,6 +269,11 @@ int slots_read(const char *root, const SlotSettings *settings, Slots *ret, Updat
         return 0;
 }
 
+const char *slots_why(const Slots *slots, int error)
+{
+        return slots->problem ? slots->problem : strerror(-error);
+}
+
 bool slots_running_is_good(const Slots *slots)
 {
         return slots->running_state.good;
@@ -291,10 +297,10 @@ int slots_make_target_unselectable(Slots *slots)
         return slots->chooser->make_unselectable(slots);
 }
 
-int slots_activate_target(Slots *slots, unsigned tries)
+int slots_activate_target(Slots *slots, const char *version, unsigned tries)
 {
         assert(tries <= SLOT_TRIES_MAX);
-        return slots->chooser->activate(slots, tries);
+        return slots->chooser->activate(slots, version, tries);
 }
 
 int slots_mark_running_good(Slots *slots)

@@ -11,6 +11,8 @@
 
 #define SLOT_NONE SIZE_MAX
 
+#define BOOT_DIRECTORY_DEFAULT "/boot"
+
 #define SLOT_TRIES_MAX 9 /* one digit, also in a GRUB environment */
 
 /* What update.conf says about them; owned by its reader. */
@@ -33,6 +35,7 @@ struct Slots {
         BootState running_state, target_state;
         bool wants_repair; /* a copy of what the boot loader reads is damaged: marking good mends it */
         char *place;       /* where the boot loader's choice is kept, for messages */
+        const char *problem;         /* static: what errno does not tell of a failure, or NULL */
         char *root, *boot_directory; /* for the choosers: as given, boot_directory may be NULL */
 };
 
@@ -53,6 +56,9 @@ int slots_choose(Slots *slots, const RunningPartition *running,
 /* "A" or "B": the last letter of the label. */
 const char *slot_name(const GptPartition *slot);
 
+/* Why one of the functions below failed with that -errno; borrowed. */
+const char *slots_why(const Slots *slots, int error);
+
 bool slots_running_is_good(const Slots *slots);
 
 /* Would a boot loader take the target before the running slot? True from activation until it was tried. */
@@ -61,9 +67,12 @@ bool slots_target_is_next(const Slots *slots);
 /* Was the target made the next one since it was written last, whatever became of it? */
 bool slots_target_was_next(const Slots *slots);
 
-/* What the boot loader is told; see boot-chooser.h. All return 0 or -errno, and are durable. */
+/*
+ * What the boot loader is told; see boot-chooser.h. All return 0 or -errno, and are durable. A version is that of the
+ * target's image, NULL when it is not new.
+ */
 int slots_make_target_unselectable(Slots *slots) _must_check_;
-int slots_activate_target(Slots *slots, unsigned tries) _must_check_;
+int slots_activate_target(Slots *slots, const char *version, unsigned tries) _must_check_;
 int slots_mark_running_good(Slots *slots) _must_check_;
 int slots_mark_running_bad(Slots *slots) _must_check_;
 

@@ -23,6 +23,7 @@ static const struct {
         { "STAGED_BOOT_ID", offsetof(State, staged_boot_id) },
         { "FAILED_VERSION", offsetof(State, failed_version) },
         { "FAILED_SHA256", offsetof(State, failed_sha256) },
+        { "LEFT_VERSION", offsetof(State, left_version) },
         { "VERSION_A", offsetof(State, version_a) },
         { "VERSION_B", offsetof(State, version_b) },
         { "STAGED_MADE", offsetof(State, staged_made) },

@@ -16,7 +16,8 @@ typedef struct State {
                 *staged_size; /* of the payload that was written last */
         char *staged_boot_id; /* the boot in which that was: it is staged while this boot lasts */
         char *failed_version, *failed_sha256; /* what was staged and did not boot */
-        char *version_a, *version_b;          /* what is installed in the slots */
+        char *left_version; /* that was found ill, and left at once by a reboot: not twice */
+        char *version_a, *version_b; /* what is installed in the slots */
         char *staged_made;     /* when that payload was made, s since 1970, as it was signed */
         char *good_made;       /* the same of the payload that runs and is good */
         char *highest_version; /* the highest that was marked good: the high-water mark */

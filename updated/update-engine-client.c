@@ -151,6 +151,12 @@ static int verb_resume(_unused_ int argc, _unused_ char **argv)
         return client_call(update_client_call2, "Resume", "Checks by schedule go on.");
 }
 
+static int verb_mark_good(_unused_ int argc, _unused_ char **argv)
+{
+        return client_call(update_client_call2, "MarkGood",
+                           "The version that runs is marked good: the boot loader keeps it.");
+}
+
 static int verb_set_channel(_unused_ int argc, char **argv)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -236,6 +242,8 @@ int main(int argc, char **argv)
                 { "install", "FILE|URL", 1, 1, NULL, "install this payload, and wait for the end",
                   verb_install },
                 { "rollback", "", 0, 0, NULL, "let the version before boot next", verb_rollback },
+                { "mark-good", "", 0, 0, NULL, "end the trial of what runs: it is good",
+                  verb_mark_good },
                 { "cancel", "", 0, 0, NULL, "stop the update that is under way", verb_cancel },
                 { "set-channel", "NAME", 1, 1, NULL, "follow another channel", verb_set_channel },
                 { "pause", "", 0, 0, NULL, "no checks by schedule until resume", verb_pause },

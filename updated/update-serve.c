@@ -8,10 +8,10 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "base/http-address.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "base/program.h"
-#include "serve-address.h"
 #include "serve-catalogue.h"
 #include "serve-download.h"
 #include "serve-publish.h"
@@ -26,6 +26,7 @@ static const char *arg_channel;
 static const char *arg_version;
 static const char *arg_board = "";
 static const char *arg_appid = CATALOGUE_APPID;
+static TextList arg_packages;
 static bool arg_json;
 static bool arg_follow;
 
@@ -122,6 +123,14 @@ static int verb_serve(_unused_ int argc, _unused_ char **argv)
         return serve(TAKE_FD(fd), address);
 }
 
+static bool package_is_valid(const char *text)
+{
+        const char *path = strchr(text, '=');
+        _cleanup_free_ char *name = path ? strndup(text, (size_t)(path - text)) : NULL;
+
+        return name && path[1] && catalogue_name_is_valid(name);
+}
+
 static int verb_publish(int argc, char **argv)
 {
         int r;
@@ -141,6 +150,11 @@ static int verb_publish(int argc, char **argv)
         if (!catalogue_appid_is_valid(arg_appid))
                 return program_usage("--appid: \"%s\" is no app id", arg_appid);
 
+        for (size_t i = 0; i < arg_packages.n_items; i++)
+                if (!package_is_valid(arg_packages.items[i]))
+                        return program_usage("--package: \"%s\" is not NAME=FILE",
+                                             arg_packages.items[i]);
+
         return publish(&(PublishParameters) {
                 .directory = arg_directory,
                 .channel = arg_channel,
@@ -148,6 +162,7 @@ static int verb_publish(int argc, char **argv)
                 .board = arg_board,
                 .appid = arg_appid,
                 .payload = argc > 1 ? argv[1] : NULL,
+                .packages = &arg_packages,
         });
 }
 
@@ -186,6 +201,8 @@ int main(int argc, char **argv)
                 { "version", 0, OPTION_TEXT, &arg_version, "V", "what is in the payload" },
                 { "board", 0, OPTION_TEXT, &arg_board, "NAME",
                   "for this board only (default: any)" },
+                { "package", 0, OPTION_LIST, &arg_packages, "NAME=FILE",
+                  "an image beside the payload, as oem-qemu.gz" },
                 { "appid", 0, OPTION_TEXT, &arg_appid, "ID", "(default: CoreOS and Flatcar)" },
                 {},
         };

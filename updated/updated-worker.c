@@ -1,7 +1,8 @@
 /*
  * The worker of the update daemon: fetches a payload, checks it and writes it to the target. It needs no
- * privilege and no file: plan on fd 0, reports on fd 1, target on fd 3, trusted keys (PEM) on fd 4, the payload on
- * fd 5 when the plan has no URL, and room for a checkpoint on fd 6 when the plan says so.
+ * privilege and no file: plan on fd 0, reports on fd 1, target on fd 3, trusted keys (PEM) on fd 4, and the payload
+ * on fd 5 when the plan has no URL; where the plan has room for a kernel, its file is fd 6, and where it has a
+ * checkpoint, that is in fd 7.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -80,8 +81,14 @@ static int on_begin(void *userdata, UpdateFailure *failure)
                         .fd = WORKER_FD_TARGET,
                         .offset = job->plan.target_offset,
                         .size = job->plan.target_size,
+                        .resizable = job->plan.target_size == 0,
                 },
-                .kernel = PAYLOAD_TARGET_NONE,
+                .target_size_max = job->plan.target_size == 0 ? PLAN_FILE_MAX : 0,
+                .kernel = {
+                        .fd = job->plan.kernel_size_max > 0 ? WORKER_FD_KERNEL : -1,
+                        .size = job->plan.kernel_size_max,
+                        .resizable = true,
+                },
                 .size = job->plan.size,
                 .sha256 = job->plan.announced ? job->plan.sha256 : NULL,
                 .now = job->plan.now,
@@ -196,6 +203,7 @@ static void job_report_facts(const Job *job)
 {
         const char *version = payload_apply_image_version(job->apply);
 
+        report("IMAGE", "%llu", (unsigned long long)payload_apply_image_size(job->apply));
         report("MADE", "%llu", (unsigned long long)payload_apply_timestamp(job->apply));
         report("EXPIRES", "%llu", (unsigned long long)payload_apply_expires(job->apply));
         report("VERSION", "%s", version ? version : "");
@@ -355,13 +363,14 @@ int main(int argc, char **argv)
 {
         static const Program program = {
                 .name = "updated-worker",
-                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD] [6<>CHECKPOINT]",
+                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD] [6<>KERNEL] [7<>STATE]",
                 .summary =
                         "Started by updated: fetches, checks and writes one payload. The plan comes on\n"
                         "standard input, reports go to standard output, the target is file\n"
                         "descriptor 3, the trusted public keys are file descriptor 4. Without an\n"
-                        "URL in the plan, file descriptor 5 is the payload. Where the plan names\n"
-                        "a checkpoint, file descriptor 6 has room for it.",
+                        "URL in the plan, file descriptor 5 is the payload; where the plan has room\n"
+                        "for a kernel, file descriptor 6 is its file. How far it comes is noted in\n"
+                        "file descriptor 7 where the plan says so.",
                 .run = run,
         };
 

@@ -10,28 +10,49 @@
 #include "manager.h"
 #include "version.h"
 
-#define WORKER_NAME "updated-worker"
+#define WORKER_NAME   "updated-worker"
+#define POSTINST_NAME "updated-postinst"
 
 static const char *arg_root = NULL;
 static const char *arg_worker = NULL;
 static bool arg_verbose = false;
 
-/* The installed worker, or in a build tree the one beside us. The caller frees it. */
-static int worker_path(char **ret)
+/* The installed program, or in a build tree the one beside us. The caller frees it. */
+static int program_path(const char *name, char **ret)
 {
+        _cleanup_free_ char *installed = NULL;
         char self[PATH_MAX];
         const char *slash;
         ssize_t n;
+        int r;
 
-        if (arg_worker || access(SLUICE_LIBEXECDIR "/" WORKER_NAME, X_OK) >= 0)
-                return text_set(ret, arg_worker ? arg_worker : SLUICE_LIBEXECDIR "/" WORKER_NAME);
+        r = text_format(&installed, SLUICE_LIBEXECDIR "/%s", name);
+        if (r < 0)
+                return r;
+        if (access(installed, X_OK) >= 0)
+                return text_set(ret, installed);
 
         n = readlink("/proc/self/exe", self, sizeof(self) - 1);
         if (n < 0)
                 return -errno;
         self[n] = 0;
         slash = strrchr(self, '/');
-        return text_format(ret, "%.*s/" WORKER_NAME, (int)(slash ? slash - self : 0), self);
+        return text_format(ret, "%.*s/%s", (int)(slash ? slash - self : 0), self, name);
+}
+
+static void programs_done(ManagerPrograms *programs)
+{
+        free(programs->worker);
+        free(programs->postinst);
+}
+
+static int programs_find(ManagerPrograms *programs)
+{
+        int r;
+
+        r = arg_worker ? text_set(&programs->worker, arg_worker)
+                       : program_path(WORKER_NAME, &programs->worker);
+        return r < 0 ? r : program_path(POSTINST_NAME, &programs->postinst);
 }
 
 /* sd_event_add_child() needs it; the worker gets a clean mask. */
@@ -48,18 +69,18 @@ static int run(_unused_ int argc, _unused_ char **argv)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(manager_free_p) Manager *manager = NULL;
-        _cleanup_free_ char *worker = NULL;
+        _cleanup_(programs_done) ManagerPrograms programs = {};
         int r;
 
         if (arg_verbose)
                 log_set_max_level(LOG_DEBUG);
-        r = worker_path(&worker);
+        r = programs_find(&programs);
         if (r >= 0)
                 r = child_signal_block();
         if (r >= 0)
                 r = event_new(&event);
         if (r >= 0)
-                r = manager_new(event, arg_root, worker, &manager);
+                r = manager_new(event, arg_root, &programs, &manager);
         if (r < 0)
                 return log_error_errno(r, "setting up: %m");
 

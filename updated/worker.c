@@ -14,8 +14,9 @@
 #include "base/text.h"
 #include "worker.h"
 
-#define EXIT_CHILD    127 /* could not even be started */
-#define FILE_SIZE_MAX ((rlim_t)(64 * MIB))
+#define EXIT_CHILD    127                   /* could not even be started */
+#define FILE_SIZE_MAX ((rlim_t)(256 * MIB)) /* beside a slot: kernel, checkpoint, log */
+#define OWN_SIZE_MAX  ((rlim_t)(16 * GIB))  /* of an image that has a file of its own */
 
 struct Worker {
         sd_event_source *child;
@@ -73,9 +74,9 @@ static WorkerUser worker_user_find(const char *name)
         return (WorkerUser) { .change = true, .uid = entry->pw_uid, .gid = entry->pw_gid };
 }
 
-/* What the child gets as 0, 1, 3, 4 and perhaps 5 and 6. */
+/* What the child gets as 0, 1, 3, 4 and perhaps 5, 6 and 7; 0: not there. */
 typedef struct WorkerFds {
-        int plan, report, target, keys, payload, checkpoint;
+        int plan, report, target, keys, payload, kernel, checkpoint;
 } WorkerFds;
 
 /* First out of the way of the numbers they are to get, then there. Only async-signal-safe calls. */
@@ -84,24 +85,29 @@ static int child_place_fds(const WorkerFds *fds)
         const struct {
                 int from, to;
         } places[] = {
-                { fds->plan, STDIN_FILENO },         { fds->report, STDOUT_FILENO },
-                { fds->target, WORKER_FD_TARGET },   { fds->keys, WORKER_FD_KEYS },
-                { fds->payload, WORKER_FD_PAYLOAD }, { fds->checkpoint, WORKER_FD_CHECKPOINT },
+                { fds->plan, STDIN_FILENO },
+                { fds->report, STDOUT_FILENO },
+                { fds->target, WORKER_FD_TARGET },
+                { fds->keys, WORKER_FD_KEYS },
+                { fds->payload, WORKER_FD_PAYLOAD },
+                { fds->kernel, WORKER_FD_KERNEL },
+                { fds->checkpoint, WORKER_FD_CHECKPOINT },
         };
-        int high[ELEMENTSOF(places)];
+        int high[ELEMENTSOF(places)] = {};
 
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                high[i] = places[i].from < 0 ? -1
-                                             : fcntl(places[i].from, F_DUPFD_CLOEXEC,
-                                                     WORKER_FD_CHECKPOINT + 1);
-                if (high[i] < 0 && places[i].from >= 0)
+                if (places[i].from <= 0)
+                        continue;
+                high[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, WORKER_FD_CHECKPOINT + 1);
+                if (high[i] < 0)
                         return -errno;
         }
-        for (size_t i = 0; i < ELEMENTSOF(places); i++)
-                if (high[i] < 0)
-                        (void)close(places[i].to); /* or there was nothing */
-                else if (dup2(high[i], places[i].to) < 0)
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                int r = high[i] > 0 ? dup2(high[i], places[i].to) : close(places[i].to);
+
+                if (r < 0 && errno != EBADF)
                         return -errno;
+        }
 
         return RET_ERRNO(close_range(WORKER_FD_CHECKPOINT + 1, ~0U, 0));
 }
@@ -115,7 +121,9 @@ static int child_limit_files(int target_fd)
         if (fstat(target_fd, &status) < 0)
                 return -errno;
         if (S_ISREG(status.st_mode))
-                limit.rlim_cur = limit.rlim_max = MAX_OF((rlim_t)status.st_size, FILE_SIZE_MAX);
+                limit.rlim_cur = limit.rlim_max =
+                        status.st_size > 0 ? MAX_OF((rlim_t)status.st_size, FILE_SIZE_MAX)
+                                           : OWN_SIZE_MAX;
         return RET_ERRNO(prlimit(0, RLIMIT_FSIZE, &limit, NULL));
 }
 
@@ -180,6 +188,8 @@ static int worker_take_line(Worker *worker, char *line)
                 return worker_take_verdict(worker, value, RETRIES_FAILED);
         if ((value = after_prefix(line, "URL_REFUSED=")))
                 return worker_take_verdict(worker, value, RETRIES_REFUSED);
+        if ((value = after_prefix(line, "IMAGE=")))
+                return worker_take_number(&worker->facts.image, value);
         if ((value = after_prefix(line, "MADE=")))
                 return worker_take_number(&worker->facts.made, value);
         if ((value = after_prefix(line, "EXPIRES=")))
@@ -356,9 +366,8 @@ static int worker_spawn(Worker *worker, sd_event *event, const WorkerParameters 
         if (pid == 0)
                 child_run(parameters->program,
                           &(WorkerFds) { plan, report, parameters->target_fd, keys,
-                                         parameters->payload_fd > 0 ? parameters->payload_fd : -1,
-                                         parameters->checkpoint_fd > 0 ? parameters->checkpoint_fd
-                                                                       : -1 },
+                                         parameters->payload_fd, parameters->kernel_fd,
+                                         parameters->checkpoint_fd },
                           &user, parent);
 
         return worker_watch(worker, event, pid);

@@ -11,11 +11,19 @@
 #define LARGE_WRITE \
         (16 * KIB) /* writes above this are cut into large pieces: there are enough of them */
 
+#define SLOTS_REMEMBERED 4
+
 /* What a disk or a file system does at once. */
 typedef struct Piece {
         const Record *record;
         size_t from, size; /* of its data */
 } Piece;
+
+/* What a slot of the durable world holds: to look is to compare a million bytes. */
+typedef struct SlotMemo {
+        uint64_t offset;
+        const Release *release;
+} SlotMemo;
 
 typedef struct Walk {
         Exploration *exploration;
@@ -24,6 +32,9 @@ typedef struct Walk {
         bool record_ends; /* the state to come is the first one that has the whole newest record */
         Piece *pieces;    /* not flushed yet, in the order of the run */
         size_t n_pieces;
+        const bool *kept; /* which of them are in the state that is looked at */
+        SlotMemo memos[SLOTS_REMEMBERED];
+        size_t n_memos;
         uint64_t chance;
 } Walk;
 
@@ -54,11 +65,37 @@ static void piece_apply(const Piece *piece, World *world)
                             record->data + piece->from, piece->size);
 }
 
-static char *slot_violation(const BootSlot *slot, const uint8_t *disk)
+static bool piece_is_in_slot(const Piece *piece, uint64_t slot)
+{
+        uint64_t offset = piece->record->offset + piece->from;
+
+        return piece->record->kind == RECORD_DATA && piece->record->file == WORLD_DISK
+               && offset < slot + SLOT_SIZE && offset + piece->size > slot;
+}
+
+/* walk may be NULL. */
+static const Release *slot_release(Walk *walk, const uint8_t *disk, uint64_t slot)
+{
+        const Release *release;
+
+        for (size_t i = 0; walk && i < walk->n_pieces; i++)
+                if (walk->kept[i] && piece_is_in_slot(&walk->pieces[i], slot))
+                        return release_of(disk + slot);
+        for (size_t i = 0; walk && i < walk->n_memos; i++)
+                if (walk->memos[i].offset == slot)
+                        return walk->memos[i].release;
+
+        release = release_of(disk + slot);
+        if (walk && walk->n_memos < SLOTS_REMEMBERED)
+                walk->memos[walk->n_memos++] = (SlotMemo) { slot, release };
+        return release;
+}
+
+static char *slot_violation(Walk *walk, const BootSlot *slot, const uint8_t *disk)
 {
         char *text = NULL;
 
-        if (boot_slot_is_selectable(slot) && !release_of(disk + slot->offset))
+        if (boot_slot_is_selectable(slot) && !slot_release(walk, disk, slot->offset))
                 CHECK(text_format(&text,
                                   "I2: the slot at %llu is selectable (priority %u, tries %u, "
                                   "successful %d) and not complete",
@@ -68,7 +105,7 @@ static char *slot_violation(const BootSlot *slot, const uint8_t *disk)
         return text;
 }
 
-static char *disk_violation(World *world)
+static char *disk_violation(Walk *walk, World *world)
 {
         WorldFile *disk = &world->files[WORLD_DISK];
         char *text = NULL;
@@ -79,7 +116,7 @@ static char *disk_violation(World *world)
         if (boot_table_open(disk->data, disk->size, &table) < 0)
                 return strdup("I1: no copy of the partition table is valid");
         while (!text && boot_table_next_slot(&table, &index, &slot))
-                text = slot_violation(&slot, disk->data);
+                text = slot_violation(walk, &slot, disk->data);
         if (text)
                 return text;
         if (boot_table_choose(&table, &slot) < 0)
@@ -94,6 +131,42 @@ static char *disk_violation(World *world)
 static size_t file_whole_size(const char *name, size_t size)
 {
         return streq(name, RESUME_PATH) ? MIN_OF(size, (size_t)RESUME_OFFSET) : size;
+}
+
+static char *package_violation(const World *world, const Release *release)
+{
+        int file = world_find(world, release->package_path);
+        char *text = NULL;
+
+        if (file >= 0 && world->files[file].size == PACKAGE_SIZE
+            && memcmp(world->files[file].data, release->package_image, PACKAGE_SIZE) == 0)
+                return NULL;
+        CHECK(text_format(&text, "I2: version %s may be started, and its image %s is %s",
+                          release->version, release->package_path,
+                          file < 0 ? "not there" : "not whole")
+              >= 0);
+        return text;
+}
+
+/* What the boot loader may choose has everything beside it that belongs to it. */
+static char *packages_violation(World *world)
+{
+        WorldFile *disk = &world->files[WORLD_DISK];
+        const Release *release;
+        uint32_t index = 0;
+        char *text = NULL;
+        BootTable table;
+        BootSlot slot;
+
+        if (boot_table_open(disk->data, disk->size, &table) < 0)
+                return NULL; /* told before */
+        while (!text && boot_table_next_slot(&table, &index, &slot)) {
+                release = boot_slot_is_selectable(&slot) ? release_of(disk->data + slot.offset)
+                                                         : NULL;
+                if (release)
+                        text = package_violation(world, release);
+        }
+        return text;
 }
 
 /* A file that the daemon would read is as it was when it was synced: never a mixture, never a part. */
@@ -122,9 +195,11 @@ static char *files_violation(const World *world, const World *complete)
 
 char *world_violation(World *world, const World *complete)
 {
-        char *text = disk_violation(world);
+        char *text = disk_violation(NULL, world);
 
-        return text ? text : files_violation(world, complete);
+        if (!text && complete)
+                text = packages_violation(world);
+        return text || !complete ? text : files_violation(world, complete);
 }
 
 /* I3: the real code, on a real directory. A version that was tried and not confirmed is not wanted any more. */
@@ -154,7 +229,9 @@ static void walk_check(Walk *walk, World *world)
         Exploration *exploration = walk->exploration;
 
         exploration->n_states++;
-        exploration->violation = world_violation(world, &walk->complete);
+        exploration->violation = disk_violation(walk, world);
+        if (!exploration->violation)
+                exploration->violation = files_violation(world, &walk->complete);
         if (!exploration->violation && exploration->converge > 0
             && (walk->record_ends || exploration->n_states % exploration->converge == 0))
                 walk_converge(walk, world);
@@ -185,6 +262,7 @@ static void walk_visit(Walk *walk, const bool *kept, World *scratch)
         for (size_t i = 0; i < walk->n_pieces; i++)
                 if (kept[i])
                         piece_apply(&walk->pieces[i], &world);
+        walk->kept = kept;
         walk_check(walk, &world);
         world_done_shared(&world);
 
@@ -278,8 +356,10 @@ static void walk_flush(Walk *walk, const Record *flush, World *scratch)
                 if (flush->kind == RECORD_LOST)
                         continue;
                 piece_apply(&piece, &walk->durable);
-                if (piece.record->kind == RECORD_DATA && piece.record->file == WORLD_DISK)
+                if (piece.record->kind == RECORD_DATA && piece.record->file == WORLD_DISK) {
                         piece_apply(&piece, scratch);
+                        walk->n_memos = 0;
+                }
         }
         walk->n_pieces = n_left;
         if (flush->kind == RECORD_SYNC_FILE)

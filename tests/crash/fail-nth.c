@@ -168,7 +168,7 @@ static char *way_violation(const Life *life, size_t way, unsigned *ret_runs)
 static char *kill_violation(const Life *life, unsigned long n)
 {
         const Failure failure = { FAILURE_KILL, 0, n };
-        World left, complete = {};
+        World left;
         char *why;
         pid_t pid;
         int status;
@@ -187,7 +187,7 @@ static char *kill_violation(const Life *life, unsigned long n)
         world_copy(&life->world, false, &left);
         left.n_names = 0; /* its files are as the daemon left them: the disk is what is judged */
         scene_disk(&left);
-        why = world_violation(&left, &complete);
+        why = world_violation(&left, NULL);
         left.n_names = life->world.n_names;
         world_done(&left);
         if (!why)

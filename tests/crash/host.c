@@ -18,6 +18,10 @@
 #define UUID_A    "7130c94a-213a-4e5a-8e26-6cce9662f132"
 #define UUID_B    "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"
 
+#define SETTINGS                                                             \
+        "SERVER=http://localhost/v1/update/\nDISK=/disk.img\nWORKER_USER=\n" \
+        "OEM_SYSEXT_DIRECTORY=" PACKAGE_DIRECTORY "\n"
+
 static unsigned n_boots;
 
 static void file_set(const char *root, const char *name, const char *format, ...) _printf_(3, 4);
@@ -40,10 +44,54 @@ void host_init(const char *root)
               && text_format(&state, "%s/var/lib/x", root) >= 0);
         CHECK(file_read(NULL, path, 64 * KIB, &key, NULL) >= 0);
         file_set(root, "/usr/share/update_engine/update-payload-key.pub.pem", "%s", key);
-        file_set(root, "/etc/coreos/update.conf",
-                 "SERVER=http://localhost/v1/update/\nDISK=/disk.img\nWORKER_USER=\n");
+        file_set(root, "/etc/coreos/update.conf", SETTINGS);
+        file_set(root, "/etc/oem-release", "ID=crash\n");
         file_set(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
         CHECK(parents_make(state, 0755) >= 0);
+}
+
+void host_make_ill(const char *root, const Release *release)
+{
+        _cleanup_free_ char *script = NULL;
+
+        CHECK(text_format(&script, "#!/bin/sh\n[ \"$SLUICE_VERSION\" != %s ]\n", release->version)
+              >= 0);
+        CHECK(file_replace(root, TRIAL_HOOKS "/10-ill", script, strlen(script), 0755) >= 0);
+        file_set(root, "/etc/coreos/update.conf", SETTINGS "HEALTH_FAILURE=reboot\n");
+}
+
+static void world_add_file(World *world, const char *name, const uint8_t *data, size_t size)
+{
+        int file = (int)world->n_files;
+
+        world_write(world, file, 0, data, size);
+        world_add_name(world, name, file);
+}
+
+/* As earlier updates left them. */
+static void world_add_packages(World *world)
+{
+        _cleanup_(package_record_done) PackageRecord record = {};
+        _cleanup_free_ char *text = NULL;
+        PackageEntry entries[] = { {}, {} };
+
+        world_add_name(world, WORLD_STATE, -1);
+        world_add_name(world, PACKAGE_DIRECTORY, -1);
+        for (size_t i = 0; i < ELEMENTSOF(entries); i++) {
+                const Release *release = release_get(i == 0 ? RELEASE_OLD : RELEASE_INSTALLED);
+
+                world_add_file(world, release->package_path, release->package_image, PACKAGE_SIZE);
+                entries[i] = (PackageEntry) { .name = strdup(PACKAGE_NAME),
+                                              .directory = strdup(PACKAGE_DIRECTORY),
+                                              .version = strdup(release->version) };
+                memcpy(entries[i].sha256, release->package_sha256, SHA256_SIZE);
+        }
+        record.items = malloc(sizeof(entries));
+        CHECK(record.items);
+        memcpy(record.items, entries, sizeof(entries));
+        record.n_items = ELEMENTSOF(entries);
+        CHECK(package_record_print(&record, &text) >= 0);
+        world_add_file(world, PACKAGES_PATH, (const uint8_t *)text, strlen(text));
 }
 
 void host_world(const char *root, unsigned sector_size, World *ret)
@@ -61,6 +109,7 @@ void host_world(const char *root, unsigned sector_size, World *ret)
         memcpy(disk + MIB, release_get(RELEASE_INSTALLED)->image, IMAGE_SIZE);
         memcpy(disk + MIB + SLOT_SIZE, release_get(RELEASE_OLD)->image, IMAGE_SIZE);
         world_init(ret, (uint8_t *)disk, size);
+        world_add_packages(ret);
 }
 
 /* The release in a slot, read from the file. */
@@ -96,10 +145,10 @@ const Release *host_boot(const char *root)
         return release;
 }
 
-/* Until the attempt is over, and everything that it left to do at once is done. */
+/* Until trial and attempt are over, and everything that it left to do at once is done. */
 static void loop_run(sd_event *event, const Manager *manager)
 {
-        for (unsigned turns = 0; manager->attempt; turns++)
+        for (unsigned turns = 0; manager->attempt || manager->trial; turns++)
                 CHECK(turns < TURNS_MAX && sd_event_run(event, USEC_PER_SEC) >= 0);
         while (sd_event_run(event, 0) > 0)
                 ;
@@ -111,6 +160,7 @@ static void session_fill(const Manager *manager, Session *ret)
 
         ret->staged = manager->report.status == UPDATE_STATUS_UPDATED_NEED_REBOOT;
         ret->good = manager->slots.gpt.n_partitions > 0 && slots_running_is_good(&manager->slots);
+        ret->ill = manager->ill;
         ret->refused = !is_empty(manager->state.failed_sha256);
         if (failure->code != UPDATE_ERROR_NONE && failure->code != UPDATE_ERROR_ROLLED_BACK)
                 (void)snprintf(ret->error, sizeof(ret->error), "%s", update_failure_text(failure));
@@ -118,15 +168,20 @@ static void session_fill(const Manager *manager, Session *ret)
 
 void host_run(const char *root, Session *ret)
 {
+        const ManagerPrograms programs = { .worker = (char *)"worker",
+                                           .postinst = (char *)"postinst" };
         _cleanup_(manager_free_p) Manager *manager = NULL;
         sd_event *event = NULL;
         int r;
 
         *ret = (Session) {};
         CHECK(sd_event_new(&event) >= 0);
-        CHECK(manager_new(event, root, "worker", &manager) >= 0);
+        CHECK(manager_new(event, root, &programs, &manager) >= 0);
         r = manager_start(manager);
-        if (r >= 0 && manager->report.status != UPDATE_STATUS_UPDATED_NEED_REBOOT)
+        if (r >= 0)
+                loop_run(event, manager);
+        if (r >= 0 && manager->report.status != UPDATE_STATUS_UPDATED_NEED_REBOOT
+            && !manager_is_on_trial(manager))
                 r = manager_attempt(manager, ATTEMPT_ON_DEMAND);
         if (r >= 0) {
                 loop_run(event, manager);
@@ -137,9 +192,20 @@ void host_run(const char *root, Session *ret)
         sd_event_unref(event);
 }
 
+/* What runs has its image beside it, as it was made. */
+static bool package_is_whole(const char *root, const Release *release)
+{
+        _cleanup_free_ char *data = NULL;
+        size_t size;
+
+        return file_read(root, release->package_path, PACKAGE_SIZE, &data, &size) >= 0
+               && size == PACKAGE_SIZE && memcmp(data, release->package_image, PACKAGE_SIZE) == 0;
+}
+
 static bool host_settle(const char *root, const Release *running, const Release *wanted,
                         char **ret_why)
 {
+        unsigned reboots = peers_reboots();
         Session session = {};
 
         for (unsigned boots = 0; boots < HOST_BOOTS_MAX; boots++) {
@@ -149,7 +215,20 @@ static bool host_settle(const char *root, const Release *running, const Release 
                         CHECK(text_format(ret_why, "boot %u finds no whole slot", boots) >= 0);
                         return false;
                 }
+                if (!package_is_whole(root, running)) {
+                        CHECK(text_format(ret_why, "boot %u has no whole image beside it", boots)
+                              >= 0);
+                        return false;
+                }
                 host_run(root, &session);
+                if (peers_reboots() > reboots + 1) {
+                        CHECK(text_format(ret_why, "it reboots again and again") >= 0);
+                        return false;
+                }
+                if (session.ill && session.good) {
+                        CHECK(text_format(ret_why, "an ill version is marked good") >= 0);
+                        return false;
+                }
                 if (running == wanted && session.good && !*session.error)
                         return true;
                 running = NULL;

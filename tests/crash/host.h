@@ -14,12 +14,16 @@
 typedef struct Session {
         bool staged;     /* it wants a reboot into the other slot */
         bool good;       /* the running slot is marked good */
+        bool ill;        /* the version that runs was not found good */
         bool refused;    /* the offered version did not boot before */
         char error[512]; /* why the attempt failed; "" when it did not */
 } Session;
 
 /* Everything but disk and state. sector_size: of the disk that host_world() makes. */
 void host_init(const char *root);
+
+/* From now on a check finds this release ill, and the host leaves it at once. */
+void host_make_ill(const char *root, const Release *release);
 
 /* A host that runs the installed release, has the old one in its second slot, and did nothing yet. */
 void host_world(const char *root, unsigned sector_size, World *ret);

@@ -11,6 +11,7 @@
 
 static const Release *offered;
 static unsigned n_continued, n_disappointed;
+static unsigned n_reboots;
 
 void peers_offer(const Release *release)
 {
@@ -25,6 +26,11 @@ unsigned peers_continued(void)
 unsigned peers_disappointed(void)
 {
         return n_disappointed;
+}
+
+unsigned peers_reboots(void)
+{
+        return n_reboots;
 }
 
 struct Http {
@@ -66,22 +72,25 @@ HttpRequest *http_cancel(HttpRequest *request)
 
 static char *answer_make(bool check)
 {
-        _cleanup_free_ char *sha256 = NULL;
+        _cleanup_free_ char *sha256 = NULL, *package_sha256 = NULL;
         char *answer;
 
+        CHECK(hex_encode(offered->package_sha256, SHA256_SIZE, &package_sha256) >= 0);
         CHECK(base64_encode(offered->sha256, SHA256_SIZE, &sha256) >= 0);
         CHECK(text_format(&answer,
                           "<response protocol=\"3.0\"><app "
                           "appid=\"e96281a6-d1af-4bde-9a0a-97b76e56dc57\" status=\"ok\">%s"
                           "<urls><url codebase=\"http://localhost/\"/></urls><manifest "
-                          "version=\"%s\"><packages><package name=\"p\" size=\"%zu\"/></packages>"
+                          "version=\"%s\"><packages><package name=\"p\" size=\"%zu\"/>"
+                          "<package name=\"" PACKAGE_NAME ".gz\" size=\"%zu\" "
+                          "hash_sha256=\"%s\"/></packages>"
                           "<actions><action event=\"postinstall\" sha256=\"%s\"/></actions>"
                           "</manifest>%s</app></response>",
                           check ? "<updatecheck status=\"ok\">"
                                 : "<event status=\"ok\"/>"
                                   "<ignored>",
-                          offered->version, offered->payload_size, sha256,
-                          check ? "</updatecheck>" : "</ignored>")
+                          offered->version, offered->payload_size, offered->package_size,
+                          package_sha256, sha256, check ? "</updatecheck>" : "</ignored>")
               >= 0);
         return answer;
 }
@@ -146,15 +155,17 @@ Worker *worker_free(Worker *worker)
 }
 
 /* A checkpoint behind each operation; what is before it is not fetched again. */
-static int worker_push(Worker *worker, PayloadApply *apply, PayloadError *why)
+static int worker_push(Worker *worker, PayloadApply *apply, bool package, PayloadError *why)
 {
+        const char *data = package ? offered->package : offered->payload;
+        size_t size = package ? offered->package_size : offered->payload_size;
         int r = 0;
 
-        for (size_t done = 0, n; done < offered->payload_size && r >= 0; done += n) {
+        for (size_t done = 0, n; done < size && r >= 0; done += n) {
                 uint64_t wanted;
 
-                n = MIN_OF(PUSH_SIZE, offered->payload_size - done);
-                r = payload_apply_push(apply, offered->payload + done, n, why);
+                n = MIN_OF(PUSH_SIZE, size - done);
+                r = payload_apply_push(apply, data + done, n, why);
                 wanted = payload_apply_resume_offset(apply);
                 if (r < 0 || wanted <= done + n)
                         continue;
@@ -170,11 +181,13 @@ static int worker_push(Worker *worker, PayloadApply *apply, PayloadError *why)
 static int worker_apply(Worker *worker, PayloadError *why)
 {
         _cleanup_(payload_apply_free_p) PayloadApply *apply = NULL;
+        bool package = worker->plan.target_size == 0;
         const PayloadApplyParameters parameters = {
                 .keys = worker->keys,
                 .target = { .fd = worker->target_fd,
                             .offset = worker->plan.target_offset,
-                            .size = worker->plan.target_size },
+                            .size = worker->plan.target_size,
+                            .resizable = package },
                 .kernel = PAYLOAD_TARGET_NONE,
                 .size = worker->plan.size,
                 .sha256 = worker->plan.sha256,
@@ -187,7 +200,7 @@ static int worker_apply(Worker *worker, PayloadError *why)
         worker->facts.continued = 0;
         r = payload_apply_new(&parameters, &apply);
         if (r >= 0)
-                r = worker_push(worker, apply, why);
+                r = worker_push(worker, apply, package, why);
         return r;
 }
 
@@ -244,8 +257,49 @@ int worker_start(sd_event *event, const WorkerParameters *parameters, const Work
         return 0;
 }
 
+struct Postinst {
+        sd_event_source *end;
+        void (*on_end)(int error, const UpdateFailure *failure, void *userdata);
+        void *userdata;
+};
+
+Postinst *postinst_cancel(Postinst *postinst)
+{
+        if (postinst)
+                sd_event_source_disable_unref(postinst->end);
+        free(postinst);
+        return NULL;
+}
+
+static int on_postinst_end(_unused_ sd_event_source *source, void *userdata)
+{
+        const UpdateFailure none = {};
+        Postinst *postinst = userdata;
+
+        postinst->on_end(0, &none, postinst->userdata);
+        return 0;
+}
+
+/* Nobody objects. */
+int postinst_start(sd_event *event, const PostinstRequest *request, Postinst **ret)
+{
+        Postinst *postinst = calloc(1, sizeof(*postinst));
+
+        CHECK(postinst);
+        *postinst = (Postinst) { .on_end = request->on_end, .userdata = request->userdata };
+        CHECK(sd_event_add_defer(event, &postinst->end, on_postinst_end, postinst) >= 0);
+        *ret = postinst;
+        return 0;
+}
+
 int manager_bus_open(_unused_ Manager *manager)
 {
+        return 0;
+}
+
+int manager_bus_reboot(_unused_ Manager *manager)
+{
+        n_reboots++;
         return 0;
 }
 

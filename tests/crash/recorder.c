@@ -204,8 +204,22 @@ static ssize_t on_write(int fd, const void *data, size_t size)
 
 static int on_truncate(int fd, uint64_t size)
 {
-        CHECK(file_of(fd) < 0); /* nothing of ours changes its size */
-        return call_fails("ftruncate") ? recorder.failure.error : disk_io_system.truncate(fd, size);
+        _cleanup_free_ uint8_t *zeros = NULL;
+        struct stat status;
+
+        if (call_fails("ftruncate"))
+                return recorder.failure.error;
+        CHECK(fstat(fd, &status) >= 0 && size >= (uint64_t)status.st_size); /* nothing shrinks */
+        zeros = calloc(1, (size_t)size - (size_t)status.st_size);
+        CHECK(zeros);
+        record_data(fd, zeros, (size_t)size - (size_t)status.st_size, (uint64_t)status.st_size);
+        return disk_io_system.truncate(fd, size);
+}
+
+static int on_allocate(int fd, uint64_t size)
+{
+        CHECK(file_of(fd) < 0);
+        return call_fails("fallocate") ? recorder.failure.error : disk_io_system.allocate(fd, size);
 }
 
 static int on_zero(int fd, uint64_t offset, uint64_t size)
@@ -333,6 +347,7 @@ static const DiskIo recording = {
         .pread = on_pread,
         .pwrite = on_pwrite,
         .truncate = on_truncate,
+        .allocate = on_allocate,
         .zero = on_zero,
         .sync = on_sync,
         .sync_data = on_sync_data,

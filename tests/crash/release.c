@@ -44,38 +44,56 @@ static char *path_in(const char *directory, const char *name)
 }
 
 /* No two blocks are equal, within a release and between them; half of it compresses; some of it is zeros. */
-static void image_fill(uint8_t *image, uint64_t seed)
+static uint8_t *image_make(size_t size, uint64_t seed)
 {
         uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+        uint8_t *image = malloc(size);
 
-        for (size_t i = 0; i < IMAGE_SIZE; i++) {
+        CHECK(image);
+        for (size_t i = 0; i < size; i++) {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
                 image[i] = (uint8_t)(i / 4096 % 2 ? state : seed + i / 4096 + (state & 1));
         }
-        memset(image + IMAGE_SIZE / 2, 0, IMAGE_SIZE / 16);
-        image[IMAGE_SIZE / 2] = (uint8_t)seed;
+        memset(image + size / 2, 0, size / 16);
+        image[size / 2] = (uint8_t)seed;
+        return image;
 }
 
-static void release_make(Release *release, const char *directory, const char *payload_tool,
-                         const char *key)
+/* The payload of an image. */
+static void payload_make(const Release *release, const char *directory, const char *payload_tool,
+                         const uint8_t *data, size_t size, char **ret, size_t *ret_size)
 {
         _cleanup_free_ char *image = path_in(directory, "image"),
-                            *payload = path_in(directory, "payload");
+                            *payload = path_in(directory, "payload"),
+                            *key = path_in(directory, "key.pem");
         const char *const create[] = { payload_tool, "create",         "--image", image,
                                        "--output",   payload,          "--key",   key,
                                        "--version",  release->version, "--jobs",  "1",
                                        NULL };
 
-        release->image = malloc(IMAGE_SIZE);
-        CHECK(release->image);
-        image_fill(release->image, (uint64_t)(release - releases) + 1);
-        CHECK(file_replace(NULL, image, release->image, IMAGE_SIZE, 0644) >= 0);
+        CHECK(file_replace(NULL, image, data, size, 0644) >= 0);
         command_run(create);
-        CHECK(file_read(NULL, payload, PAYLOAD_MAX, &release->payload, &release->payload_size)
-              >= 0);
+        CHECK(file_read(NULL, payload, PAYLOAD_MAX, ret, ret_size) >= 0);
+}
+
+static void release_make(Release *release, const char *directory, const char *payload_tool)
+{
+        uint64_t seed = (uint64_t)(release - releases) + 1;
+
+        release->image = image_make(IMAGE_SIZE, seed);
+        payload_make(release, directory, payload_tool, release->image, IMAGE_SIZE,
+                     &release->payload, &release->payload_size);
         CHECK(digest_of(release->payload, release->payload_size, release->sha256) >= 0);
+
+        release->package_image = image_make(PACKAGE_SIZE, seed + 100);
+        payload_make(release, directory, payload_tool, release->package_image, PACKAGE_SIZE,
+                     &release->package, &release->package_size);
+        CHECK(digest_of(release->package, release->package_size, release->package_sha256) >= 0);
+        CHECK(text_format(&release->package_path, PACKAGE_DIRECTORY "/" PACKAGE_NAME "-%s.raw",
+                          release->version)
+              >= 0);
 }
 
 void releases_make(const char *directory, const char *payload_tool)
@@ -90,7 +108,7 @@ void releases_make(const char *directory, const char *payload_tool)
         command_run(generate);
         command_run(publish);
         for (size_t i = 0; i < _RELEASE_MAX; i++)
-                release_make(&releases[i], directory, payload_tool, key);
+                release_make(&releases[i], directory, payload_tool);
 }
 
 void releases_done(void)
@@ -98,6 +116,9 @@ void releases_done(void)
         for (size_t i = 0; i < _RELEASE_MAX; i++) {
                 free(releases[i].image);
                 free(releases[i].payload);
+                free(releases[i].package_image);
+                free(releases[i].package);
+                free(releases[i].package_path);
         }
 }
 

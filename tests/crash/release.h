@@ -9,6 +9,10 @@
 #define IMAGE_SIZE (2 * MIB + 192 * KIB)
 #define SLOT_SIZE  (3 * MIB)
 
+#define PACKAGE_NAME      "oem-crash" /* the image that every release has beside it */
+#define PACKAGE_SIZE      (16 * KIB)
+#define PACKAGE_DIRECTORY "/var/lib/updated/sysext" /* below what is recorded */
+
 /* In the order of their making; each knows its place in the tests. */
 typedef enum ReleaseNumber {
         RELEASE_OLD,       /* in the second slot, a way back */
@@ -24,6 +28,11 @@ typedef struct Release {
         char *payload;
         size_t payload_size;
         uint8_t sha256[SHA256_SIZE]; /* of the payload */
+        uint8_t *package_image;      /* PACKAGE_SIZE bytes */
+        char *package;
+        size_t package_size;
+        uint8_t package_sha256[SHA256_SIZE];
+        char *package_path; /* of its image, below root */
 } Release;
 
 /* Makes all of them in directory, and the public key of their signatures there as key.pub.pem. */

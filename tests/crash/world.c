@@ -133,7 +133,7 @@ bool world_name_is_temporary(const char *name)
 {
         const char *dot = strrchr(name, '.');
 
-        return dot && strlen(dot) == TEMPORARY_LETTERS + 1;
+        return dot && (strlen(dot) == TEMPORARY_LETTERS + 1 || streq(dot, ".part"));
 }
 
 static int entry_remove(const char *path, _unused_ const struct stat *status, _unused_ int type,

@@ -8,7 +8,7 @@
  *   refuse TEXT     Reboot is refused with this text from now on
  *   accept          and accepted again
  *   inhibitor WHO   WHO blocks shutdowns; without WHO nobody does
- *   user NAME       is logged in; without NAME nobody is
+ *   user NAME [CLASS [STATE]]  has a session ("user", "active"); without NAME nobody has
  *   leave, return   the update daemon gives up its name, or takes it again
  *
  * Reboot calls are written to standard output, one line each.
@@ -21,13 +21,16 @@
 #include "updated/client.h"
 
 #define LINE_MAX_BYTES 512
+#define WORD_MAX       64
+#define SESSION_PATH   "/org/freedesktop/login1/session/c1"
 
 typedef struct Peers {
         sd_bus *bus;
         char status[64];
         bool good;
-        char refusal[LINE_MAX_BYTES];                         /* "" : reboots are accepted */
-        char inhibitor[LINE_MAX_BYTES], user[LINE_MAX_BYTES]; /* "": none */
+        char refusal[LINE_MAX_BYTES];                   /* "" : reboots are accepted */
+        char inhibitor[LINE_MAX_BYTES], user[WORD_MAX]; /* "": none */
+        char class[WORD_MAX], state[WORD_MAX];          /* of the user's session */
         char line[LINE_MAX_BYTES];
         size_t n_line;
 } Peers;
@@ -89,9 +92,30 @@ static int method_list_sessions(sd_bus_message *message, void *userdata,
 
         if (*peers->user)
                 return sd_bus_reply_method_return(message, "a(susso)", 1, "c1", 1000U, peers->user,
-                                                  "seat0", "/org/freedesktop/login1/session/c1");
+                                                  "seat0", SESSION_PATH);
         return sd_bus_reply_method_return(message, "a(susso)", 0);
 }
+
+static int property_get_session(_unused_ sd_bus *bus, _unused_ const char *path,
+                                _unused_ const char *interface, const char *property,
+                                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+        Peers *peers = userdata;
+
+        return sd_bus_message_append(reply, "s",
+                                     streq(property, "Class")   ? peers->class
+                                     : streq(property, "State") ? peers->state
+                                                                : peers->user);
+}
+
+/* logind's has some more. */
+static const sd_bus_vtable session_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Name", "s", property_get_session, 0, 0),
+        SD_BUS_PROPERTY("State", "s", property_get_session, 0, 0),
+        SD_BUS_PROPERTY("Class", "s", property_get_session, 0, 0),
+        SD_BUS_VTABLE_END,
+};
 
 static const sd_bus_vtable update_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -132,6 +156,16 @@ static int status_set(Peers *peers, const char *word, bool tell)
                                   "xdssx", (int64_t)1, 0.0, peers->status, "2.0.0", (int64_t)4096);
 }
 
+static int user_take(Peers *peers, const char *words)
+{
+        *peers->user = 0;
+        (void)snprintf(peers->class, WORD_MAX, "user");
+        (void)snprintf(peers->state, WORD_MAX, "active");
+        /* what is not there stays as it is */
+        (void)sscanf(words, " %63s %63s %63s", peers->user, peers->class, peers->state);
+        return 0;
+}
+
 static int line_obey(Peers *peers)
 {
         const char *rest;
@@ -147,7 +181,7 @@ static int line_obey(Peers *peers)
         if ((rest = after_prefix(peers->line, "inhibitor")))
                 return text_take(peers->inhibitor, rest + strspn(rest, " "));
         if ((rest = after_prefix(peers->line, "user")))
-                return text_take(peers->user, rest + strspn(rest, " "));
+                return user_take(peers, rest);
         if (streq(peers->line, "accept"))
                 return *peers->refusal = 0;
         if (streq(peers->line, "leave"))
@@ -189,6 +223,10 @@ static int peers_appear(Peers *peers)
         if (r >= 0)
                 r = sd_bus_add_object_vtable(peers->bus, NULL, "/org/freedesktop/login1",
                                              "org.freedesktop.login1.Manager", login_vtable, peers);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(peers->bus, NULL, SESSION_PATH,
+                                             "org.freedesktop.login1.Session", session_vtable,
+                                             peers);
         if (r >= 0)
                 r = sd_bus_request_name(peers->bus, "org.freedesktop.login1", 0);
         if (r >= 0)

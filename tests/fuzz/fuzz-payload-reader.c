@@ -13,6 +13,7 @@
 typedef struct Run {
         PayloadTarget target;
         PayloadReader *reader;
+        OperationOutput output;
         unsigned n_operations;
 } Run;
 
@@ -39,6 +40,7 @@ static int on_operation(void *userdata, const Partition *partition, const Operat
                 .block_size = reader_manifest(run->reader)->block_size,
                 .exact = reader_version(run->reader) == HEADER_VERSION_2,
                 .source = &source,
+                .output = &run->output,
         };
         const OperationKind *kind = operation_kind(operation->type);
 
@@ -68,6 +70,7 @@ static int run_pieces(const uint8_t *data, size_t size, size_t piece, unsigned *
 
         *ret_n_operations = run.n_operations;
         reader_free(run.reader);
+        operation_output_done(&run.output);
         payload_error_done(&error);
         close(run.target.fd);
         return r;

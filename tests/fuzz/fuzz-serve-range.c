@@ -2,8 +2,8 @@
  * A Range header: whatever it says, the answer lies inside the file. The same bytes as a Host
  * header.
  */
+#include "base/http-address.h"
 #include "fuzz/fuzz.h"
-#include "serve-address.h"
 #include "serve-range.h"
 
 #define FILE_SIZE UINT64_C(3000004)

@@ -22,9 +22,10 @@ WRAPPED = {
     r"archive\.h|bzlib\.h|lzma\.h|zstd\.h": ("payload/compress", "payload/decompress"),
     r"curl/": ("updated/base/http", "cloud-config/source-url.", "cloud-config/url."),
     r"expat\.h": ("updated/omaha-response.", "updated/serve-request."),
-    r"libfdisk/|blkid/": ("updated/slots", "updated/gpt", "payload/target."),
-    r"microhttpd\.h": ("updated/serve-",),
-    r"openssl/": ("payload/digest.", "payload/keys.", "updated/digest", "updated/serve-store.", "updated/base/base64."),
+    r"gnutls/": ("updated/base/http-serve.",),
+    r"libfdisk/|blkid/": ("updated/slots", "updated/gpt", "updated/slot-mount.", "payload/target."),
+    r"microhttpd\.h": ("updated/base/http-reply.", "updated/base/http-serve.", "updated/serve-", "locksmith/fleetlock-serve."),
+    r"openssl/": ("locksmith/host-id.", "payload/digest.", "payload/keys.", "updated/digest", "updated/serve-store.", "updated/base/base64."),
     r"yaml\.h": ("cloud-config/yaml-tree.",),
 }
 

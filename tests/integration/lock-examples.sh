@@ -21,6 +21,12 @@ grep -q "^kubectl cordon $(cat /etc/hostname)$" "$scratch/calls" && grep -q "^ku
 tool kubectl '[ "$1" != drain ] || { echo "a pod does not go" >&2; exit 1; }'
 refuses "a node that can not be drained fails the hook" 1 "a pod does not go" "$examples/drain.d/60-kubernetes"
 
+tool sleep ""
+tool getent 'grep -q "^sleep" "$SCRATCH/calls"'
+: >"$scratch/calls"
+SCRATCH=$scratch works "network: it waits until the name is known" "$examples/post-boot.d/20-network"
+grep -q "^sleep 5$" "$scratch/calls" && pass "and not only once" || fail "and not only once" "$scratch/calls"
+
 tool systemctl "echo 'a.service loaded failed failed A'"
 run "$examples/pre-reboot.d/20-failed-units"
 same "and fails the check" "$status: $(cat "$scratch/out")" "1: failed units: a.service "

@@ -102,6 +102,52 @@ becomes "and the lock is not ours" 5 settled
 host_stop $a
 called a 3 && fail "nobody asked for a reboot" "$scratch/a.calls" || pass "nobody asked for a reboot"
 peers a user
+: >"$scratch/wall"
+
+# Sessions that are nobody's
+n=2
+for session in "gdm greeter" "core lock-screen" "core background" "core manager" "core user closing"; do
+    peers a "user $session"
+    REBOOT_LOGIN_GRACE=3s prints "a session of \"$session\" is no user to explain" "^users +open +nobody is logged in" explain a
+    peers a "silent UPDATE_STATUS_UPDATED_NEED_REBOOT"
+    host_start a REBOOT_STRATEGY=etcd-lock REBOOT_LOGIN_GRACE=1h
+    a=$started
+    n=$((n + 1))
+    becomes "nor to the daemon" 10 called a $n
+    kill -9 $a; wait $a 2>/dev/null
+    "$ctl" --endpoint "$etcd_main" unlock host-a
+done
+[ -s "$scratch/wall" ] && fail "nobody is told" "$scratch/wall" || pass "nobody is told"
+
+# Paused
+peers a "user core"
+"$ctl" --endpoint "$etcd_main" pause "the data centre moves" >/dev/null
+host_start a REBOOT_STRATEGY=etcd-lock REBOOT_LOGIN_GRACE=4s
+a=$started
+becomes "a pause keeps the reboot back, with its reason" 10 reason_is a "paused on .*: the data centre moves; see locksmithctl resume"
+[ -s "$scratch/wall" ] && fail "before any user is warned" "$scratch/wall" || pass "before any user is warned"
+"$ctl" --endpoint "$etcd_main" resume >/dev/null
+becomes "resumed, users are warned" 20 grep -q "reboots in 4.0 s" "$scratch/wall"
+"$ctl" --endpoint "$etcd_main" pause "not now" >/dev/null
+becomes "a pause while they are warned calls it off" 20 reason_is a "paused on .*: not now"
+grep -q "now" "$scratch/wall" && fail "they do not hear the last word" "$scratch/wall" || pass "they do not hear the last word"
+same "and nobody asked for a reboot" "$(wc -l <"$scratch/a.calls")" "$n"
+host_stop $a
+"$ctl" --endpoint "$etcd_main" resume >/dev/null
+peers a user
+
+# An inhibitor that comes while the host waits for the lock
+"$ctl" --endpoint "$etcd_main" lock somebody
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "the host waits for the lock" 10 reason_is a "semaphore is at 0"
+peers a "inhibitor backup of the disk"
+"$ctl" --endpoint "$etcd_main" unlock somebody
+becomes "with the lock in hand, everybody is asked again" 10 reason_is a "an inhibitor blocks it"
+becomes "and it is not kept" 5 settled
+same "nobody asked for a reboot" "$(wc -l <"$scratch/a.calls")" "$n"
+host_stop $a
+peers a inhibitor
 
 # Draining
 hook a drain.d 50-move <<EOF
@@ -116,10 +162,10 @@ a=$started
 becomes "drain.d that fails keeps the reboot back" 10 reason_is a "/etc/sluice/drain.d/50-move: exit status 1"
 grep -qx host-a "$scratch/while-draining" && pass "it ran with the lock in hand" || fail "it ran with the lock in hand" "$scratch/while-draining"
 becomes "and gives the lock back" 5 settled
-called a 3 && fail "nobody asked for a reboot" "$scratch/a.calls" || pass "nobody asked for a reboot"
+called a $((n + 1)) && fail "nobody asked for a reboot" "$scratch/a.calls" || pass "nobody asked for a reboot"
 prints "explain shows the hooks" "^drain +unknown +1 programs in /etc/sluice/drain.d" explain a
 echo 0 >"$scratch/drain-status"
-becomes "when it works the reboot is asked for" 20 called a 3
+becomes "when it works the reboot is asked for" 20 called a $((n + 1))
 kill -9 $a; wait $a 2>/dev/null
 "$ctl" --endpoint "$etcd_main" unlock host-a
 

@@ -234,7 +234,7 @@ def test_policy(tap, directory, server, public):
         for command in ("status", "slots", "history"):
             code, _, error = host.client(command, user="nobody")
             tap.ok(code == 0, f"nobody may ask for {command}", error)
-        for command in (("check",), ("update",), ("reset-status",), ("rollback",), ("cancel",), ("pause",), ("resume",),
+        for command in (("check",), ("update",), ("reset-status",), ("rollback",), ("cancel",), ("pause",), ("resume",), ("mark-good",),
                         ("set-channel", "alpha"), ("install", "http://127.0.0.1:1/")):
             code, _, error = host.client(*command, user="nobody")
             tap.ok(code == 1 and "ejected send message" in error, f"nobody may not {command[0]}", code, error)

@@ -27,6 +27,31 @@ def serve_start(site):
     raise RuntimeError("update-serve did not say where it listens")
 
 
+def test_packages(tap, directory, site, private, host):
+    """B runs 2.0.0. The same names of packages in two versions, and one package more in the second."""
+    images = {}
+    for version, names in (("3.0.0", ("oem-qemu",)), ("4.0.0", ("oem-qemu", "flatcar-podman"))):
+        system = Release(directory, "os-" + version, private)
+        images[version] = {name: Release(directory, f"{name}-{version}", private, size=65536) for name in names}
+        packages = [part for name, image in images[version].items() for part in ("--package", f"{name}.gz={image.payload}")]
+        out = run(SERVE, "--directory", site, "publish", "--version", version, "--channel", "beta", *packages, system.payload)
+        tap.ok(all(f"with {name}.gz" in out for name in names), f"{version}: publish says what is beside it", out)
+    host.write("etc/oem-release", "ID=qemu\n")
+    host.write("etc/flatcar/enabled-sysext.conf", "podman\n")
+    code, _, error = host.update()
+    there = {name: os.path.exists(host.path(path)) and open(host.path(path), "rb").read() for name, path in
+             (("oem-qemu", "etc/flatcar/oem-sysext/oem-qemu-4.0.0.raw"), ("flatcar-podman", "etc/flatcar/sysext/flatcar-podman-4.0.0.raw"))}
+    tap.ok(code == 0 and all(data == images["4.0.0"][name].image_bytes for name, data in there.items()),
+           "the packages of the channel's version are on the host", error, host.read("updated.log"))
+    again = subprocess.run([SERVE, "--directory", site, "publish", "--version", "4.0.0", "--channel", "beta",
+                            "--package", f"oem-qemu.gz={images['3.0.0']['oem-qemu'].payload}"], text=True, check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    tap.ok(again.returncode == 1 and "has another one of this name already" in again.stderr,
+           "another file under the same name is refused", again.stderr)
+    shown = run(SERVE, "--directory", site, "channels")
+    tap.ok("with oem-qemu.gz" in shown and "with flatcar-podman.gz" in shown, "channels shows them", shown)
+
+
 def main():
     tap = Tap()
     directory = tempfile.mkdtemp(prefix="sluice-test.")
@@ -52,6 +77,7 @@ def main():
         host.boot("B", "2.0.0")
         host.start()
         tap.same(host.update()[0], 0, "after the reboot there is no update")
+        test_packages(tap, directory, site, private, host)
         wait_until(lambda: "1.0.0" in run(SERVE, "--directory", site, "log"), what="the log")
         log = run(SERVE, "--directory", site, "log", "--json")
         tap.ok("2.0.0" in log and "1.0.0" in log, "the server's log knows both versions", log)

@@ -34,6 +34,11 @@ static int system_truncate(int fd, uint64_t size)
         return RET_ERRNO(ftruncate(fd, (off_t)size));
 }
 
+static int system_allocate(int fd, uint64_t size)
+{
+        return RET_ERRNO(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size));
+}
+
 /* Holes in files, discarded or zeroed blocks on devices. */
 static int system_zero(int fd, uint64_t offset, uint64_t size)
 {
@@ -78,6 +83,7 @@ const DiskIo disk_io_system = {
         .pread = system_pread,
         .pwrite = system_pwrite,
         .truncate = system_truncate,
+        .allocate = system_allocate,
         .zero = system_zero,
         .sync = system_sync,
         .sync_data = system_sync_data,

@@ -17,6 +17,7 @@ typedef struct DiskIo {
         ssize_t (*pread)(int fd, void *data, size_t size, uint64_t offset);
         ssize_t (*pwrite)(int fd, const void *data, size_t size, uint64_t offset);
         int (*truncate)(int fd, uint64_t size);
+        int (*allocate)(int fd, uint64_t size); /* blocks for the first size bytes; size stays */
         int (*zero)(int fd, uint64_t offset, uint64_t size); /* without writing; -EOPNOTSUPP */
         int (*sync)(int fd);                                 /* of a directory: its names */
         int (*sync_data)(int fd);

@@ -16,7 +16,7 @@ struct Hooks {
         sd_event *event;
         sd_event_source *next; /* starts the next one */
         HooksRequest request;
-        TextList names, environment;
+        TextList names, environment, prefix;
         size_t current;
         Process *process;
         char last[PROCESS_LINE_MAX]; /* line that it printed */
@@ -32,6 +32,7 @@ Hooks *hooks_cancel(Hooks *h)
         sd_event_unref(h->event);
         text_list_done(&h->names);
         text_list_done(&h->environment);
+        text_list_done(&h->prefix);
         free(h);
         return NULL;
 }
@@ -129,21 +130,35 @@ static void on_end(_unused_ int status, const char *why, void *userdata)
                 hooks_finish(h, strerror(-r));
 }
 
+static int list_extend(TextList *list, const char *const *more)
+{
+        int r = 0;
+
+        for (; more && *more && r >= 0; more++)
+                r = text_list_add(list, *more);
+        return r;
+}
+
 static int hooks_run_current(Hooks *h)
 {
         _cleanup_free_ char *path = NULL, *file = NULL;
+        _cleanup_(text_list_done) TextList arguments = {};
         int r;
 
         if (text_format(&path, "%s/%s", h->request.directory, h->names.items[h->current]) < 0)
                 return -ENOMEM;
         r = root_join(h->request.root, path, &file);
+        if (r >= 0)
+                r = list_extend(&arguments, (const char *const *)h->prefix.items);
+        if (r >= 0)
+                r = text_list_add(&arguments, file);
         if (r < 0)
                 return r;
 
         *h->last = 0;
         return process_start(h->event,
                              &(ProcessRequest) {
-                                     .arguments = (const char *const[]) { file, NULL },
+                                     .arguments = (const char *const *)arguments.items,
                                      .environment = (const char *const *)h->environment.items,
                                      .time_limit = h->request.time_limit,
                                      .on_line = on_line,
@@ -188,8 +203,8 @@ int hooks_environment(const char *const *more, TextList *ret)
 
         for (size_t i = 0; i < ELEMENTSOF(passed) && r >= 0; i++)
                 r = environment_pass(&list, passed[i]);
-        for (; more && *more && r >= 0; more++)
-                r = text_list_add(&list, *more);
+        if (r >= 0)
+                r = list_extend(&list, more);
         if (r < 0)
                 return r;
 
@@ -205,6 +220,8 @@ static int hooks_prepare(Hooks *h)
         r = hooks_list(h->request.root, h->request.directory, &h->names);
         if (r >= 0)
                 r = hooks_environment(h->request.environment, &h->environment);
+        if (r >= 0)
+                r = list_extend(&h->prefix, h->request.prefix);
         if (r >= 0)
                 r = sd_event_add_defer(h->event, &h->next, on_next, h);
         return r;
@@ -222,7 +239,7 @@ int hooks_start(sd_event *event, const HooksRequest *request, Hooks **ret)
         if (r < 0)
                 return r;
 
-        h->request.environment = NULL; /* borrowed no longer */
+        h->request.environment = h->request.prefix = NULL; /* borrowed no longer */
         *ret = TAKE_PTR(h);
         return 0;
 }

@@ -14,7 +14,9 @@ typedef struct Hooks Hooks;
 typedef struct HooksRequest {
         const char *root, *directory;   /* borrowed for as long as they run */
         const char *const *environment; /* see hooks_environment(); borrowed during the call */
-        usec_t time_limit;              /* of each */
+        /* What starts each of them: a program and its options, ended by NULL; NULL: nothing. The same. */
+        const char *const *prefix;
+        usec_t time_limit;                                 /* of each */
         void (*on_line)(const char *line, void *userdata); /* "10-name: what it printed" */
         /* why is NULL when all went well; else which failed, how, and its last words. */
         void (*on_done)(const char *why, void *userdata);

@@ -180,6 +180,19 @@ int hex_encode(const uint8_t *data, size_t size, char **ret)
         return 0;
 }
 
+int hex_decode(const char *text, uint8_t *ret, size_t size)
+{
+        if (strlen(text) != 2 * size || strspn(text, "0123456789abcdefABCDEF") != 2 * size)
+                return -EBADMSG;
+
+        for (size_t i = 0; i < size; i++) {
+                const char digits[] = { text[2 * i], text[2 * i + 1], 0 };
+
+                ret[i] = (uint8_t)strtoul(digits, NULL, 16); /* two digits always fit */
+        }
+        return 0;
+}
+
 /* Bytes of the UTF-8 sequence at p (at most n are there), 0 when it is not one. */
 static size_t utf8_length(const uint8_t *p, size_t n)
 {

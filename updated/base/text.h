@@ -50,6 +50,9 @@ void text_clear(char **target);
 /* Lower-case hexadecimal of size bytes; the caller frees it. */
 int hex_encode(const uint8_t *data, size_t size, char **ret) _must_check_;
 
+/* The other way: exactly 2 * size hexadecimal digits, in either case. -EBADMSG. */
+int hex_decode(const char *text, uint8_t *ret, size_t size) _must_check_;
+
 /* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 /* Does a URL take the character as it is, everywhere (RFC 3986, unreserved)? */
 bool text_is_url_plain(char c);

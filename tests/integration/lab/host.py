@@ -80,14 +80,20 @@ class Tap:
 class Release:
     """An image of half noise, half text, and its payload."""
 
-    def __init__(self, directory, name, key, size=IMAGE_SIZE, options=()):
+    def __init__(self, directory, name, key, size=IMAGE_SIZE, kernel=None, version=None, options=()):
         self.image = os.path.join(directory, name + ".img")
         self.payload = os.path.join(directory, name + ".payload")
         noise = hashlib.shake_256(name.encode()).digest(size // 2)
         with open(self.image, "wb") as file:
             file.write(noise + (name.encode() * size)[:size - len(noise)])
         signing = ["--key", key] if key else []
-        run(PAYLOAD, "create", "--image", self.image, "--output", self.payload, *signing, *options)
+        more = ["--version", version] if version else []
+        if kernel:
+            self.kernel = os.path.join(directory, name + ".kernel")
+            with open(self.kernel, "wb") as file:
+                file.write(kernel)
+            more += ["--kernel", self.kernel]
+        run(PAYLOAD, "create", "--image", self.image, "--output", self.payload, *signing, *more, *options)
 
     @property
     def bytes(self):
@@ -110,12 +116,12 @@ def key_make(directory, name):
 class Host:
     """Slot A runs version 1.0.0; everything is below self.root."""
 
-    def __init__(self, directory, server, public_key, second_slot=True, settings="", sector=512, slot_size=SLOT_SIZE):
+    def __init__(self, directory, server, public_key, second_slot=True, settings="", sector=512, slot_size=None):
         self.root = tempfile.mkdtemp(dir=directory)
         self.disk = self.path("disk.img")
         self.offsets = {}
         self.sector = sector
-        self.slot_size = slot_size
+        self.slot_size = slot_size or SLOT_SIZE
         self.bus = self.daemon = None
         self.strict = False  # a bus with the policy that we install
         self.address = "unix:path=" + self.path("bus")
@@ -207,13 +213,17 @@ class Host:
         self.write("usr/share/coreos/release", f"COREOS_RELEASE_VERSION={version}\nCOREOS_RELEASE_BOARD=amd64-usr\n"
                                                f"COREOS_RELEASE_APPID={APP_ID}\n")
 
+    def start_bus(self):
+        if self.bus:
+            return
+        self.write("bus.conf", STRICT_BUS_CONFIGURATION.format(self.path("bus"), POLICY) if self.strict
+                   else BUS_CONFIGURATION.format(self.path("bus")))
+        self.bus = subprocess.Popen(["dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork"],
+                                    env=self.environment, stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(self.path("bus")), what="the D-Bus daemon")
+
     def start(self):
-        if not self.bus:
-            self.write("bus.conf", STRICT_BUS_CONFIGURATION.format(self.path("bus"), POLICY) if self.strict
-                       else BUS_CONFIGURATION.format(self.path("bus")))
-            self.bus = subprocess.Popen(["dbus-daemon", "--config-file=" + self.path("bus.conf"), "--nofork"],
-                                        env=self.environment, stderr=subprocess.DEVNULL)
-            wait_until(lambda: os.path.exists(self.path("bus")), what="the D-Bus daemon")
+        self.start_bus()
         with open(self.log, "a", encoding="utf-8") as log:
             self.daemon = subprocess.Popen([UPDATED, "--root", self.root, "--verbose"], env=self.environment, stderr=log,
                                            stdin=subprocess.DEVNULL)

@@ -10,7 +10,7 @@ ANSWER = """<?xml version="1.0" encoding="UTF-8"?>
 <response protocol="3.0" server="test"><daystart elapsed_seconds="0"/>
 <app appid="e96281a6-d1af-4bde-9a0a-97b76e56dc57" status="ok"><ping status="ok"/>
 <updatecheck status="ok"><urls>{urls}</urls>
-<manifest version="{version}"><packages><package name="update.payload" size="{size}" required="true"/></packages>
+<manifest version="{version}"><packages><package name="update.payload" size="{size}" required="true"/>{packages}</packages>
 <actions><action event="postinstall" sha256="{sha256}" {postinstall}/></actions></manifest>
 </updatecheck></app></response>"""
 
@@ -38,6 +38,11 @@ class Server(ThreadingHTTPServer):
         self.via = []            # the proxies of all requests
         self.redirect = None     # where downloads are sent instead
         self.payload = None    # bytes that are served
+        self.packages = {}     # more of them: name → bytes
+        self.package_attributes = {} # name → what is announced besides its name and size
+        self.package_status = {}     # name → status instead of the package
+        self.package_stall = {}      # name → an Event that its download waits for
+        self.paths = []        # of the downloads, in order
         self.version = "2.0.0"
         self.announced_sha256 = self.announced_size = None
         self.postinstall = 'DisablePayloadBackoff="true"'
@@ -87,8 +92,13 @@ class Server(ThreadingHTTPServer):
         if self.payload is None:
             return NO_UPDATE
         sha256 = self.announced_sha256 or base64.b64encode(hashlib.sha256(self.payload).digest()).decode()
-        return ANSWER.format(urls="".join(f'<url codebase="{url}"/>' for url in self.urls), version=self.version,
+        packages = "".join(f'<package name="{name}" size="{len(data)}" {self.announce(name, data)}/>'
+                           for name, data in self.packages.items())
+        return ANSWER.format(packages=packages, urls="".join(f'<url codebase="{url}"/>' for url in self.urls), version=self.version,
                              size=self.announced_size or len(self.payload), sha256=sha256, postinstall=self.postinstall)
+
+    def announce(self, name, data):
+        return self.package_attributes.get(name, f'required="false" hash_sha256="{hashlib.sha256(data).hexdigest()}"')
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -125,6 +135,7 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             server.downloads.append(self.headers.get("Range"))
+            server.paths.append(self.path)
             server.authorizations.append(self.headers.get("Authorization"))
             server.via.append(self.headers.get("Via"))
         if server.redirect:
@@ -138,7 +149,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        data, start = server.payload, 0
+        name = self.path.rsplit("/", 1)[1]
+        if name in server.package_status:
+            self.send_response(server.package_status[name])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        data, start = server.packages.get(name, server.payload), 0
         if self.headers.get("Range") and not server.ignore_range:
             start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
         self.send_response(206 if start else 200)
@@ -148,10 +165,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("ETag", server.etags.pop(0) if len(server.etags) > 1 else server.etags[0])
         self.end_headers()
         data = data[start:]
-        if server.stall:
+        stall = server.package_stall.get(name, server.stall)
+        if stall:
             self.wfile.write(data[:1000])
             self.wfile.flush()
-            server.stall.wait(30)
+            stall.wait(30)
             data = data[1000:]
         if server.cut_after is not None:
             self.wfile.write(data[:server.cut_after])

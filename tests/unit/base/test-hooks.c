@@ -83,6 +83,36 @@ static void test_programs_run_in_the_order_of_their_names(_unused_ void **state)
         directory_remove(root);
 }
 
+static void test_a_prefix_starts_each_of_them(_unused_ void **state)
+{
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        char *root = directory_make();
+        Outcome outcome = {};
+        Hooks *hooks;
+
+        hook_write(root, "10-a", "echo a $MORE", 0755);
+        hook_write(root, "20-b", "echo b $MORE", 0755);
+        assert_int_equal(event_new(&event), 0);
+        assert_int_equal(
+                hooks_start(event,
+                            &(HooksRequest) {
+                                    .root = root,
+                                    .directory = HOOKS_HERE,
+                                    .prefix = (const char *const[]) { "env", "MORE=more", NULL },
+                                    .time_limit = USEC_PER_MINUTE,
+                                    .on_line = on_line,
+                                    .on_done = on_done,
+                                    .userdata = &outcome,
+                            },
+                            &hooks),
+                0);
+        while (!outcome.done)
+                assert_true(sd_event_run(event, UINT64_MAX) >= 0);
+        assert_false(outcome.failed);
+        assert_string_equal(outcome.lines, "10-a: a more|20-b: b more|");
+        directory_remove(root);
+}
+
 static void test_no_directory_is_no_program(_unused_ void **state)
 {
         char *root = directory_make();
@@ -145,6 +175,7 @@ int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_programs_run_in_the_order_of_their_names),
+                cmocka_unit_test(test_a_prefix_starts_each_of_them),
                 cmocka_unit_test(test_no_directory_is_no_program),
                 cmocka_unit_test(test_the_first_failure_ends_the_round),
                 cmocka_unit_test(test_a_program_that_can_not_be_started_fails),

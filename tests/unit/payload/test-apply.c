@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "payload/digest.h"
@@ -246,6 +247,49 @@ static void test_a_target_that_is_too_small_stays_as_it_is(_unused_ void **state
         fixture_done(&fixture);
 }
 
+static ssize_t flipping_pwrite(int fd, const void *data, size_t size, uint64_t offset)
+{
+        _cleanup_free_ uint8_t *copy = malloc(size);
+
+        assert_non_null(copy);
+        memcpy(copy, data, size);
+        copy[size / 2] ^= 1;
+        return disk_io_system.pwrite(fd, copy, size, offset);
+}
+
+/* Past the page cache or not: what the medium gives back counts, unless the caller wants it otherwise. */
+static void test_a_bit_that_the_medium_flips_is_found_by_reading_back(_unused_ void **state)
+{
+        DiskIo flipping = disk_io_system;
+
+        flipping.pwrite = flipping_pwrite;
+        for (unsigned i = 0; i < 16; i++) {
+                _cleanup_free_ char *directory = directory_make();
+                PayloadError error = {};
+                Fixture fixture;
+
+                fixture_load(&fixture, i & 8 ? "good-v2" : "good");
+                fixture.parameters.target.fd =
+                        root_open(directory, "target", O_RDWR | O_CREAT, 0600);
+                assert_true(fixture.parameters.target.fd >= 0);
+                fixture.parameters.jobs = i & 1 ? 3 : 1;
+                fixture.parameters.direct = i & 2;
+                fixture.parameters.cached = i & 4;
+                assert_int_equal(fixture_apply(&fixture, FIXTURE_MAX, NULL), 0);
+                disk_io_set(&flipping);
+                assert_int_equal(fixture_apply(&fixture, FIXTURE_MAX, &error),
+                                 fixture.parameters.cached && !(i & 8) ? 0 : -EBADMSG);
+                disk_io_set(NULL);
+                assert_int_equal(error.refusal, fixture.parameters.cached && !(i & 8)
+                                                        ? PAYLOAD_REFUSAL_NONE
+                                                        : PAYLOAD_REFUSAL_TARGET_HASH);
+                payload_error_done(&error);
+                close(fixture.parameters.target.fd);
+                directory_remove(TAKE_PTR(directory));
+                fixture_done(&fixture);
+        }
+}
+
 static void test_without_a_trusted_key_there_is_no_machine(_unused_ void **state)
 {
         PayloadApplyParameters parameters = { .target = PAYLOAD_TARGET_NONE };
@@ -269,6 +313,7 @@ int main(void)
                 cmocka_unit_test(test_the_announced_size_is_compared_before_anything_is_written),
                 cmocka_unit_test(test_the_announced_hash_is_compared),
                 cmocka_unit_test(test_a_target_that_is_too_small_stays_as_it_is),
+                cmocka_unit_test(test_a_bit_that_the_medium_flips_is_found_by_reading_back),
                 cmocka_unit_test(test_without_a_trusted_key_there_is_no_machine),
         };
 

@@ -1,3 +1,5 @@
+#include <stdatomic.h>
+
 #include "payload/pool.h"
 #include "unit/unit.h"
 
@@ -60,10 +62,56 @@ static void test_a_pool_can_be_freed_with_jobs_in_it(_unused_ void **state)
         assert_null(pool_free(pool));
 }
 
+/* How many work at once, and how many wait for something else. */
+static Pool *limited;
+static atomic_uint n_busy, n_busy_most, n_waiting_most, n_waiting;
+
+static void most_raise(atomic_uint *most, unsigned n)
+{
+        unsigned was = atomic_load(most);
+
+        while (was < n && !atomic_compare_exchange_weak(most, &was, n))
+                ;
+}
+
+static void limited_work(PoolJob *job)
+{
+        most_raise(&n_busy_most, atomic_fetch_add(&n_busy, 1) + 1);
+        square_work(job);
+        atomic_fetch_sub(&n_busy, 1);
+        pool_leave(limited);
+        most_raise(&n_waiting_most, atomic_fetch_add(&n_waiting, 1) + 1);
+        square_work(job);
+        atomic_fetch_sub(&n_waiting, 1);
+        pool_enter(limited);
+}
+
+static void test_no_more_jobs_are_begun_than_processors_may_be_busy(_unused_ void **state)
+{
+        Square *squares = calloc(N_JOBS, sizeof(*squares));
+
+        assert_non_null(squares);
+        assert_int_equal(pool_new(4, limited_work, &limited), 0);
+        pool_limit(limited, 1);
+        for (unsigned i = 0; i < N_JOBS; i++) {
+                squares[i].number = i;
+                pool_submit(limited, &squares[i].job);
+        }
+        for (unsigned i = 0; i < N_JOBS; i++) {
+                pool_wait(limited, &squares[i].job);
+                assert_ptr_equal(pool_take(limited), &squares[i].job);
+        }
+        assert_int_equal(n_busy_most, 1);
+        assert_true(n_waiting_most >= 1);
+        limited = pool_free(limited);
+        free(squares);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_jobs_come_back_done_and_in_order),
+                cmocka_unit_test(test_no_more_jobs_are_begun_than_processors_may_be_busy),
                 cmocka_unit_test(test_a_pool_can_be_freed_with_jobs_in_it),
         };
 

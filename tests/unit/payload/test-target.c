@@ -186,6 +186,9 @@ static void test_an_image_that_does_not_fit_is_refused(_unused_ void **state)
         assert_int_equal(error.refusal, PAYLOAD_REFUSAL_TARGET_TOO_SMALL);
         assert_int_equal(target_check_size(&target, 1000, 999, &error), -EBADMSG);
         target.resizable = true;
+        assert_int_equal(target_check_size(&target, 1000, 0, &error), 0);
+        assert_int_equal(target_check_size(&target, 1001, 0, &error), -EBADMSG);
+        target.size = 0;
         assert_int_equal(target_check_size(&target, 1001, 0, &error), 0);
         target.offset = INT64_MAX;
         assert_int_equal(target_check_size(&target, 1, 0, &error), -EBADMSG);

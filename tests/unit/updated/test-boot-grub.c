@@ -112,12 +112,12 @@ static const struct {
 
 static int change_tries_three(Slots *slots)
 {
-        return slots_activate_target(slots, 3);
+        return slots_activate_target(slots, NULL, 3);
 }
 
 static int change_back(Slots *slots)
 {
-        return slots_activate_target(slots, 0);
+        return slots_activate_target(slots, NULL, 0);
 }
 
 static void change_check(size_t running, int (*change)(Slots *), const char *before,
@@ -171,7 +171,7 @@ static void test_an_update_and_its_fall_back(_unused_ void **state)
         assert_int_equal(boot_grub_choose(block), 'A');
         assert_false(boot_grub_is_selectable(block, 'B'));
 
-        assert_int_equal(slots_activate_target(&slots, 2), 0);
+        assert_int_equal(slots_activate_target(&slots, NULL, 2), 0);
         assert_true(slots_target_is_next(&slots));
         env_read("/boot/grub/grubenv", block);
         assert_int_equal(boot_grub_choose(block), 'B');
@@ -197,7 +197,7 @@ static void test_what_can_not_be_used_is_refused_untouched(_unused_ void **state
         slots_begin(&slots, 0);
         assert_int_equal(boot_grub.read(&slots, &failure), -EBADMSG);
         assert_non_null(strstr(update_failure_text(&failure), "grub-editenv"));
-        assert_int_equal(slots_activate_target(&slots, 1), -EBADMSG);
+        assert_int_equal(slots_activate_target(&slots, NULL, 1), -EBADMSG);
         assert_int_equal(file_replace(root, "/boot/grub/grubenv", "x", 1, 0600), 0);
         assert_int_equal(slots_make_target_unselectable(&slots), -EBADMSG);
         assert_int_equal(file_read(root, "/boot/grub/grubenv", 10, &data, &size), 0);

@@ -52,6 +52,9 @@ static const struct {
         { "size-hex.xml", UPDATE_ERROR_ANSWER_INVALID },
         { "size-overflow.xml", UPDATE_ERROR_ANSWER_INVALID },
         { "size-above-int64.xml", UPDATE_ERROR_ANSWER_INVALID },
+        { "package-sha256-short.xml", UPDATE_ERROR_ANSWER_INVALID },
+        { "package-sha256-letters.xml", UPDATE_ERROR_ANSWER_INVALID },
+        { "package-sha256-long.xml", UPDATE_ERROR_ANSWER_INVALID },
         { "no-action.xml", UPDATE_ERROR_ANSWER_INVALID },
         { "action-other-event.xml", UPDATE_ERROR_ANSWER_INVALID },
         { "sha256-missing.xml", UPDATE_ERROR_ANSWER_INVALID },
@@ -124,6 +127,37 @@ static void test_the_good_answer_is_understood(_unused_ void **state)
         assert_false(response.delta);
 }
 
+#define PACKAGES_ANSWER(packages)                                                                  \
+        RESPONSE(APP("ok", "<updatecheck status=\"ok\"><urls><url codebase=\"http://x/\"/></urls>" \
+                           "<manifest version=\"2\"><packages>" packages "</packages><actions>"    \
+                           "<action event=\"postinstall\" "                                        \
+                           "sha256=\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"/>"             \
+                           "</actions></manifest></updatecheck>"))
+
+static void test_hashes_of_packages_come_in_two_spellings(_unused_ void **state)
+{
+        static const char answer[] = PACKAGES_ANSWER(
+                "<package name=\"os.payload\" size=\"1\" required=\"true\" hash_sha256=\"\"/>"
+                "<package name=\"oem-qemu.gz\" size=\"2\" hash=\"2jmj7l5rSw0yVb/vlWAYkK/YBwk=\" "
+                "hash_sha256="
+                "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991B7852B855\"/>"
+                "<package name=\"flatcar-python.gz\" size=\"3\" required=\"false\" "
+                "hash_sha256=\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"/>");
+        _cleanup_(omaha_response_done) OmahaResponse response = {};
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+
+        assert_int_equal(omaha_response_parse(answer, strlen(answer), APP_ID, &response, &failure),
+                         0);
+        assert_int_equal(response.n_packages, 3);
+        assert_false(response.packages[0].hashed);
+        assert_true(response.packages[0].required);
+        for (size_t i = 1; i < 3; i++) {
+                assert_true(response.packages[i].hashed);
+                assert_false(response.packages[i].required);
+                assert_memory_equal(response.packages[i].sha256, response.sha256, SHA256_SIZE);
+        }
+}
+
 static void test_answers_without_an_update(_unused_ void **state)
 {
         static const struct {
@@ -173,6 +207,7 @@ int main(void)
                 cmocka_unit_test(test_every_bad_answer_is_refused_with_its_number),
                 cmocka_unit_test(test_every_fixture_is_in_the_table),
                 cmocka_unit_test(test_the_good_answer_is_understood),
+                cmocka_unit_test(test_hashes_of_packages_come_in_two_spellings),
                 cmocka_unit_test(test_answers_without_an_update),
         };
 

@@ -185,6 +185,7 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                         .failures_per_url = 7,
                         .target_offset = 4096,
                         .target_size = 8192,
+                        .kernel_size_max = 77,
                         .now = 1,
                         .made_min = 2,
                         .transport = { .ca = (char *)"a\nb\n", .no_proxy = (char *)"x y" },
@@ -200,6 +201,7 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
                 assert_int_equal(read.failures_per_url, 7);
                 assert_int_equal(read.target_offset, 4096);
                 assert_int_equal(read.target_size, 8192);
+                assert_int_equal(read.kernel_size_max, 77);
                 assert_int_equal(read.now, 1);
                 assert_int_equal(read.made_min, 2);
                 assert_string_equal(read.transport.ca, "a\nb\n");
@@ -208,8 +210,9 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
 }
 
 #define SHA "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
-#define REST                                                                                                                                                   \
-        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nCHECKPOINT=0\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\nHTTP_RATE_MIN=0\nHTTP_STALL=0\n" \
+#define REST                                                                                     \
+        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nKERNEL_SIZE_MAX=9\n" \
+        "CHECKPOINT=0\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\nHTTP_RATE_MIN=0\nHTTP_STALL=0\n"      \
         "HTTP_CONNECT_TIMEOUT=0\n"
 
 static void test_bad_plans_are_refused(_unused_ void **state)

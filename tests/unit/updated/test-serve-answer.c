@@ -117,6 +117,27 @@ static void test_an_offer_has_everything_that_clients_read(_unused_ void **state
         assert_string_equal(text, expected);
 }
 
+static void test_packages_follow_the_payload_below_its_name(_unused_ void **state)
+{
+        static const CatalogueFile package = {
+                "oem-qemu.gz", "96b9ac70a9dd66b1d41f068b0d18f9638df2b0c08cf9218fe06462dae309f874",
+                "xhFKH9FLwYfPP3pAVJR7olO3s8Q=", 7
+        };
+        _cleanup_(catalogue_done) Catalogue catalogue = catalogue_make();
+        RequestApp app = app_make(APPID, "1.9.0", "stable");
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(catalogue_add_package(&catalogue, &catalogue.payloads[0], &package), 0);
+        text = format(&catalogue, &app);
+        assert_non_null(strstr(text, "codebase=\"http://lab:8080/payloads/1.10.0-96b9.payload/\""));
+        assert_non_null(strstr(
+                text, "size=\"3000004\" required=\"true\"/>\n"
+                      "     <package name=\"oem-qemu.gz\" hash=\"xhFKH9FLwYfPP3pAVJR7olO3s8Q=\" "
+                      "hash_sha256="
+                      "\"96b9ac70a9dd66b1d41f068b0d18f9638df2b0c08cf9218fe06462dae309f874\" "
+                      "size=\"7\" required=\"false\"/>\n    </packages>"));
+}
+
 static void test_an_event_alone_is_acknowledged_alone(_unused_ void **state)
 {
         _cleanup_(catalogue_done) Catalogue catalogue = catalogue_make();
@@ -145,6 +166,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_an_update_is_what_is_newer_in_the_channel),
                 cmocka_unit_test(test_an_offer_has_everything_that_clients_read),
+                cmocka_unit_test(test_packages_follow_the_payload_below_its_name),
                 cmocka_unit_test(test_an_event_alone_is_acknowledged_alone),
                 cmocka_unit_test(test_what_a_client_calls_itself_can_not_break_the_xml),
         };

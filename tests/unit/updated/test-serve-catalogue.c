@@ -99,6 +99,33 @@ static void test_a_board_has_its_own_channel_or_the_common_one(_unused_ void **s
         directory_remove(directory);
 }
 
+static void test_packages_belong_to_a_payload(_unused_ void **state)
+{
+        static const CatalogueFile package = { "oem-qemu.gz", SHA256,
+                                               "xhFKH9FLwYfPP3pAVJR7olO3s8Q=", 7 };
+        char *directory = directory_make();
+        _cleanup_(catalogue_done) Catalogue first = {}, second = {};
+        _cleanup_free_ char *why = NULL;
+
+        assert_int_equal(catalogue_read(directory, &first, &why), 0);
+        add(&first, "1.0", "");
+        add(&first, "1.1", "");
+        assert_int_equal(
+                catalogue_add_package(&first, catalogue_find_name(&first, "1.1"), &package), 0);
+        assert_int_equal(
+                catalogue_add_package(&first, catalogue_find_name(&first, "1.1"), &package),
+                -EINVAL); /* twice */
+        assert_int_equal(catalogue_read(directory, &second, &why), 0);
+        add(&second, "1.0", "");
+        assert_int_equal(catalogue_add_package(&second, &second.payloads[0], &package), 0);
+        assert_int_equal(catalogue_write(directory, &second), 0);
+        catalogue_done(&second);
+        assert_int_equal(catalogue_read(directory, &second, &why), 0);
+        assert_int_equal(catalogue_find_package(&second.payloads[0], "oem-qemu.gz")->size, 7);
+        assert_null(catalogue_find_package(&second.payloads[0], "oem-azure.gz"));
+        directory_remove(directory);
+}
+
 static void test_a_channel_can_not_lead_to_what_is_not_there(_unused_ void **state)
 {
         char *directory = directory_make();
@@ -156,6 +183,13 @@ static const struct {
         { "payload-no-object", "payload 0" },
         { "channel-without-payload", "version 9" },
         { "channel-other-board", "version 1.2.0" },
+        { "packages-object", "\"packages\" of version" },
+        { "packages-too-many", "\"packages\" of version" },
+        { "package-twice", "package oem-qemu.gz twice" },
+        { "package-no-size", "package 0: \"size\"" },
+        { "package-path-in-name", "package 0: \"name\"" },
+        { "package-short-sha256", "package 0: \"sha256\"" },
+        { "package-no-object", "package 0" },
         { "control-in-channel", "channel 0: \"channel\"" },
 };
 
@@ -182,6 +216,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_is_written_is_read_again),
                 cmocka_unit_test(test_a_board_has_its_own_channel_or_the_common_one),
+                cmocka_unit_test(test_packages_belong_to_a_payload),
                 cmocka_unit_test(test_a_channel_can_not_lead_to_what_is_not_there),
                 cmocka_unit_test(test_words_are_safe_in_urls_xml_and_tables),
                 cmocka_unit_test(test_every_bad_catalogue_is_refused_for_its_reason),

@@ -1,0 +1,144 @@
+#include <ctype.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/disk-io.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "boot-kernel.h"
+
+/* Ours, and what update_engine calls it on Flatcar and CoreOS. */
+static const char *const kernel_directories[] = { "sluice", "flatcar", "coreos" };
+
+int boot_kernel_path_default(const Slots *slots, char **ret)
+{
+        const char *boot = slots->boot_directory ? slots->boot_directory : BOOT_DIRECTORY_DEFAULT;
+        const char *name = slot_name(&slots->gpt.partitions[slots->target]);
+
+        for (size_t i = 0; i < ELEMENTSOF(kernel_directories); i++) {
+                _cleanup_free_ char *path = NULL, *directory = NULL;
+                struct stat status;
+                int r;
+
+                r = text_format(&path, "%s/%s", boot, kernel_directories[i]);
+                if (r >= 0)
+                        r = root_join(slots->root, path, &directory);
+                if (r < 0)
+                        return r;
+                if (stat(directory, &status) >= 0 && S_ISDIR(status.st_mode))
+                        return text_format(ret, "%s/vmlinuz-%c", directory, tolower(*name));
+        }
+
+        return -ENODATA;
+}
+
+void boot_kernel_done(BootKernel *kernel)
+{
+        kernel->fd = close_fd(kernel->fd);
+        if (kernel->temporary)
+                (void)disk_io()->unlink(kernel->temporary); /* the next update removes it as well */
+        free(kernel->temporary);
+        free(kernel->path);
+        *kernel = BOOT_KERNEL_NONE;
+}
+
+/* What a power cut left of writing one is in the way of the next one, and of its room. */
+static int temporary_begin(BootKernel *kernel)
+{
+        int r;
+
+        if (text_format(&kernel->temporary, "%s.new", kernel->path) < 0)
+                return -ENOMEM;
+        r = parents_make(kernel->temporary, 0755);
+        if (r >= 0)
+                r = file_remove(NULL, kernel->temporary);
+        if (r < 0)
+                return r;
+
+        kernel->fd =
+                disk_io()->open(kernel->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        return kernel->fd < 0 ? kernel->fd : 0;
+}
+
+static int room_measure(BootKernel *kernel)
+{
+        struct statvfs status;
+        uint64_t free_bytes;
+
+        if (fstatvfs(kernel->fd, &status) < 0)
+                return -errno;
+        if (!mul_u64(status.f_bavail, status.f_frsize, &free_bytes))
+                free_bytes = INT64_MAX;
+        if (free_bytes <= BOOT_RESERVE)
+                return -ENOSPC;
+
+        kernel->size_max = MIN_OF(free_bytes - BOOT_RESERVE, (uint64_t)INT64_MAX);
+        return 0;
+}
+
+int boot_kernel_open(const Slots *slots, BootKernel *ret, UpdateFailure *failure)
+{
+        _cleanup_(boot_kernel_done) BootKernel kernel = BOOT_KERNEL_NONE;
+        int r;
+
+        r = slots->chooser->kernel_path(slots, &kernel.path);
+        if (r == -ENODATA) {
+                *ret = BOOT_KERNEL_NONE;
+                return 0;
+        }
+        if (r >= 0)
+                r = temporary_begin(&kernel);
+        if (r >= 0)
+                r = room_measure(&kernel);
+        if (r == -ENOSPC)
+                return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE,
+                                          "%s: the boot partition is full; remove what is not "
+                                          "needed there",
+                                          kernel.path);
+        if (r == -EROFS)
+                return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE,
+                                          "%s: the boot partition is read-only; after an error "
+                                          "fsck.vfat mends it, then mount it for writing",
+                                          kernel.path);
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE,
+                                          "%s: making the file of the kernel: %s",
+                                          kernel.path ? kernel.path : "the boot partition",
+                                          strerror(-r));
+
+        *ret = kernel;
+        kernel = BOOT_KERNEL_NONE;
+        return 0;
+}
+
+bool boot_kernel_is_written(const BootKernel *kernel)
+{
+        struct stat status;
+
+        return kernel->fd >= 0 && fstat(kernel->fd, &status) >= 0 && status.st_size > 0;
+}
+
+int boot_kernel_commit(BootKernel *kernel, UpdateFailure *failure)
+{
+        int r;
+
+        if (!boot_kernel_is_written(kernel)) {
+                boot_kernel_done(kernel);
+                return 0;
+        }
+
+        r = disk_io()->sync(kernel->fd);
+        if (r >= 0)
+                r = disk_io()->rename(kernel->temporary, kernel->path);
+        if (r >= 0)
+                r = directory_sync_of(kernel->path);
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE,
+                                          "%s: putting the kernel in its place: %s", kernel->path,
+                                          strerror(-r));
+
+        kernel->fd = close_fd(kernel->fd);
+        text_clear(&kernel->temporary);
+        return 0;
+}
