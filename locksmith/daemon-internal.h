@@ -9,7 +9,11 @@
 #include "clock-watch.h"
 #include "coordinator.h"
 #include "daemon.h"
+#include "departure.h"
 #include "duration.h"
+#include "lock-event.h"
+#include "lock-metrics.h"
+#include "notify.h"
 #include "session.h"
 
 typedef struct Daemon {
@@ -22,14 +26,24 @@ typedef struct Daemon {
         Facts facts;
         sd_event_source *decide; /* runs strategy_next() */
         Action action;           /* what it said last */
-        char *said;              /* the state as it was told last, to tell changes only */
 
         Claim *claim;             /* waits for its turn, and takes the lock */
         LockOperation *operation; /* release, or looking whether there is an etcd */
         char *record_key, *ticket_key;
+        DepartureSides departure;
         char *lock_why;         /* why it takes long, or NULL */
         sd_event_source *retry; /* after a refused reboot, and when patience ends */
         Backoff refused;
+
+        /* daemon-tell.c */
+        char *said;      /* the state as it was told last, to tell changes only */
+        char *kept_back; /* the same of a clearance that was refused */
+        LockMetrics metrics;
+        Hooks *notification;
+        char *notify_reasons[_NOTIFY_EVENT_MAX]; /* of those that are still to be sent; else NULL */
+        bool came_back;                          /* a reboot is over: to be told when all is well */
+        bool told_ill;                           /* that it is not was told */
+        usec_t started;
 
         /* daemon-window.c */
         ClockWatch *clock;
@@ -50,10 +64,18 @@ typedef struct Daemon {
         LockCall *record_call;
         sd_event_source *record_retry;
         Backoff record_backoff;
+        char *host_key, *hosts_key;
+        char *host_note;  /* what is to be kept of this host, or NULL: it is kept already */
+        bool is_new;      /* it is not known yet */
+        char *host_name;  /* "" when it has none */
+        uint64_t n_hosts; /* that are known, with this one */
+        char *fallback;   /* why the last reboot counts as failed, or NULL */
 
         /* daemon-bus.c */
-        sd_bus_slot *status_match, *owner_match, *status_call, *sender_call, *slot_call,
-                *reboot_call;
+        sd_event_source *bus_retry; /* forgets a lost bus, or tries again to reach it */
+        Backoff bus_backoff;
+        sd_bus_slot *lost_match, *status_match, *owner_match, *status_call, *sender_call,
+                *slot_call, *reboot_call;
         sd_event_source *status_retry, *slot_retry;
         Backoff status_backoff, slot_backoff;
         sd_bus_message *update_signal; /* whose sender is being asked for */
@@ -66,6 +88,19 @@ void daemon_decide_later(Daemon *daemon);
 /* Calls handler after the backoff's next span; one timer, which is used again. */
 int daemon_retry_later(Daemon *daemon, sd_event_source **timer, Backoff *backoff,
                        sd_event_time_handler_t handler);
+
+/* Tells log, coordinator.conf, Prometheus and systemd, when there is something new to tell. */
+void daemon_say(Daemon *daemon);
+/* One event in the journal; reason may be NULL. */
+void daemon_tell(Daemon *daemon, LockEvent event, const char *reason, const char *format, ...)
+        _printf_(4, 5);
+/* Runs the programs in notify.d, behind those that run already. */
+void daemon_notify(Daemon *daemon, NotifyEvent event, const char *reason);
+void daemon_notify_next(Daemon *daemon);
+/* A reboot is over and the host is well; or it is not, with a lock that it keeps: told once when that lasts. */
+void daemon_be_back(Daemon *daemon);
+void daemon_be_ill(Daemon *daemon, const char *why);
+void daemon_tell_done(Daemon *daemon);
 
 /* The lock is in this state, and why it is for long (NULL: it is not). */
 void daemon_set_lock(Daemon *daemon, LockState state, const char *why);
@@ -85,6 +120,13 @@ void daemon_release(Daemon *daemon);
 void daemon_release_old(Daemon *daemon);
 void daemon_record_done(Daemon *daemon);
 
+/* What goes into the transaction that gives the lock back. */
+int daemon_release_edit(Semaphore *semaphore, PolicyView *view, int64_t revision, void *daemon);
+
+/* Makes this host known to its group, unless it is. Returns false when there is nothing to do; else
+ * on_done is called. */
+bool daemon_register(Daemon *daemon, LockOnResult on_done);
+
 /* Asks for the clearance to take the lock, or to reboot; told as facts. */
 void daemon_ask_clearance(Daemon *daemon, ClearanceKind kind);
 /* What was agreed counts no longer; hooks that run are killed. */
@@ -94,7 +136,7 @@ void daemon_forget_clearance(Daemon *daemon);
 void daemon_check_member(Daemon *daemon);
 void daemon_member_done(Daemon *daemon);
 
-/* Begins to watch the update daemon. */
+/* Connects to the bus and begins to watch the update daemon. A bus that is lost is looked for again. */
 int daemon_bus_start(Daemon *daemon) _must_check_;
 void daemon_bus_done(Daemon *daemon);
 

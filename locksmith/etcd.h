@@ -107,10 +107,22 @@ int etcd_read_members(const Etcd *etcd, const EtcdReply *reply, EtcdMembers *ret
  */
 typedef void (*EtcdOnChange)(const EtcdWatchLine *line, const char *why, void *userdata);
 
-/* Waits for the first change of key at or behind a revision. The answer ends the watch. */
-int etcd_watch(Etcd *etcd, const char *key, int64_t start_revision, EtcdOnChange on_change,
-               void *userdata, EtcdWatch **ret) _must_check_;
+/* What to watch: key, or all keys from it on and before end. */
+typedef struct EtcdWatchRequest {
+        const char *key, *end; /* end may be NULL */
+        int64_t start_revision;
+} EtcdWatchRequest;
+
+/* Waits for the first change at or behind a revision. The answer ends the watch. */
+int etcd_watch(Etcd *etcd, const EtcdWatchRequest *request, EtcdOnChange on_change, void *userdata,
+               EtcdWatch **ret) _must_check_;
 EtcdWatch *etcd_watch_cancel(EtcdWatch *watch);
+
+/*
+ * Was anybody there at an endpoint, at any time: an answer, an error of TLS, one that hangs? False
+ * when all that was asked has refused the connection, can not be reached, or has no address.
+ */
+bool etcd_was_reached(const Etcd *etcd);
 
 /* Makes the next endpoint current. */
 void etcd_rotate(Etcd *etcd);

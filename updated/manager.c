@@ -482,6 +482,7 @@ int manager_start(Manager *manager)
 {
         int r;
 
+        manager_sweep(manager);
         r = state_read(manager->root, &manager->state);
         if (r >= 0)
                 r = manager_read_settings(manager);

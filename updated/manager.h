@@ -88,6 +88,7 @@ void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
 void manager_note_staged(Manager *manager, const Attempt *attempt);
 void manager_note_good(Manager *manager, const char *label); /* the running slot was marked good */
 void manager_raise_marks(Manager *manager); /* as far as the running slot is good */
+void manager_sweep(const Manager *manager); /* what a power cut left of writing files */
 void manager_write_metrics(Manager *manager);
 
 /*

@@ -40,9 +40,24 @@ static int get_details(sd_bus *bus, void *ret, sd_bus_error *error)
         return client_details_get(bus, ret, error);
 }
 
+typedef struct SlotsAndChooser {
+        UpdateSlots slots;
+        char *chooser;
+} SlotsAndChooser;
+
+static void slots_and_chooser_done(SlotsAndChooser *all)
+{
+        update_slots_done(&all->slots);
+        free(all->chooser);
+}
+
 static int get_slots(sd_bus *bus, void *ret, sd_bus_error *error)
 {
-        return update_client_get_slots(bus, ret, error);
+        SlotsAndChooser *all = ret;
+        int r;
+
+        r = update_client_get_slots(bus, &all->slots, error);
+        return r < 0 ? r : client_chooser_get(bus, &all->chooser, error);
 }
 
 static int get_history(sd_bus *bus, void *ret, sd_bus_error *error)
@@ -72,20 +87,20 @@ static int verb_status(_unused_ int argc, _unused_ char **argv)
 
 static int verb_slots(_unused_ int argc, _unused_ char **argv)
 {
-        _cleanup_(update_slots_done) UpdateSlots slots = {};
+        _cleanup_(slots_and_chooser_done) SlotsAndChooser all = {};
         int r;
 
-        r = client_get(get_slots, &slots);
+        r = client_get(get_slots, &all);
         if (r < 0)
                 return r;
 
         if (arg_json)
-                return client_show_slots_json(&slots);
-        if (slots.n_slots == 0)
+                return client_show_slots_json(&all.slots);
+        if (all.slots.n_slots == 0)
                 return log_error_return(-ENODEV,
                                         "updated can not tell which slot runs; its log says "
                                         "why");
-        client_show_slots(&slots);
+        client_show_slots(&all.slots, all.chooser);
         return EXIT_DONE;
 }
 

@@ -363,7 +363,7 @@ int main(int argc, char **argv)
 {
         static const Program program = {
                 .name = "updated-worker",
-                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD] [6<>KERNEL] [7<>STATE]",
+                .synopsis = "<PLAN 3<>TARGET 4<KEYS [5<PAYLOAD] [6<>KERNEL] [7<>STATE]",
                 .summary =
                         "Started by updated: fetches, checks and writes one payload. The plan comes on\n"
                         "standard input, reports go to standard output, the target is file\n"

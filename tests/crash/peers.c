@@ -139,7 +139,7 @@ struct Worker {
         WorkerHooks hooks;
         UpdatePlan plan;
         PayloadKeys *keys;
-        int target_fd, checkpoint_fd;
+        int target_fd, kernel_fd, checkpoint_fd;
         WorkerFacts facts;
 };
 
@@ -188,7 +188,9 @@ static int worker_apply(Worker *worker, PayloadError *why)
                             .offset = worker->plan.target_offset,
                             .size = worker->plan.target_size,
                             .resizable = package },
-                .kernel = PAYLOAD_TARGET_NONE,
+                .kernel = { .fd = worker->plan.kernel_size_max > 0 ? worker->kernel_fd : -1,
+                            .size = worker->plan.kernel_size_max,
+                            .resizable = true },
                 .size = worker->plan.size,
                 .sha256 = worker->plan.sha256,
                 .checkpoint_fd = worker->plan.checkpoint > 0 ? worker->checkpoint_fd : 0,
@@ -249,6 +251,7 @@ int worker_start(sd_event *event, const WorkerParameters *parameters, const Work
         worker->hooks = *hooks;
         worker->target_fd = parameters->target_fd;
         worker->checkpoint_fd = parameters->checkpoint_fd;
+        worker->kernel_fd = parameters->kernel_fd;
         CHECK(update_plan_parse(parameters->plan, &worker->plan) >= 0);
         CHECK(payload_keys_new(&worker->keys) >= 0);
         CHECK(payload_keys_add_pem(worker->keys, parameters->keys, strlen(parameters->keys)) >= 0);

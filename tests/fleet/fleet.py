@@ -25,7 +25,8 @@ DEADLINE = 110  # seconds for everything behind the build
 REFRESH = 0.25
 DOWNLOAD_RATE = 4_000_000  # bytes a second, so that a progress bar can be seen
 # What an image vendor ships: where the slots are, and short intervals, because nobody watches for 45 minutes.
-VENDOR_SETTINGS = "DISK=/disk.img\nCHECK_FIRST=1s\nCHECK_INTERVAL=2s\n"
+# The machines have no systemd, although cloud-config leaves a drop-in for one.
+VENDOR_SETTINGS = "DISK=/disk.img\nCHECK_FIRST=1s\nCHECK_INTERVAL=2s\nHEALTH_TARGET=\n"
 
 
 class Interrupted(Exception):
@@ -212,7 +213,8 @@ The fleet goes on running until Ctrl-C. Poke at it from another terminal:
   {self.program('updated/update-engine-client')} status
   {self.program('updated/update-engine-client')} slots
   {self.program('updated/update-engine-client')} update
-  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} status
+  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} status --watch
+  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} --root {host.root} explain
   {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} lock somebody
   ETCDCTL_API=3 etcdctl --endpoints {self.etcd} get --prefix coreos.com/
   {self.program('updated/update-serve')} --directory {self.releases} log

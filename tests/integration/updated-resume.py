@@ -34,7 +34,8 @@ class Lab:
     def __init__(self, tap, directory):
         private, self.public = key_make(directory, "key")
         self.tap, self.directory = tap, directory
-        self.releases = [Release(directory, name, private, IMAGE_SIZE, ("--compression", "none", "--format", version))
+        self.releases = [Release(directory, name, private, IMAGE_SIZE,
+                                 options=("--compression", "none", "--format", version))
                          for name, version in (("two", "v2"), ("three", "v2"), ("old", "v1"))]
         self.release, self.other = self.releases[:2]
         self.data = self.release.bytes
