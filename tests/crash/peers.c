@@ -154,7 +154,8 @@ static int worker_apply(Worker *worker, PayloadError *why)
                             .resizable = package },
                 .kernel = { .fd = worker->plan.kernel_size_max > 0 ? worker->kernel_fd : -1,
                             .size = worker->plan.kernel_size_max,
-                            .resizable = true },
+                            .resizable = true,
+                            .optional = true },
                 .size = worker->plan.size,
                 .sha256 = worker->plan.sha256,
         };
