@@ -37,6 +37,7 @@ typedef struct AutoCall {
 typedef struct BackendAuto {
         LockBackend backend;
         Etcd *etcd;
+        char *group;
         char *keys[2]; /* document, marker */
         LockBackend *chosen;
         EtcdCall *look_call;
@@ -136,7 +137,7 @@ static void look_done(BackendAuto *b)
                 return;
         }
         r = api == ETCD_API_V2 ? backend_etcd_v2_new(b->etcd, b->keys[0], &b->chosen)
-                               : backend_etcd_new(b->etcd, b->keys[0], &b->chosen);
+                               : backend_etcd_new(b->etcd, b->group, &b->chosen);
         if (r < 0) {
                 look_fail(b, strerror(-r));
                 return;
@@ -174,7 +175,7 @@ static int look_read(const BackendAuto *b, const EtcdReply *reply, EtcdRange *re
                 return r;
         if (answer.error != ETCD_V2_OK || answer.directory)
                 return -EBADMSG;
-        return etcd_range_copy(&(EtcdRange) { &answer.key, 1 }, ret);
+        return etcd_range_copy(&(EtcdRange) { .keys = &answer.key, .n_keys = 1 }, ret);
 }
 
 static int look_take(BackendAuto *b, const EtcdReply *reply)
@@ -309,6 +310,7 @@ static void auto_free(LockBackend *backend)
         views_done(b);
         for (size_t i = 0; i < ELEMENTSOF(b->keys); i++)
                 free(b->keys[i]);
+        free(b->group);
         free(b);
 }
 
@@ -399,10 +401,30 @@ static void auto_leave(LockBackend *backend)
                 b->chosen->ops->sides->leave(b->chosen);
 }
 
+/* Who wants one has looked at something before. */
+static int auto_lease(LockBackend *backend, int64_t seconds, LockOnSide on_reply, void *userdata,
+                      LockCall **ret)
+{
+        BackendAuto *b = from_backend(backend);
+
+        assert(b->chosen);
+        if (!b->chosen->ops->sides->lease)
+                return -EOPNOTSUPP;
+        return b->chosen->ops->sides->lease(b->chosen, seconds, on_reply, userdata, ret);
+}
+
+static int auto_clone(const LockBackend *backend, LockBackend **ret)
+{
+        const BackendAuto *b = (const BackendAuto *)backend; /* its first member */
+
+        return backend_auto_new(b->etcd, b->group, ret);
+}
+
 static const LockSideOps auto_side_ops = {
         .list = auto_list,
         .wait = auto_wait,
         .remove = auto_remove,
+        .lease = auto_lease,
         .enter = auto_enter,
         .beat = auto_beat,
         .leave = auto_leave,
@@ -415,6 +437,7 @@ static const LockBackendOps auto_ops = {
         .watch = auto_watch,
         .cancel = auto_cancel,
         .free = auto_free,
+        .clone = auto_clone,
         .sides = &auto_side_ops,
 };
 
@@ -428,7 +451,9 @@ int backend_auto_new(Etcd *etcd, const char *group, LockBackend **ret)
         b->backend.ops = &auto_ops;
         b->etcd = etcd;
         LIST_INIT(&b->calls);
-        r = lock_key_semaphore(group, &b->keys[0]);
+        r = text_set(&b->group, group);
+        if (r >= 0)
+                r = lock_key_semaphore(group, &b->keys[0]);
         if (r >= 0)
                 r = lock_key_moved(group, &b->keys[1]);
         if (r < 0) {

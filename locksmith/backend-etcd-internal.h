@@ -5,20 +5,23 @@
 
 #include "backend-etcd.h"
 
+#define BACKEND_ETCD_COMPARES_MAX 4
+
 typedef struct BackendEtcd {
         LockBackend backend;
         Etcd *etcd;
-        char *key;
+        char *key, *policy_key;
         EtcdCall *call;
         EtcdWatch *watch;
         LockOnReply on_reply;
         void *userdata;
-        EtcdRangeRequest read; /* the document */
+        int64_t seen;    /* the revision of everything at the last look */
+        bool has_around; /* there was something to look at besides the document */
 
         /* The swap under way, against which its answer is checked. The texts are gone by then, but
          * for being there. */
-        EtcdCompare compare;
-        EtcdWrite writes[1 + LOCK_SIDES_MAX];
+        EtcdCompare compares[BACKEND_ETCD_COMPARES_MAX];
+        EtcdWrite writes[2 + LOCK_SIDES_MAX];
         EtcdTxnRequest request;
 
         int64_t lease; /* of our ticket; 0: none */

@@ -1,4 +1,11 @@
 #include "backend-etcd-internal.h"
+#include "lock-key.h"
+
+/* All semaphores and all policies, in one look: what decides about one lock may be any of them. */
+static const EtcdRangeRequest decisions = {
+        .key = LOCK_KEY_DECISIONS,
+        .end = LOCK_KEY_DECISIONS_END,
+};
 
 static void reply(BackendEtcd *b, const LockReply *answer)
 {
@@ -10,21 +17,46 @@ static void reply_why(BackendEtcd *b, LockAnswer answer, const char *why)
         reply(b, &(LockReply) { .answer = answer, .why = why });
 }
 
-/* Absent, or exactly the one key that was asked for. */
-static void reply_range(BackendEtcd *b, const EtcdRange *range)
+static LockText key_text(const EtcdKey *key)
 {
-        const EtcdKey *key = range->n_keys > 0 ? &range->keys[0] : NULL;
+        return (LockText) { key->value, key->value_size, key->mod_revision };
+}
 
-        if (range->n_keys > 1 || (key && !streq(key->key, b->key)))
-                reply_why(b, LOCK_ANSWER_FAILED,
-                          "etcd answered with another key than was asked for");
-        else
-                reply(b, &(LockReply) {
-                                 .answer = LOCK_ANSWER_DOCUMENT,
-                                 .text = key ? key->value : NULL,
-                                 .size = key ? key->value_size : 0,
-                                 .revision = key ? key->mod_revision : 0,
-                         });
+static void key_sort(const BackendEtcd *b, const EtcdKey *key, LockText *document,
+                     LockAround *around, LockText *others)
+{
+        if (streq(key->key, b->key))
+                *document = key_text(key);
+        else if (streq(key->key, b->policy_key))
+                around->policy = key_text(key);
+        else if (streq(key->key, LOCK_KEY_LIMIT))
+                around->limit = key_text(key);
+        else if (lock_key_is_semaphore(key->key))
+                others[around->n_others++] = key_text(key);
+}
+
+static void reply_range(BackendEtcd *b, const EtcdRange *range, int64_t revision)
+{
+        _cleanup_free_ LockText *others = calloc(range->n_keys + 1, sizeof(LockText));
+        LockAround around = { .now = revision, .others = others };
+        LockText document = {};
+
+        if (!others) {
+                reply_why(b, LOCK_ANSWER_FAILED, strerror(ENOMEM));
+                return;
+        }
+        for (size_t i = 0; i < range->n_keys; i++)
+                key_sort(b, &range->keys[i], &document, &around, others);
+
+        b->seen = revision;
+        b->has_around = around.policy.text || around.limit.text;
+        reply(b, &(LockReply) {
+                         .answer = LOCK_ANSWER_DOCUMENT,
+                         .text = document.text,
+                         .size = document.size,
+                         .revision = document.revision,
+                         .around = around,
+                 });
 }
 
 static void on_range(const EtcdReply *answer, void *userdata)
@@ -39,7 +71,7 @@ static void on_range(const EtcdReply *answer, void *userdata)
         else if (etcd_range_parse(answer->body, answer->size, &range, &revision) < 0)
                 reply_why(b, LOCK_ANSWER_FAILED, "the answer is none of etcd to a range request");
         else
-                reply_range(b, &range);
+                reply_range(b, &range, revision);
 }
 
 static void on_txn(const EtcdReply *answer, void *userdata)
@@ -58,7 +90,7 @@ static void on_txn(const EtcdReply *answer, void *userdata)
         else if (txn.succeeded)
                 reply(b, &(LockReply) { .answer = LOCK_ANSWER_WRITTEN, .revision = txn.revision });
         else
-                reply_range(b, &txn.ranges[0]);
+                reply_range(b, &txn.ranges[0], txn.revision);
 }
 
 static int backend_etcd_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
@@ -71,10 +103,48 @@ static int backend_etcd_read(LockBackend *backend, LockOnReply on_reply, void *u
         b->on_reply = on_reply;
         b->userdata = userdata;
 
-        r = etcd_range_build(&b->read, &body);
+        r = etcd_range_build(&decisions, &body);
         if (r < 0)
                 return r;
         return etcd_call(b->etcd, "/v3/kv/range", body, false, on_range, b, &b->call);
+}
+
+static size_t swap_compares(BackendEtcd *b, const LockSwap *swap)
+{
+        size_t n = 0;
+
+        b->compares[n++] = (EtcdCompare) {
+                .key = b->key,
+                .target = swap->revision == 0 ? ETCD_CREATE_REVISION : ETCD_MOD_REVISION,
+                .revision = swap->revision,
+        };
+        if (swap->same) {
+                b->compares[n++] = (EtcdCompare) { .key = b->policy_key,
+                                                   .target = ETCD_MOD_REVISION,
+                                                   .revision = swap->same->policy.revision };
+                b->compares[n++] = (EtcdCompare) { .key = LOCK_KEY_LIMIT,
+                                                   .target = ETCD_MOD_REVISION,
+                                                   .revision = swap->same->limit.revision };
+        }
+        if (swap->alone)
+                b->compares[n++] = (EtcdCompare) { .key = decisions.key,
+                                                   .end = decisions.end,
+                                                   .target = ETCD_UNCHANGED_SINCE,
+                                                   .revision = b->seen };
+        return n;
+}
+
+static size_t swap_writes(BackendEtcd *b, const LockSwap *swap)
+{
+        size_t n = 0;
+
+        b->writes[n++] = (EtcdWrite) { .key = b->key, .value = swap->text };
+        if (swap->policy)
+                b->writes[n++] = (EtcdWrite) { .key = b->policy_key, .value = swap->policy };
+        for (size_t i = 0; i < swap->n_sides; i++)
+                b->writes[n++] = (EtcdWrite) { swap->sides[i].key, swap->sides[i].value,
+                                               swap->sides[i].lease };
+        return n;
 }
 
 static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
@@ -87,21 +157,12 @@ static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap, LockOnR
         assert(!b->call && !b->watch && swap->n_sides <= LOCK_SIDES_MAX);
         b->on_reply = on_reply;
         b->userdata = userdata;
-
-        b->compare = (EtcdCompare) {
-                .key = b->key,
-                .target = swap->revision == 0 ? ETCD_CREATE_REVISION : ETCD_MOD_REVISION,
-                .revision = swap->revision,
-        };
-        b->writes[0] = (EtcdWrite) { .key = b->key, .value = swap->text };
-        for (size_t i = 0; i < swap->n_sides; i++)
-                b->writes[i + 1] = (EtcdWrite) { swap->sides[i].key, swap->sides[i].value, 0 };
         b->request = (EtcdTxnRequest) {
-                .compares = &b->compare,
-                .n_compares = 1,
+                .compares = b->compares,
+                .n_compares = swap_compares(b, swap),
                 .writes = b->writes,
-                .n_writes = 1 + swap->n_sides,
-                .reads = &b->read,
+                .n_writes = swap_writes(b, swap),
+                .reads = &decisions,
                 .n_reads = 1,
         };
 
@@ -109,6 +170,28 @@ static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap, LockOnR
         if (r < 0)
                 return r;
         return etcd_call(b->etcd, "/v3/kv/txn", body, true, on_txn, b, &b->call);
+}
+
+/* The line tells of one key; where others matter, too, all are read again. */
+static void on_change_line(BackendEtcd *b, const EtcdWatchLine *line)
+{
+        int r;
+
+        if (!b->has_around && streq(line->key.key, b->key)) {
+                b->seen = line->key.mod_revision;
+                reply(b, &(LockReply) {
+                                 .answer = LOCK_ANSWER_DOCUMENT,
+                                 .text = line->deleted ? NULL : line->key.value,
+                                 .size = line->deleted ? 0 : line->key.value_size,
+                                 .revision = line->deleted ? 0 : line->key.mod_revision,
+                                 .around = { .now = b->seen },
+                         });
+                return;
+        }
+
+        r = backend_etcd_read(&b->backend, b->on_reply, b->userdata);
+        if (r < 0)
+                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
 }
 
 static void on_change(const EtcdWatchLine *line, const char *why, void *userdata)
@@ -119,19 +202,13 @@ static void on_change(const EtcdWatchLine *line, const char *why, void *userdata
         if (!line || line->canceled) {
                 etcd_rotate(b->etcd); /* the member may be the one that is leaving */
                 reply_why(b, LOCK_ANSWER_FAILED, why);
-        } else if (!streq(line->key.key, b->key))
-                reply_why(b, LOCK_ANSWER_FAILED,
-                          "etcd answered with another key than was asked for");
-        else
-                reply(b, &(LockReply) {
-                                 .answer = LOCK_ANSWER_DOCUMENT,
-                                 .text = line->deleted ? NULL : line->key.value,
-                                 .size = line->deleted ? 0 : line->key.value_size,
-                                 .revision = line->deleted ? 0 : line->key.mod_revision,
-                         });
+        } else
+                on_change_line(b, line);
 }
 
-static int backend_etcd_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply,
+/* From the last look on, and not from the last change of the document, which may be so old that it
+ * was compacted away. */
+static int backend_etcd_watch(LockBackend *backend, _unused_ int64_t revision, LockOnReply on_reply,
                               void *userdata)
 {
         BackendEtcd *b = backend_etcd_from(backend);
@@ -139,7 +216,13 @@ static int backend_etcd_watch(LockBackend *backend, int64_t revision, LockOnRepl
         assert(!b->call && !b->watch);
         b->on_reply = on_reply;
         b->userdata = userdata;
-        return etcd_watch(b->etcd, b->key, revision + 1, on_change, b, &b->watch);
+        return etcd_watch(b->etcd,
+                          &(EtcdWatchRequest) {
+                                  .key = b->has_around ? decisions.key : b->key,
+                                  .end = b->has_around ? decisions.end : NULL,
+                                  .start_revision = b->seen + 1,
+                          },
+                          on_change, b, &b->watch);
 }
 
 static void backend_etcd_cancel(LockBackend *backend)
@@ -156,7 +239,38 @@ static void backend_etcd_free(LockBackend *backend)
 
         backend_etcd_cancel(backend);
         free(b->key);
+        free(b->policy_key);
         free(b);
+}
+
+/* The lock of key, for a client of like.etcd with the ops of like. */
+static int backend_etcd_make(const BackendEtcd *like, const char *key, const char *policy_key,
+                             LockBackend **ret)
+{
+        BackendEtcd *b = calloc(1, sizeof(BackendEtcd));
+        int r;
+
+        if (!b)
+                return -ENOMEM;
+        b->backend.ops = like->backend.ops;
+        b->etcd = like->etcd;
+        r = text_set(&b->key, key);
+        if (r >= 0)
+                r = text_set(&b->policy_key, policy_key);
+        if (r < 0) {
+                backend_etcd_free(&b->backend);
+                return r;
+        }
+
+        *ret = &b->backend;
+        return 0;
+}
+
+static int backend_etcd_clone(const LockBackend *backend, LockBackend **ret)
+{
+        const BackendEtcd *b = (const BackendEtcd *)backend; /* its first member */
+
+        return backend_etcd_make(b, b->key, b->policy_key, ret);
 }
 
 static const LockBackendOps backend_etcd_ops = {
@@ -166,24 +280,18 @@ static const LockBackendOps backend_etcd_ops = {
         .watch = backend_etcd_watch,
         .cancel = backend_etcd_cancel,
         .free = backend_etcd_free,
+        .clone = backend_etcd_clone,
         .sides = &sides_etcd_ops,
 };
 
-int backend_etcd_new(Etcd *etcd, const char *key, LockBackend **ret)
+int backend_etcd_new(Etcd *etcd, const char *group, LockBackend **ret)
 {
-        BackendEtcd *b = calloc(1, sizeof(BackendEtcd));
+        BackendEtcd like = { .backend = { &backend_etcd_ops }, .etcd = etcd };
+        _cleanup_free_ char *key = NULL, *policy_key = NULL;
+        int r;
 
-        if (!b)
-                return -ENOMEM;
-        b->key = strdup(key);
-        if (!b->key) {
-                free(b);
-                return -ENOMEM;
-        }
-
-        b->backend.ops = &backend_etcd_ops;
-        b->etcd = etcd;
-        b->read = (EtcdRangeRequest) { .key = b->key };
-        *ret = &b->backend;
-        return 0;
+        r = lock_key_semaphore(group, &key);
+        if (r >= 0)
+                r = lock_key_policy(group, &policy_key);
+        return r < 0 ? r : backend_etcd_make(&like, key, policy_key, ret);
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "clearance.h"
+#include "departure.h"
 #include "login.h"
 #include "notify.h"
 #include "pause-look.h"
@@ -28,7 +29,9 @@ struct Clearance {
         bool wall_is_last; /* its end is the stage's */
         Hooks *hooks;
         Guard *guard;
+        bool is_warned; /* of what is risky about etcd */
         Latecomers *latecomers;
+        Departure *departure;
 };
 
 Clearance *clearance_cancel(Clearance *c)
@@ -38,6 +41,7 @@ Clearance *clearance_cancel(Clearance *c)
 
         pause_look_cancel(c->pause);
         sessions_cancel(c->sessions);
+        departure_cancel(c->departure);
         latecomers_cancel(c->latecomers);
         guard_cancel(c->guard);
         hooks_cancel(c->hooks);
@@ -324,12 +328,15 @@ static int notify_run(Clearance *c)
                             &c->hooks);
 }
 
-static void on_guard(bool agrees, const char *why, void *userdata)
+static void on_guard(const GuardReply *reply, void *userdata)
 {
         Clearance *c = userdata;
 
         c->guard = NULL; /* gone behind this call */
-        clearance_stage_done(c, agrees ? NULL : why);
+        if (reply->warning && !c->is_warned)
+                log_warning("%s", reply->warning);
+        c->is_warned = true;
+        clearance_stage_done(c, reply->agrees ? NULL : reply->why);
 }
 
 /* Hosts that reboot without the lock do not look after each other at all; and where the lock is not
@@ -354,9 +361,28 @@ static void on_latecomers(const char *why, void *userdata)
 
 static int latecomers_look(Clearance *c)
 {
-        if (c->request.with_lock && c->request.session->backend->ops->sides)
+        if (c->request.with_lock && c->request.session->backend->ops->clone)
                 return latecomers_ask(c->request.session, c->request.settings, on_latecomers, c,
                                       &c->latecomers);
+
+        clearance_stage_done(c, NULL);
+        return 0;
+}
+
+static void on_departure(const char *why, void *userdata)
+{
+        Clearance *c = userdata;
+
+        c->departure = NULL; /* gone behind this call */
+        clearance_stage_done(c, why);
+}
+
+/* From here on the others expect this host back. */
+static int departure_tell(Clearance *c)
+{
+        if (c->request.with_lock && c->request.session->backend->ops->clone)
+                return departure_start(c->request.session, c->request.settings, on_departure, c,
+                                       &c->departure);
 
         clearance_stage_done(c, NULL);
         return 0;
@@ -372,7 +398,7 @@ static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
         [CLEARANCE_LOCK] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask,
                              users_ask_first, checks_run, latecomers_look, quorum_ask },
         [CLEARANCE_REBOOT] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask, drain_run,
-                               notify_run, users_ask_last },
+                               notify_run, departure_tell, users_ask_last },
 };
 
 static int on_go(_unused_ sd_event_source *source, void *userdata)

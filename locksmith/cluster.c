@@ -13,8 +13,10 @@ typedef struct Probe {
         EtcdSettings settings;
         Etcd *etcd;
         EtcdCall *call;
-        ClusterMember *member; /* NULL: a loopback endpoint, whose member is to be found */
-        char *endpoint;        /* of such a one, borrowed */
+        ClusterMember *member;        /* NULL: an endpoint, whose member is to be found */
+        char *endpoint;               /* of such a one, borrowed */
+        bool here;                    /* the endpoint is this host itself */
+        char cluster_id[ETCD_ID_MAX]; /* what it says; "": it has not answered */
 } Probe;
 
 struct ClusterLook {
@@ -146,6 +148,19 @@ static bool any_url_is_here(const TextList *urls, const char *host_name)
         return false;
 }
 
+/* The cluster that was listed is that of its members; an endpoint that says something else is of another one. */
+static void look_for_strangers(ClusterLook *l)
+{
+        const char *id = "";
+
+        for (size_t i = 0; i < l->cluster.n_members; i++)
+                if (l->cluster.members[i].healthy)
+                        id = l->cluster.members[i].status.cluster_id;
+        for (size_t i = 0; i < l->n_probes && *id; i++)
+                if (*l->probes[i].cluster_id && !streq(l->probes[i].cluster_id, id))
+                        l->cluster.stranger = l->probes[i].endpoint;
+}
+
 static void look_judge(ClusterLook *l)
 {
         Cluster *cluster = &l->cluster;
@@ -160,6 +175,7 @@ static void look_judge(ClusterLook *l)
                 if (m->healthy)
                         cluster->raft_index = MAX_OF(cluster->raft_index, m->status.raft_index);
         }
+        look_for_strangers(l);
         look_finish(l, NULL);
 }
 
@@ -172,22 +188,40 @@ static void probe_take(Probe *probe, const EtcdStatus *status)
                 probe->member->answered = true;
                 return;
         }
-        for (size_t i = 0; i < cluster->n_members; i++)
+        (void)snprintf(probe->cluster_id, sizeof(probe->cluster_id), "%s",
+                       status->cluster_id); /* of the same size */
+        for (size_t i = 0; i < cluster->n_members && probe->here; i++)
                 if (streq(cluster->members[i].member->id, status->member_id))
                         cluster->members[i].here = true;
+}
+
+static void probe_end(ClusterLook *l)
+{
+        if (--l->n_pending == 0)
+                look_judge(l);
+}
+
+static void on_health(const EtcdReply *reply, void *userdata)
+{
+        Probe *probe = userdata;
+
+        probe->call = NULL;
+        probe->member->status.has_leader = etcd_read_health(reply);
+        probe_end(probe->look);
 }
 
 static void on_probe(const EtcdReply *reply, void *userdata)
 {
         Probe *probe = userdata;
-        ClusterLook *l = probe->look;
         EtcdStatus status;
 
         probe->call = NULL;
         if (reply->outcome == ETCD_DONE && etcd_read_status(probe->etcd, reply, &status) >= 0)
                 probe_take(probe, &status);
-        if (--l->n_pending == 0)
-                look_judge(l);
+        if (probe->member && probe->member->answered && etcd_api(probe->etcd) == ETCD_API_V2
+            && etcd_ask(probe->etcd, ETCD_ASK_HEALTH, on_health, probe, &probe->call) >= 0)
+                return;
+        probe_end(probe->look);
 }
 
 /* The state needs no user; a password is for the configured endpoints only. */
@@ -195,6 +229,7 @@ static int probe_start(ClusterLook *l, const TextList *endpoints, ClusterMember 
                        char *endpoint)
 {
         Probe *probe = &l->probes[l->n_probes];
+        char host[HOST_MAX];
         int r;
 
         *probe = (Probe) {
@@ -202,6 +237,7 @@ static int probe_start(ClusterLook *l, const TextList *endpoints, ClusterMember 
                 .settings = l->settings->etcd,
                 .member = member,
                 .endpoint = endpoint,
+                .here = endpoint && url_host(endpoint, host) && host_is_self(host),
         };
         probe->settings.user = probe->settings.password = NULL;
         probe->settings.endpoints = endpoint ? (TextList) { &probe->endpoint, 1 } : *endpoints;
@@ -227,7 +263,6 @@ static bool urls_are_valid(const TextList *urls)
 static int look_probe_all(ClusterLook *l)
 {
         const TextList *endpoints = &l->settings->etcd.endpoints;
-        char host[HOST_MAX];
         int r = 0;
 
         l->probes = calloc(l->cluster.n_members + endpoints->n_items, sizeof(Probe));
@@ -240,8 +275,7 @@ static int look_probe_all(ClusterLook *l)
                         r = probe_start(l, &m->member->client_urls, m, NULL);
         }
         for (size_t i = 0; i < endpoints->n_items && r >= 0; i++)
-                if (url_host(endpoints->items[i], host) && host_is_self(host))
-                        r = probe_start(l, NULL, NULL, endpoints->items[i]);
+                r = probe_start(l, NULL, NULL, endpoints->items[i]);
         return r;
 }
 

@@ -21,7 +21,8 @@ typedef struct ClusterMember {
 typedef struct Cluster {
         ClusterMember *members;
         size_t n_members;
-        uint64_t raft_index; /* the newest entry of the log that anybody knows */
+        uint64_t raft_index;  /* the newest entry of the log that anybody knows */
+        const char *stranger; /* an endpoint of the settings that is of another cluster, or NULL */
 } Cluster;
 
 typedef struct ClusterLook ClusterLook;

@@ -25,6 +25,14 @@ static void on_members(const EtcdReply *reply, void *userdata)
                              member->status.cluster_id, sizeof(member->status.cluster_id));
 }
 
+static void on_health(const EtcdReply *reply, void *userdata)
+{
+        Member *member = userdata;
+
+        member->done = true;
+        member->status.has_leader = etcd_read_health(reply);
+}
+
 static void on_status(const EtcdReply *reply, void *userdata)
 {
         Member *member = userdata;
@@ -67,10 +75,29 @@ static int member_look(Ctl *ctl, char *endpoint, Member *member)
         etcd_set_api(etcd, etcd_api(ctl->session.etcd));
         member->etcd = etcd;
         r = member_ask(&ctl->session, ETCD_ASK_STATUS, on_status, member);
+        if (r >= 0 && !*member->why && etcd_api(etcd) == ETCD_API_V2)
+                r = member_ask(&ctl->session, ETCD_ASK_HEALTH, on_health, member);
         if (r >= 0 && !*member->why)
                 r = member_ask(&ctl->session, ETCD_ASK_MEMBERS, on_members, member);
         member->etcd = NULL;
         return r;
+}
+
+static void member_print(const char *endpoint, const Member *member)
+{
+        printf("%s: etcd %s, cluster %s, %zu members, %s\n", endpoint, member->status.version,
+               member->status.cluster_id, member->n_members,
+               member->status.has_leader ? "has a leader" : "no leader");
+}
+
+static json_t *member_json(const char *endpoint, const Member *member)
+{
+        if (*member->why)
+                return json_pack("{s:s, s:s}", "endpoint", endpoint, "problem", member->why);
+        return json_pack("{s:s, s:n, s:s, s:s, s:I, s:b}", "endpoint", endpoint, "problem",
+                         "version", member->status.version, "cluster", member->status.cluster_id,
+                         "members", (json_int_t)member->n_members, "has_leader",
+                         (int)member->status.has_leader);
 }
 
 /* Returns whether the lock can be relied on there; what is only risky is told, too. */
@@ -83,14 +110,11 @@ static bool member_judge(const char *endpoint, const Member *member, const Membe
                 return false;
         }
 
-        printf("%s: etcd %s, cluster %s, %zu members, %s\n", endpoint, member->status.version,
-               member->status.cluster_id, member->n_members,
-               member->status.has_leader ? "has a leader" : "no leader");
         if (member->n_members == 1)
                 log_warning(
                         "%s: a cluster of one member: if each host has its own, they do not share a lock",
                         endpoint);
-        else if (member->n_members % 2 == 0)
+        else if (member->n_members > 0 && member->n_members % 2 == 0)
                 log_warning("%s: an even number of members: one less would stand as many failures",
                             endpoint);
         if (!member->status.has_leader)
@@ -103,8 +127,8 @@ static bool member_judge(const char *endpoint, const Member *member, const Membe
         return member->status.has_leader && !other;
 }
 
-/* Returns 1 when all are fine, 0 when one is not. */
-static int endpoints_check(Ctl *ctl, bool *ret_reached)
+/* Returns 1 when all are fine, 0 when one is not. Prints, or appends to array when there is one. */
+static int endpoints_check(Ctl *ctl, json_t *array, bool *ret_reached)
 {
         const TextList *endpoints = &ctl->settings.etcd.endpoints;
         Member first = {};
@@ -120,6 +144,11 @@ static int endpoints_check(Ctl *ctl, bool *ret_reached)
                         return log_error_errno(r, "%s: %m", endpoints->items[i]);
                 if (i == 0)
                         first = member;
+                if (array
+                    && json_array_append_new(array, member_json(endpoints->items[i], &member)) < 0)
+                        return log_error_errno(-ENOMEM, "%m");
+                if (!array && !*member.why)
+                        member_print(endpoints->items[i], &member);
                 fine &= member_judge(endpoints->items[i], &member, &first);
                 *ret_reached |= !*member.why;
         }
@@ -127,12 +156,46 @@ static int endpoints_check(Ctl *ctl, bool *ret_reached)
         return fine;
 }
 
+static void settings_print(const Settings *settings, const char *id)
+{
+        if (settings->windows_text)
+                printf("windows %s\n", settings->windows_text);
+        if (settings->blackout_text)
+                printf("no reboot on %s\n", settings->blackout_text);
+        printf("strategy %s, group \"%s\", window %s%s%s, machine-id %s\n",
+               strategy_to_string(settings->strategy), settings->group,
+               settings->has_window ? settings->window_start : "none",
+               settings->has_window ? " for " : "",
+               settings->has_window ? settings->window_length : "", id);
+}
+
+static int check_json(const Settings *settings, const char *id, json_t *endpoints, bool well)
+{
+        return ctl_print(json_pack("{s:b, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:s, s:O}", "well",
+                                   (int)well, "strategy", strategy_to_string(settings->strategy),
+                                   "group", settings->group, "window_start", settings->window_start,
+                                   "window_length", settings->window_length, "windows",
+                                   settings->windows_text, "blackout", settings->blackout_text,
+                                   "machine_id", id, "endpoints", endpoints));
+}
+
+/* Every question would change its lock, so it is not asked. */
+static int fleetlock_print(const Settings *settings, const char *id, json_t *endpoints)
+{
+        if (endpoints)
+                return check_json(settings, id, endpoints, true);
+        printf("FleetLock server %s: not asked, since every question would change its lock\n",
+               settings->fleetlock_url);
+        return EXIT_DONE;
+}
+
 int verb_check(_unused_ int argc, _unused_ char **argv)
 {
+        json_auto_t *endpoints = ctl_json() ? json_array() : NULL;
+        _cleanup_(ctl_view_done) CtlView view = {};
         _cleanup_(ctl_done) Ctl ctl = {};
-        _cleanup_(semaphore_done) Semaphore semaphore = {};
         _cleanup_free_ char *id = NULL;
-        bool reached, fine;
+        bool reached, well;
         int r;
 
         r = ctl_open(&ctl);
@@ -141,29 +204,20 @@ int verb_check(_unused_ int argc, _unused_ char **argv)
         if (r < 0)
                 return r;
 
-        if (ctl.settings.windows_text)
-                printf("windows %s\n", ctl.settings.windows_text);
-        if (ctl.settings.blackout_text)
-                printf("no reboot on %s\n", ctl.settings.blackout_text);
-        printf("strategy %s, group \"%s\", window %s%s%s, machine-id %s\n",
-               strategy_to_string(ctl.settings.strategy), ctl.settings.group,
-               ctl.settings.has_window ? ctl.settings.window_start : "none",
-               ctl.settings.has_window ? " for " : "",
-               ctl.settings.has_window ? ctl.settings.window_length : "", id);
-        if (!ctl.session.etcd) {
-                printf("FleetLock server %s: not asked, since every question would change its lock\n",
-                       ctl.settings.fleetlock_url);
-                return EXIT_DONE;
-        }
-        r = endpoints_check(&ctl, &reached);
-        fine = r > 0;
-        if (r >= 0 && reached)
-                r = ctl_read(&ctl, &semaphore);
+        if (!endpoints)
+                settings_print(&ctl.settings, id);
+        if (!ctl.session.etcd)
+                return fleetlock_print(&ctl.settings, id, endpoints);
+        r = endpoints_check(&ctl, endpoints, &reached);
+        well = r > 0 && (!reached || ctl_read(&ctl, false, &view) >= 0);
+        if (r >= 0 && endpoints)
+                r = check_json(&ctl.settings, id, endpoints, well);
         if (r < 0)
                 return r;
 
-        if (!fine)
+        if (!well)
                 return EXIT_REFUSED;
-        printf("all is well\n");
+        if (!endpoints)
+                printf("all is well\n");
         return EXIT_DONE;
 }

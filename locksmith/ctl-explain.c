@@ -1,7 +1,7 @@
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "base/bus.h"
 #include "base/env-file.h"
@@ -10,8 +10,6 @@
 #include "coordinator.h"
 #include "ctl-explain.h"
 #include "duration.h"
-#include "lock-key.h"
-#include "pause.h"
 #include "updated/client.h"
 
 static const char *const verdict_words[_VERDICT_MAX] = {
@@ -128,134 +126,50 @@ static void explain_window(Gates *gates, const Settings *settings, usec_t now)
         gate->changes = change == USEC_INFINITY ? 0 : change;
 }
 
-typedef struct LockView {
-        Semaphore semaphore;
-        bool known;
-        char why[WHY_MAX];
-} LockView;
+#define TERMINAL_WIDTH 80
+#define TEXT_COLUMN    22 /* behind name and verdict */
 
-static void on_lock_read(const LockResult *result, void *userdata)
+/* Where the line that begins at text has to end: at a blank, if there is one. */
+static size_t line_length(const char *text, size_t width)
 {
-        LockView *view = userdata;
+        size_t n = strlen(text), i;
 
-        view->known = result->outcome == LOCK_DONE
-                      && semaphore_copy(result->semaphore, &view->semaphore) == 0;
-        (void)snprintf(view->why, sizeof(view->why), "%s", result->why); /* cut is fine */
+        if (n <= width)
+                return n;
+        for (i = width; i > 0 && text[i] != ' '; i--)
+                ;
+        return i > 0 ? i : strcspn(text, " ");
 }
 
-/* How many wait before id; all of them when it does not wait. */
-static size_t queue_position(const Peers *queue, const char *id)
+/* People read lines of a terminal, programs read lines. */
+static void text_print(const char *text, bool wrap)
 {
-        size_t i = 0;
+        size_t n = wrap ? line_length(text, TERMINAL_WIDTH - TEXT_COLUMN) : strlen(text);
 
-        while (i < queue->n_peers && !streq(queue->peers[i].id, id))
-                i++;
-        return i;
+        printf("%.*s\n", (int)n, text);
+        for (text += n; *text; text += n) {
+                text += strspn(text, " ");
+                n = line_length(text, TERMINAL_WIDTH - TEXT_COLUMN);
+                printf("%*s%.*s\n", TEXT_COLUMN, "", (int)n, text);
+        }
 }
 
-static void explain_pause(Gates *gates, Ctl *ctl, const Semaphore *semaphore)
+static int gate_print(const Gate *gate)
 {
-        _cleanup_(pause_done) Pause pause = {};
-        _cleanup_free_ char *key = NULL, *text = NULL, *why = NULL;
+        _cleanup_free_ char *text = NULL;
+        char when[CTL_TIME_MAX];
         int r;
 
-        if (semaphore->max > 0) {
-                gate_add(gates, "pause", VERDICT_OPEN, "none: max is %" PRId64, semaphore->max);
-                return;
-        }
-
-        r = lock_key_pause(ctl->settings.group, &key);
-        if (r >= 0)
-                r = peers_read_text(&ctl->session, key, &text, &why);
-        if (r >= 0)
-                r = pause_parse(text, strlen(text), &pause);
-        if (r >= 0)
-                gate_add(gates, "pause", VERDICT_CLOSED, "paused on %s: %s",
-                         *pause.host ? pause.host : "?",
-                         *pause.reason ? pause.reason : "no reason given");
-        else
-                gate_add(gates, "pause", VERDICT_CLOSED, "max is %" PRId64 ": nobody gets the lock",
-                         semaphore->max);
-}
-
-static void explain_latecomers(Gates *gates, Ctl *ctl, const Semaphore *semaphore, const char *id)
-{
-        _cleanup_(peers_done) Peers holders = {};
-        _cleanup_free_ char *problem = NULL;
-        char why[LATECOMERS_WHY_MAX];
-        size_t n;
-
-        if (peers_read_holders(&ctl->session, ctl->settings.group, &holders, &problem) < 0) {
-                gate_add(gates, "fleet", VERDICT_UNKNOWN, "%s",
-                         problem ? problem : "the records of the holders can not be read");
-                return;
-        }
-        n = latecomers_count(semaphore, &holders, id, now_realtime(), ctl->settings.return_time,
-                             why);
-        gate_add(gates, "fleet", n > 0 ? VERDICT_CLOSED : VERDICT_OPEN, "%s",
-                 n > 0 ? why : "no host that went down is overdue");
-}
-
-static void explain_known_lock(Gates *gates, Ctl *ctl, const Semaphore *semaphore, const char *id)
-{
-        _cleanup_(peers_done) Peers queue = {};
-        _cleanup_free_ char *why = NULL;
-        size_t before;
-
-        explain_pause(gates, ctl, semaphore);
-        explain_latecomers(gates, ctl, semaphore, id);
-        if (semaphore_is_held_by(semaphore, id)) {
-                gate_add(gates, "lock", VERDICT_OPEN, "this host holds it");
-                return;
-        }
-        if (peers_read_queue(&ctl->session, ctl->settings.group, &queue, &why) < 0) {
-                gate_add(gates, "lock", VERDICT_UNKNOWN, "%s",
-                         why ? why : "the queue can not be read");
-                return;
-        }
-        before = queue_position(&queue, id);
-        gate_add(gates, "lock", semaphore->free > 0 && before == 0 ? VERDICT_OPEN : VERDICT_CLOSED,
-                 "%zu of %" PRId64 " slots are held, %zu hosts are before this one in the queue",
-                 semaphore->holders.n_items, semaphore->max, before);
-}
-
-static int explain_lock(Gates *gates, Ctl *ctl)
-{
-        _cleanup_free_ char *id = NULL;
-        LockView view = {};
-        int r;
-
-        if (!ctl_needs_lock(&ctl->settings)) {
-                gate_add(gates, "lock", VERDICT_OPEN, "not needed by this strategy on this host");
-                return 0;
-        }
-
-        r = ctl_id(ctl, NULL, &id);
+        r = text_format(&text, "%s%s%s", gate->why,
+                        gate->changes || gate->until ? "; changes " : "",
+                        gate->changes ? ctl_time(gate->changes, when)
+                        : gate->until ? gate->until
+                                      : "");
         if (r < 0)
                 return r;
-        r = session_run(&ctl->session,
-                        &(LockRequest) { .kind = LOCK_KIND_READ,
-                                         .on_done = on_lock_read,
-                                         .userdata = &view },
-                        0);
-        if (r < 0)
-                return log_error_errno(r, "reading the lock: %m");
-
-        if (view.known)
-                explain_known_lock(gates, ctl, &view.semaphore, id);
-        else
-                gate_add(gates, "lock", VERDICT_UNKNOWN, "%s", view.why);
-        semaphore_done(&view.semaphore);
+        printf("%-12s %-8s ", gate->name, verdict_words[gate->verdict]);
+        text_print(text, isatty(STDOUT_FILENO));
         return 0;
-}
-
-static void gate_print(const Gate *gate)
-{
-        char when[CTL_TIME_MAX];
-
-        printf("%-12s %-8s %s%s%s\n", gate->name, verdict_words[gate->verdict], gate->why,
-               gate->changes ? "; changes " : "",
-               gate->changes ? ctl_time(gate->changes, when) : "");
 }
 
 static json_t *gates_json(const Gates *gates)
@@ -265,10 +179,11 @@ static json_t *gates_json(const Gates *gates)
         for (size_t i = 0; i < gates->n_gates; i++) {
                 const Gate *gate = &gates->gates[i];
                 json_t *object = json_pack(
-                        "{s:s, s:s, s:s, s:o}", "gate", gate->name, "verdict",
+                        "{s:s, s:s, s:s, s:o, s:s?}", "gate", gate->name, "verdict",
                         verdict_words[gate->verdict], "why", gate->why, "changes",
                         gate->changes ? json_integer((json_int_t)(gate->changes / USEC_PER_SEC))
-                                      : json_null());
+                                      : json_null(),
+                        "until", gate->until);
 
                 if (json_array_append_new(array, object) < 0)
                         return NULL;
@@ -277,35 +192,62 @@ static json_t *gates_json(const Gates *gates)
         return json_incref(array);
 }
 
+/* In the order in which locksmithd asks. */
+static void gates_explain(Gates *gates, Ctl *ctl, const LockFacts *facts, sd_bus *bus)
+{
+        const Settings *settings = &ctl->settings;
+
+        explain_daemon(gates, settings);
+        explain_strategy(gates, settings);
+        explain_update(gates, bus);
+        explain_pause(gates, ctl, facts);
+        explain_window(gates, settings, now_realtime());
+        explain_inhibitors(gates, bus);
+        explain_users(gates, bus, settings);
+        explain_hooks(gates, "pre-reboot", settings, HOOKS_PRE_REBOOT);
+        explain_fleet(gates, ctl, facts);
+        explain_quorum(gates, ctl);
+        explain_lock(gates, facts);
+        explain_hooks(gates, "drain", settings, HOOKS_DRAIN);
+}
+
+/* The last line is what a tired operator reads. */
+static void summary_print(const Gates *gates)
+{
+        const char *separator = "a reboot now: no, closed: ";
+
+        for (size_t i = 0; i < gates->n_gates; i++)
+                if (gates->gates[i].verdict == VERDICT_CLOSED) {
+                        printf("%s%s", separator, gates->gates[i].name);
+                        separator = ", ";
+                }
+        printf("%s\n",
+               *separator == ',' ? "" : "a reboot now: nothing that is known is in the way");
+}
+
 int verb_explain(_unused_ int argc, _unused_ char **argv)
 {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(ctl_done) Ctl ctl = {};
+        _cleanup_(lock_facts_done) LockFacts facts = {};
         Gates gates = {};
         int r;
 
         r = ctl_open(&ctl);
+        if (r >= 0)
+                r = lock_facts_read(&ctl, &facts);
         if (r < 0)
                 return r;
         if (bus_open(NULL, &bus) < 0)
                 bus = NULL; /* each gate behind it says so */
 
-        explain_daemon(&gates, &ctl.settings);
-        explain_strategy(&gates, &ctl.settings);
-        explain_update(&gates, bus);
-        explain_window(&gates, &ctl.settings, now_realtime());
-        explain_inhibitors(&gates, bus);
-        explain_users(&gates, bus, &ctl.settings);
-        explain_hooks(&gates, "pre-reboot", &ctl.settings, HOOKS_PRE_REBOOT);
-        explain_quorum(&gates, &ctl);
-        r = explain_lock(&gates, &ctl);
-        if (r < 0)
-                return r;
-        explain_hooks(&gates, "drain", &ctl.settings, HOOKS_DRAIN);
-
+        gates_explain(&gates, &ctl, &facts, bus);
         if (ctl_json())
                 return ctl_print(gates_json(&gates));
-        for (size_t i = 0; i < gates.n_gates; i++)
-                gate_print(&gates.gates[i]);
+        for (size_t i = 0; i < gates.n_gates && r >= 0; i++)
+                r = gate_print(&gates.gates[i]);
+        if (r < 0)
+                return log_error_errno(r, "%m");
+        summary_print(&gates);
         return EXIT_DONE;
 }

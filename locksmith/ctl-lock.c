@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "ctl.h"
+#include "departure.h"
 #include "lock-key.h"
 #include "record.h"
 
@@ -20,10 +21,14 @@ static int record_make(const Ctl *ctl, const char *reason, char **ret)
 
 int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reason)
 {
+        _cleanup_(departure_sides_done) DepartureSides departure = {};
         _cleanup_free_ char *key = NULL, *record = NULL;
+        bool takes = kind == LOCK_KIND_TAKE;
         int r;
 
         r = lock_key_holder(ctl->settings.group, id, &key);
+        if (r >= 0)
+                r = departure_sides(ctl->settings.group, id, &departure);
         if (r >= 0 && reason)
                 r = record_make(ctl, reason, &record);
         if (r < 0)
@@ -35,9 +40,11 @@ int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reaso
                                .id = id,
                                .record_key = key,
                                .record = record,
+                               .sides = departure.sides,
+                               .n_sides = takes ? 0 : ELEMENTSOF(departure.sides),
                                .on_done = on_done,
                        },
-                       kind == LOCK_KIND_TAKE ? "Error locking" : "Error unlocking");
+                       takes ? "Error locking" : "Error unlocking");
 }
 
 static int holder_change(LockKind kind, const char *argument)

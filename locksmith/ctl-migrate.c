@@ -211,14 +211,14 @@ static int step_copy_records(Migration *m, const Semaphore *document)
                 return log_error_return(r, "etcd %s: %s", m->from.view.name,
                                         why ? why : strerror(-r));
         for (size_t i = 0; i < document->holders.n_items; i++) {
-                const Record *record = peers_find(&peers, document->holders.items[i]);
+                const Peer *peer = peers_find(&peers, document->holders.items[i]);
                 _cleanup_free_ char *key = NULL, *text = NULL;
 
-                if (!record)
+                if (!peer)
                         continue;
                 r = lock_key_holder(m->ctl.settings.group, document->holders.items[i], &key);
                 if (r >= 0)
-                        r = record_format(record, &text);
+                        r = record_format(&peer->record, &text);
                 if (r < 0)
                         return log_error_errno(r, "%m");
                 r = side_write(&m->to, document, &(LockSide) { .key = key, .value = text }, 1);

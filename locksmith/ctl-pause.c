@@ -6,33 +6,70 @@
 #include "lock-key.h"
 #include "pause.h"
 
+static const char *arg_reason = NULL;
+
+const Option resume_options[] = {
+        { "reason", 0, OPTION_TEXT, &arg_reason, "TEXT",
+          "what was done about the hosts that failed;\nneeded when those have stopped the fleet",
+          0 },
+        {},
+};
+
+/* The lock, and the key that tells why it is paused. */
+typedef struct Work {
+        Ctl ctl;
+        CtlView view;
+        char *key;
+} Work;
+
+static void work_done(Work *work)
+{
+        free(work->key);
+        ctl_view_done(&work->view);
+        ctl_done(&work->ctl);
+}
+
+static int work_open(Work *work)
+{
+        int r;
+
+        r = ctl_open(&work->ctl);
+        if (r >= 0)
+                r = ctl_read(&work->ctl, false, &work->view);
+        if (r < 0)
+                return r;
+
+        r = lock_key_pause(work->ctl.settings.group, &work->key);
+        return r < 0 ? log_error_errno(r, "%m") : 0;
+}
+
 static void on_set(_unused_ const LockResult *result, _unused_ void *userdata)
 {
         /* The caller tells what was done. */
 }
 
-static int max_set(Ctl *ctl, int64_t max, const char *key, const char *record)
+static int max_set(Work *work, int64_t max, const char *record)
 {
-        return ctl_run(ctl,
+        return ctl_run(&work->ctl,
                        &(LockRequest) {
                                .kind = LOCK_KIND_SET_MAX,
                                .max = max,
-                               .record_key = key,
+                               .record_key = work->key,
                                .record = record,
                                .on_done = on_set,
                        },
                        "Error setting value");
 }
 
-static int pause_write(Ctl *ctl, const char *key, int64_t max, const char *reason)
+static int pause_write(Work *work, const char *reason)
 {
         _cleanup_(record_done) Record host = {};
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = record_of_host(ctl->settings.root, reason, NULL, &host);
+        r = record_of_host(work->ctl.settings.root, reason, NULL, &host);
         if (r >= 0)
-                r = pause_format(&(Pause) { .max = max,
+                r = pause_format(&(Pause) { .max = work->view.semaphore.max,
                                             .host = host.host,
                                             .reason = host.reason,
                                             .since = host.since },
@@ -40,34 +77,32 @@ static int pause_write(Ctl *ctl, const char *key, int64_t max, const char *reaso
         if (r < 0)
                 return log_error_errno(r, "pausing: %m");
 
-        return max_set(ctl, 0, key, text);
+        return max_set(work, 0, text);
 }
 
 int verb_pause(int argc, char **argv)
 {
-        _cleanup_(ctl_done) Ctl ctl = {};
-        _cleanup_(semaphore_done) Semaphore semaphore = {};
-        _cleanup_free_ char *key = NULL;
+        _cleanup_(work_done) Work work = {};
+        const Semaphore *semaphore = &work.view.semaphore;
         int r;
 
-        r = ctl_open(&ctl);
-        if (r >= 0)
-                r = ctl_read(&ctl, &semaphore);
-        if (r >= 0)
-                r = lock_key_pause(ctl.settings.group, &key);
+        r = work_open(&work);
         if (r < 0)
                 return r;
-        if (semaphore.max == 0)
+        if (semaphore->max == 0)
                 return log_error_return(-EALREADY, "the lock is paused already: its max is 0");
 
-        r = pause_write(&ctl, key, semaphore.max, argc > 1 ? argv[1] : "");
+        r = pause_write(&work, argc > 1 ? argv[1] : "");
         if (r < 0)
                 return r;
 
-        printf("paused; max was %" PRId64 "\n", semaphore.max);
-        if (semaphore.holders.n_items > 0)
+        if (semaphore->holders.n_items > 0)
                 log_notice("%zu hosts hold the lock and may still reboot",
-                           semaphore.holders.n_items);
+                           semaphore->holders.n_items);
+        if (ctl_json())
+                return ctl_print(json_pack("{s:b, s:I}", "paused", 1, "old_max",
+                                           (json_int_t)semaphore->max));
+        printf("paused; max was %" PRId64 "\n", semaphore->max);
         return EXIT_DONE;
 }
 
@@ -89,12 +124,12 @@ static int refuse_moved(Ctl *ctl)
                      : 0;
 }
 
-static int pause_read(Ctl *ctl, const char *key, Pause *ret)
+static int pause_read(Work *work, Pause *ret)
 {
         _cleanup_free_ char *text = NULL, *why = NULL;
         int r;
 
-        r = peers_read_text(&ctl->session, key, &text, &why);
+        r = peers_read_text(&work->ctl.session, work->key, &text, &why);
         if (r < 0)
                 return log_error_return(r, "Error reading why it is paused: %s",
                                         why ? why : strerror(-r));
@@ -105,33 +140,101 @@ static int pause_read(Ctl *ctl, const char *key, Pause *ret)
                      : 0;
 }
 
-int verb_resume(_unused_ int argc, _unused_ char **argv)
+static int pause_end(Work *work)
 {
-        _cleanup_(ctl_done) Ctl ctl = {};
-        _cleanup_(semaphore_done) Semaphore semaphore = {};
         _cleanup_(pause_done) Pause pause = {};
-        _cleanup_free_ char *key = NULL;
         int r;
 
-        r = ctl_open(&ctl);
+        r = refuse_moved(&work->ctl);
         if (r >= 0)
-                r = ctl_read(&ctl, &semaphore);
+                r = pause_read(work, &pause);
         if (r >= 0)
-                r = lock_key_pause(ctl.settings.group, &key);
-        if (r < 0)
-                return r;
-        if (semaphore.max > 0)
-                return log_error_return(-EALREADY, "the lock is not paused: its max is %" PRId64,
-                                        semaphore.max);
-
-        r = refuse_moved(&ctl);
-        if (r >= 0)
-                r = pause_read(&ctl, key, &pause);
-        if (r >= 0)
-                r = max_set(&ctl, pause.max, key, NULL);
+                r = max_set(work, pause.max, NULL);
         if (r < 0)
                 return r;
 
-        printf("resumed; max is %" PRId64 "\n", pause.max);
+        work->view.semaphore.max = pause.max;
+        return 0;
+}
+
+static int resume_edit(Semaphore *semaphore, PolicyView *view, _unused_ int64_t revision,
+                       void *userdata)
+{
+        const Deed *deed = userdata;
+
+        /* What can not be read is written anew, and counts as a stop. */
+        if (view->damaged && text_set(&view->policy.stopped.who, deed->who) < 0)
+                return -ENOMEM;
+        return policy_resume(&view->policy, semaphore, deed);
+}
+
+/* The fleet goes on; who has said so, and why, stays in the policy. */
+static int stop_end(Work *work)
+{
+        _cleanup_(record_done) Record host = {};
+        _cleanup_free_ char *who = NULL;
+        Deed deed;
+        int r;
+
+        r = ctl_who(&work->ctl, &who);
+        if (r >= 0)
+                r = record_of_host(work->ctl.settings.root, arg_reason, NULL, &host);
+        if (r < 0)
+                return log_error_errno(r, "resuming: %m");
+
+        deed = (Deed) { .who = who, .reason = host.reason, .since = host.since };
+        return ctl_run(&work->ctl,
+                       &(LockRequest) {
+                               .kind = LOCK_KIND_EDIT,
+                               .edit = resume_edit,
+                               .edit_userdata = &deed,
+                               .on_done = on_set,
+                       },
+                       "Error resuming");
+}
+
+static int resume_print(const Work *work, bool stopped, bool paused)
+{
+        const Semaphore *semaphore = &work->view.semaphore;
+
+        if (ctl_json())
+                return ctl_print(json_pack("{s:b, s:b, s:I}", "was_stopped", (int)stopped,
+                                           "was_paused", (int)paused, "max",
+                                           (json_int_t)semaphore->max));
+        printf("resumed; max is %" PRId64 "\n", semaphore->max);
         return EXIT_DONE;
+}
+
+int verb_resume(_unused_ int argc, _unused_ char **argv)
+{
+        _cleanup_(work_done) Work work = {};
+        char why[POLICY_WHY_MAX];
+        bool stopped, paused;
+        int r;
+
+        r = work_open(&work);
+        if (r < 0)
+                return r;
+        stopped = work.view.policy.damaged || work.view.policy.policy.stopped.who
+                  || policy_n_failures(&work.view.policy.policy) > 0;
+        paused = work.view.semaphore.max == 0;
+        if (!stopped && !paused)
+                return log_error_return(-EALREADY, "the lock is not paused: its max is %" PRId64,
+                                        work.view.semaphore.max);
+        if (stopped && !paused && is_empty(arg_reason)) {
+                if (policy_is_stopped(&work.view.policy, why) == 0)
+                        (void)snprintf(why, sizeof(why), "hosts have failed"); /* fits */
+                return log_error_return(-EINVAL,
+                                        "%s: say what was done about it with --reason TEXT", why);
+        }
+
+        stopped = stopped && !is_empty(arg_reason);
+        r = stopped ? stop_end(&work) : 0;
+        if (r >= 0 && paused)
+                r = pause_end(&work);
+        if (r < 0)
+                return r;
+        if (!stopped && policy_is_stopped(&work.view.policy, why) < 0)
+                log_warning("%s", why);
+        return resume_print(&work, stopped, paused);
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/reboot.h"
 #include "ctl.h"
+#include "departure.h"
 
 /* Takes the lock, unless etcd could not do without this host. */
 static int lock_take(Ctl *ctl, const char *id)
@@ -19,6 +20,43 @@ static int lock_take(Ctl *ctl, const char *id)
                 return log_error_return(-EBUSY, "%s", why);
 
         return ctl_change_holder(ctl, LOCK_KIND_TAKE, id, RECORD_REASON_REBOOT);
+}
+
+typedef struct Farewell {
+        char *why; /* NULL: it is written */
+        bool done;
+} Farewell;
+
+static void on_departure(const char *why, void *userdata)
+{
+        Farewell *farewell = userdata;
+
+        farewell->done = true;
+        if (text_set(&farewell->why, why) < 0)
+                farewell->why = NULL; /* the reboot itself will hardly do better */
+}
+
+/* Tells the others that this host is expected back. */
+static int farewell_tell(Ctl *ctl)
+{
+        Farewell farewell = {};
+        Departure *departure;
+        int r;
+
+        if (!ctl->session.backend->ops->clone)
+                return 0;
+        r = departure_start(&ctl->session, &ctl->settings, on_departure, &farewell, &departure);
+        if (r >= 0) {
+                r = session_wait(&ctl->session, &farewell.done, 0);
+                if (!farewell.done)
+                        departure_cancel(departure);
+        }
+        if (r >= 0 && farewell.why)
+                r = log_error_return(-EIO, "%s", farewell.why);
+        else if (r < 0)
+                log_error_errno(r, "telling the other hosts: %m");
+        free(farewell.why);
+        return r;
 }
 
 int verb_reboot(_unused_ int argc, _unused_ char **argv)
@@ -46,12 +84,15 @@ int verb_reboot(_unused_ int argc, _unused_ char **argv)
         if (r < 0)
                 return r;
 
-        r = reboot_request(bus, &error);
-        if (r >= 0)
-                return EXIT_DONE;
+        r = locked ? farewell_tell(&ctl) : 0;
+        if (r >= 0) {
+                r = reboot_request(bus, &error);
+                if (r >= 0)
+                        return EXIT_DONE;
+                log_error("the reboot was refused: %s%s", bus_error_text(&error, r),
+                          locked ? "; giving the lock back" : "");
+        }
 
-        log_error("the reboot was refused: %s%s", bus_error_text(&error, r),
-                  locked ? "; giving the lock back" : "");
         if (locked && ctl_change_holder(&ctl, LOCK_KIND_RELEASE, id, NULL) < 0)
                 log_error("this host still holds the lock: give it back with locksmithctl unlock");
         return r;

@@ -2,14 +2,15 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "ctl.h"
-#include "peers.h"
+#include "ctl-status.h"
 
-static bool arg_details = false;
+static bool arg_details = false, arg_watch = false;
 
 const Option status_options[] = {
         { "details", 0, OPTION_FLAG, &arg_details, NULL, "also who waits, and what the hosts tell",
           0 },
+        { "watch", 0, OPTION_FLAG, &arg_watch, NULL,
+          "show it all again at each change, until Ctrl-C", 0 },
         {},
 };
 
@@ -20,155 +21,232 @@ static const char *shown(const char *id, char text[static ETCD_WHY_MAX])
         return text;
 }
 
-static void status_print(const Semaphore *semaphore)
+/* Only what somebody has set: without that it is the output of the classic tool. */
+static void policy_print(const CtlView *view)
+{
+        const PolicyView *policy = &view->policy;
+        const Policy *group = &policy->policy;
+        char why[POLICY_WHY_MAX];
+
+        if (group->percent > 0 && group->of > 0)
+                printf("Share: %u%% of %" PRId64 " hosts\n", group->percent, group->of);
+        else if (group->percent > 0)
+                printf("Share: %u%% of all known hosts\n", group->percent);
+        if (policy->limit > 0)
+                printf("Global: %" PRIu64 " of %" PRId64 " held in all groups\n",
+                       policy->n_elsewhere + view->semaphore.holders.n_items, policy->limit);
+        if (policy_n_failures(group) > 0)
+                printf("Failed: %zu\n", policy_n_failures(group));
+        if (policy_is_stopped(policy, why) < 0)
+                printf("Stopped: %s\n", why);
+}
+
+static void ids_print(const CtlView *view)
 {
         char text[ETCD_WHY_MAX];
 
-        printf("Available: %" PRId64 "\nMax: %" PRId64 "\n", semaphore->free, semaphore->max);
-        if (semaphore->holders.n_items > 0)
+        if (view->semaphore.holders.n_items > 0)
                 printf("\nMACHINE ID\n");
-        for (size_t i = 0; i < semaphore->holders.n_items; i++)
-                printf("%s\n", shown(semaphore->holders.items[i], text));
+        for (size_t i = 0; i < view->semaphore.holders.n_items; i++)
+                printf("%s\n", shown(view->semaphore.holders.items[i], text));
 }
 
-static void since_print(int64_t since)
+/* Another host's clock: an age is a hint, and one from the future is none. */
+static const char *age(int64_t since, char text[static TIMESPAN_MAX])
 {
-        char text[TIMESPAN_MAX];
         usec_t now = now_realtime(), then = (usec_t)since * USEC_PER_SEC;
 
-        /* Another host's clock: an age is a hint, and one from the future is none. */
-        printf("  %-12s", since > 0 && then <= now ? timespan_format(now - then, text) : "?");
+        return since > 0 && then <= now ? timespan_format(now - then, text) : "?";
 }
 
-static void record_print(const char *id, const Record *record, bool late)
+static const char *holder_word(const Peer *peer)
 {
-        char text[ETCD_WHY_MAX];
+        if (peer_is_gone(peer))
+                return "GONE ";
+        if (peer_is_late(peer))
+                return "OVERDUE ";
+        return peer->record.departed > 0 ? "DOWN " : "";
+}
+
+static void record_print(const char *id, const Peer *peer, const char *word)
+{
+        char text[ETCD_WHY_MAX], span[TIMESPAN_MAX];
 
         printf("%-32s", shown(id, text));
-        if (record) {
-                since_print(record->since);
-                printf("  %s%s  %s%s%s  %s", late ? "OVERDUE " : "",
+        if (peer) {
+                const Record *record = &peer->record;
+
+                printf("  %-12s  %s%s  %s%s%s  %s\n", age(record->since, span), word,
                        *record->host ? record->host : "?", record->from_version,
                        *record->to_version ? " -> " : "", record->to_version, record->reason);
         } else
-                printf("  (no record: taken by an old client, or for another host)");
-        printf("\n");
+                printf("  (no record: of an old client, or by hand)\n");
 }
 
-static void details_print(const Semaphore *semaphore, const Peers *holders, const Peers *queue,
-                          usec_t limit)
+static const char *wait_text(const CtlView *view, size_t before, char text[static TIMESPAN_MAX])
 {
-        usec_t now = now_realtime();
+        usec_t wait;
+
+        if (ctl_estimate(view, before, &wait) < 0)
+                return "unknown";
+        return wait == 0 ? "next" : timespan_format(wait, text);
+}
+
+static void failures_print(const Policy *policy)
+{
+        char id[ETCD_WHY_MAX], span[TIMESPAN_MAX];
+
+        if (policy->n_failures > 0)
+                printf("\n%-32s  %-12s  %s\n", "FAILED", "SINCE", "HOST, WHY");
+        for (size_t i = 0; i < policy->n_failures; i++) {
+                const Failure *failure = &policy->failures[i];
+
+                printf("%-32s  %-12s  %s%s: %s\n", shown(failure->id, id),
+                       age(failure->since, span), failure->excused ? "(excused) " : "",
+                       *failure->host ? failure->host : "?", failure->why);
+        }
+        if (policy->resumed.who)
+                printf("\nResumed %s ago by %s: %s\n", age(policy->resumed.since, span),
+                       policy->resumed.who, policy->resumed.reason);
+}
+
+static void details_print(const CtlView *view)
+{
+        char wait[TIMESPAN_MAX];
 
         printf("\n%-32s  %-12s  %s\n", "HOLDER", "FOR", "HOST, VERSIONS, REASON");
-        for (size_t i = 0; i < semaphore->holders.n_items; i++) {
-                const char *id = semaphore->holders.items[i];
-                const Record *record = peers_find(holders, id);
+        for (size_t i = 0; i < view->semaphore.holders.n_items; i++) {
+                const char *id = view->semaphore.holders.items[i];
+                const Peer *peer = peers_find(&view->holders, id);
 
-                record_print(id, record, record && record_is_late(record, now, limit));
+                record_print(id, peer, peer ? holder_word(peer) : "");
         }
         printf("\n%-32s  %-12s  %s\n", "WAITER, IN ORDER", "FOR", "HOST, VERSIONS, REASON");
-        for (size_t i = 0; i < queue->n_peers; i++)
-                record_print(queue->peers[i].id, &queue->peers[i].record, false);
+        for (size_t i = 0; i < view->queue.n_peers; i++) {
+                record_print(view->queue.peers[i].id, &view->queue.peers[i], "");
+                printf("%-32s  place %zu, estimated wait: %s\n", "", i + 1,
+                       wait_text(view, i, wait));
+        }
+        failures_print(&view->policy.policy);
 }
 
-static json_t *peer_json(const char *id, const Record *record, bool late)
+void status_print(const CtlView *view, bool details)
 {
+        printf("Available: %" PRId64 "\nMax: %" PRId64 "\n", view->semaphore.free,
+               view->semaphore.max);
+        policy_print(view);
+        if (details)
+                details_print(view);
+        else
+                ids_print(view);
+}
+
+static json_t *peer_json(const char *id, const Peer *peer)
+{
+        const Record *record = peer ? &peer->record : NULL;
+
         if (!record)
                 return json_pack("{s:s}", "id", id);
-        return json_pack("{s:s, s:b, s:s, s:s, s:I, s:s, s:s, s:s}", "id", id, "overdue", (int)late,
-                         "host", record->host, "boot_id", record->boot_id, "since",
-                         (json_int_t)record->since, "reason", record->reason, "from_version",
+        return json_pack("{s:s, s:b, s:b, s:b, s:s, s:s, s:I, s:I, s:s, s:s, s:s}", "id", id,
+                         "overdue", (int)peer_is_late(peer), "gone", (int)peer_is_gone(peer),
+                         "down", (int)(record->departed > 0), "host", record->host, "boot_id",
+                         record->boot_id, "since", (json_int_t)record->since, "departed",
+                         (json_int_t)record->departed, "reason", record->reason, "from_version",
                          record->from_version, "to_version", record->to_version);
 }
 
-static json_t *status_json(const Semaphore *semaphore, const Settings *settings,
-                           const Peers *holders, const Peers *queue)
+static json_t *waiter_json(const CtlView *view, size_t i)
 {
-        usec_t now = now_realtime(), limit = settings->return_time;
+        json_t *object = peer_json(view->queue.peers[i].id, &view->queue.peers[i]);
+        usec_t wait;
+        bool known = ctl_estimate(view, i, &wait) >= 0;
+
+        if (json_object_set_new(object, "position", json_integer((json_int_t)i + 1)) < 0
+            || json_object_set_new(object, "estimated_wait",
+                                   known ? json_integer((json_int_t)(wait / USEC_PER_SEC))
+                                         : json_null())
+                       < 0) {
+                json_decref(object);
+                return NULL;
+        }
+        return object;
+}
+
+static json_t *deed_json(const Deed *deed)
+{
+        return deed->who ? json_pack("{s:s, s:s, s:I}", "who", deed->who, "reason", deed->reason,
+                                     "since", (json_int_t)deed->since)
+                         : json_null();
+}
+
+static json_t *policy_json(const CtlView *view)
+{
+        const Policy *policy = &view->policy.policy;
+        json_auto_t *failures = json_array();
+        int r = 0;
+
+        for (size_t i = 0; i < policy->n_failures; i++) {
+                const Failure *failure = &policy->failures[i];
+
+                r |= json_array_append_new(failures,
+                                           json_pack("{s:s, s:s, s:s, s:I, s:b}", "id", failure->id,
+                                                     "host", failure->host, "why", failure->why,
+                                                     "since", (json_int_t)failure->since, "excused",
+                                                     (int)failure->excused));
+        }
+        if (r < 0)
+                return NULL;
+        return json_pack("{s:I, s:I, s:I, s:I, s:O, s:o, s:o, s:s?}", "percent",
+                         (json_int_t)policy->percent, "of", (json_int_t)policy->of, "global_max",
+                         (json_int_t)view->policy.limit, "global_held",
+                         (json_int_t)(view->policy.n_elsewhere + view->semaphore.holders.n_items),
+                         "failures", failures, "stopped", deed_json(&policy->stopped), "resumed",
+                         deed_json(&policy->resumed), "problem", view->policy.why);
+}
+
+json_t *status_json(const Ctl *ctl, const CtlView *view)
+{
         json_auto_t *ids = json_array(), *records = json_array(), *waiters = json_array();
         int r = 0;
 
-        for (size_t i = 0; i < semaphore->holders.n_items; i++) {
-                const char *id = semaphore->holders.items[i];
-                const Record *record = peers_find(holders, id);
+        for (size_t i = 0; i < view->semaphore.holders.n_items; i++) {
+                const char *id = view->semaphore.holders.items[i];
 
                 r |= json_array_append_new(ids, json_string(id));
-                r |= json_array_append_new(
-                        records,
-                        peer_json(id, record, record && record_is_late(record, now, limit)));
+                r |= json_array_append_new(records, peer_json(id, peers_find(&view->holders, id)));
         }
-        for (size_t i = 0; i < queue->n_peers; i++)
-                r |= json_array_append_new(
-                        waiters, peer_json(queue->peers[i].id, &queue->peers[i].record, false));
+        for (size_t i = 0; i < view->queue.n_peers; i++)
+                r |= json_array_append_new(waiters, waiter_json(view, i));
         if (r < 0)
                 return NULL;
 
-        return json_pack("{s:s, s:I, s:I, s:O, s:O, s:O}", "group", settings->group, "available",
-                         (json_int_t)semaphore->free, "max", (json_int_t)semaphore->max, "holders",
-                         ids, "records", records, "queue", waiters);
-}
-
-typedef struct Reading {
-        Semaphore *semaphore;
-        int r;
-} Reading;
-
-static void on_read(const LockResult *result, void *userdata)
-{
-        Reading *reading = userdata;
-
-        reading->r = semaphore_copy(result->semaphore, reading->semaphore);
-}
-
-int ctl_read(Ctl *ctl, Semaphore *ret)
-{
-        Reading reading = { .semaphore = ret };
-        int r;
-
-        r = ctl_run(
-                ctl,
-                &(LockRequest) { .kind = LOCK_KIND_READ, .on_done = on_read, .userdata = &reading },
-                "Error reading the lock");
-        return r < 0 ? r : reading.r;
-}
-
-int ctl_peers(Ctl *ctl, Peers *ret_holders, Peers *ret_queue)
-{
-        _cleanup_free_ char *why = NULL;
-        int r;
-
-        r = peers_read_holders(&ctl->session, ctl->settings.group, ret_holders, &why);
-        if (r >= 0)
-                r = peers_read_queue(&ctl->session, ctl->settings.group, ret_queue, &why);
-        if (r < 0 && why)
-                return log_error_return(r, "Error reading the queue: %s", why);
-        return r < 0 ? log_error_errno(r, "Error reading the queue: %m") : 0;
+        return json_pack("{s:s, s:I, s:I, s:O, s:O, s:O, s:I, s:o}", "group", ctl->settings.group,
+                         "available", (json_int_t)view->semaphore.free, "max",
+                         (json_int_t)view->semaphore.max, "holders", ids, "records", records,
+                         "queue", waiters, "known_hosts", (json_int_t)view->hosts.n_peers, "policy",
+                         policy_json(view));
 }
 
 int verb_status(_unused_ int argc, _unused_ char **argv)
 {
         _cleanup_(ctl_done) Ctl ctl = {};
-        _cleanup_(semaphore_done) Semaphore semaphore = {};
-        _cleanup_(peers_done) Peers holders = {}, queue = {};
+        _cleanup_(ctl_view_done) CtlView view = {};
         int r;
 
         r = ctl_open(&ctl);
+        if (r >= 0 && arg_watch)
+                return status_watch(&ctl);
         if (r >= 0)
-                r = ctl_read(&ctl, &semaphore);
-        if (r >= 0 && (arg_details || ctl_json()))
-                r = ctl_peers(&ctl, &holders, &queue);
+                r = ctl_read(&ctl, arg_details || ctl_json(), &view);
         if (r < 0)
                 return r;
 
-        if (semaphore.stored != semaphore.free)
+        if (view.semaphore.stored != view.semaphore.free)
                 log_warning("the stored number of free slots, %" PRId64
                             ", is wrong; the next change of the lock corrects it",
-                            semaphore.stored);
+                            view.semaphore.stored);
         if (ctl_json())
-                return ctl_print(status_json(&semaphore, &ctl.settings, &holders, &queue));
-        status_print(&semaphore);
-        if (arg_details)
-                details_print(&semaphore, &holders, &queue, ctl.settings.return_time);
+                return ctl_print(status_json(&ctl, &view));
+        status_print(&view, arg_details);
         return EXIT_DONE;
 }

@@ -30,6 +30,9 @@ int ctl_settings(Settings *ret) _must_check_;
 int ctl_open(Ctl *ctl) _must_check_;
 void ctl_done(Ctl *ctl);
 
+/* What goes behind a failure to reach etcd: where to say where it is, or "" when that was said. */
+const char *ctl_endpoint_hint(const Ctl *ctl);
+
 /*
  * Runs an operation; on_done gets the result only when it is LOCK_DONE. Anything else is logged as
  * "what: why", where what is the classic tool's word for it ("Error locking"). Returns 0, or
@@ -37,9 +40,28 @@ void ctl_done(Ctl *ctl);
  */
 int ctl_run(Ctl *ctl, const LockRequest *request, const char *what) _must_check_;
 
-/* Reads the lock; read who holds it and who waits. Log what is wrong. */
-int ctl_read(Ctl *ctl, Semaphore *ret) _must_check_;
-int ctl_peers(Ctl *ctl, Peers *ret_holders, Peers *ret_queue) _must_check_;
+/* Everything that there is to know about the lock of a group. */
+typedef struct CtlView {
+        Semaphore semaphore;
+        PolicyView policy;
+        Peers holders, queue, hosts; /* where they are wanted */
+} CtlView;
+
+/* Reads the lock, with all hosts when they are wanted. Logs what is wrong. */
+int ctl_read(Ctl *ctl, bool hosts, CtlView *ret) _must_check_;
+
+/* The same, silently: *ret_why, the caller's, tells what is wrong. */
+int ctl_try_read(Ctl *ctl, bool hosts, CtlView *ret, char **ret_why) _must_check_;
+void ctl_view_done(CtlView *view);
+
+/* How many wait before id; all of them when it does not wait. */
+size_t ctl_queue_position(const CtlView *view, const char *id);
+
+/* How long somebody will wait who has so many before it. -ENODATA when nobody can know. */
+int ctl_estimate(const CtlView *view, size_t before, usec_t *ret);
+
+/* Who works here, for what others read later: "core on web-7". The caller frees it. */
+int ctl_who(const Ctl *ctl, char **ret) _must_check_;
 
 /* The id of a holder: the argument as it is, else this host's machine-id. Logs what is wrong. */
 int ctl_id(const Ctl *ctl, const char *argument, char **ret) _must_check_;
@@ -62,8 +84,8 @@ int ctl_print(json_t *document) _must_check_;
 #define CTL_TIME_MAX 64
 const char *ctl_time(usec_t when, char buffer[static CTL_TIME_MAX]);
 
-extern const Option status_options[], simulate_options[], migrate_options[],
-        serve_fleetlock_options[];
+extern const Option status_options[], simulate_options[], set_max_options[], resume_options[],
+        migrate_options[], serve_fleetlock_options[];
 
 int verb_status(int argc, char **argv);
 int verb_lock(int argc, char **argv);

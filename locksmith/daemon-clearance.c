@@ -105,16 +105,16 @@ static void daemon_check_member_later(Daemon *d, const char *why)
                         log_error_errno(r, "setting a timer: %m")); /* fails in the end only */
 }
 
-static void on_member(bool agrees, const char *why, void *userdata)
+static void on_member(const GuardReply *reply, void *userdata)
 {
         Daemon *d = userdata;
 
         d->guard = NULL;
-        d->facts.member_good = agrees;
-        if (agrees)
+        d->facts.member_good = reply->agrees;
+        if (reply->agrees)
                 daemon_decide_later(d);
         else
-                daemon_check_member_later(d, why);
+                daemon_check_member_later(d, reply->why);
 }
 
 void daemon_check_member(Daemon *d)

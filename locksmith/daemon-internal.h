@@ -9,6 +9,7 @@
 #include "clock-watch.h"
 #include "coordinator.h"
 #include "daemon.h"
+#include "departure.h"
 #include "duration.h"
 #include "lock-event.h"
 #include "lock-metrics.h"
@@ -29,6 +30,7 @@ typedef struct Daemon {
         Claim *claim;             /* waits for its turn, and takes the lock */
         LockOperation *operation; /* release, or looking whether there is an etcd */
         char *record_key, *ticket_key;
+        DepartureSides departure;
         char *lock_why;         /* why it takes long, or NULL */
         sd_event_source *retry; /* after a refused reboot, and when patience ends */
         Backoff refused;
@@ -62,6 +64,12 @@ typedef struct Daemon {
         LockCall *record_call;
         sd_event_source *record_retry;
         Backoff record_backoff;
+        char *host_key, *hosts_key;
+        char *host_note;  /* what is to be kept of this host, or NULL: it is kept already */
+        bool is_new;      /* it is not known yet */
+        char *host_name;  /* "" when it has none */
+        uint64_t n_hosts; /* that are known, with this one */
+        char *fallback;   /* why the last reboot counts as failed, or NULL */
 
         /* daemon-bus.c */
         sd_event_source *bus_retry; /* forgets a lost bus, or tries again to reach it */
@@ -111,6 +119,13 @@ void daemon_release(Daemon *daemon);
  */
 void daemon_release_old(Daemon *daemon);
 void daemon_record_done(Daemon *daemon);
+
+/* What goes into the transaction that gives the lock back. */
+int daemon_release_edit(Semaphore *semaphore, PolicyView *view, int64_t revision, void *daemon);
+
+/* Makes this host known to its group, unless it is. Returns false when there is nothing to do; else
+ * on_done is called. */
+bool daemon_register(Daemon *daemon, LockOnResult on_done);
 
 /* Asks for the clearance to take the lock, or to reboot; told as facts. */
 void daemon_ask_clearance(Daemon *daemon, ClearanceKind kind);

@@ -6,6 +6,8 @@
 #include "daemon-internal.h"
 #include "record.h"
 
+#define HELD_MAX (7 * 24 * 3600) /* longer is no reboot */
+
 static void daemon_ask_record(Daemon *d);
 
 static int on_record_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
@@ -32,45 +34,190 @@ static void daemon_ask_record_later(Daemon *d, const char *why)
  * can not know. One from before the boot, one of locksmithd itself, and one without a record (of an
  * old client) end with the boot.
  */
-static bool is_taken_by_hand(const Daemon *d, const EtcdRange *range)
+static bool is_taken_by_hand(const Record *record, const Record *host)
 {
-        _cleanup_(record_done) Record record = {}, host = {};
+        return *record->boot_id && streq(record->boot_id, host->boot_id)
+               && !streq(record->reason, RECORD_REASON_UPDATE);
+}
 
-        if (range->n_keys != 1
-            || record_parse(range->keys[0].value, range->keys[0].value_size, &record) < 0
-            || record_of_host(d->settings->root, "", NULL, &host) < 0)
-                return false;
+/* How long the lock was held for the reboot that lies behind us; both times are of this host's clock. */
+static int64_t held_seconds(const Record *record, const Record *host)
+{
+        int64_t held = host->since - record->since;
 
-        return *record.boot_id && streq(record.boot_id, host.boot_id)
-               && !streq(record.reason, RECORD_REASON_UPDATE);
+        return *record->boot_id && !streq(record->boot_id, host->boot_id) && record->since > 0
+                               && held > 0 && held < HELD_MAX
+                       ? held
+                       : 0;
+}
+
+/* What this boot says of the reboot. */
+static int record_judge(Daemon *d, const Record *record, Record *host)
+{
+        int r;
+
+        r = text_set(&d->host_name, host->host);
+        if (r < 0)
+                return r;
+        if (record_is_fallback(record, host)) {
+                r = text_format(&d->fallback, "it came back with version %s instead of %s",
+                                host->from_version, record->to_version);
+                if (r < 0)
+                        return r;
+                log_error("the reboot has failed: %s", d->fallback);
+        }
+
+        host->held = held_seconds(record, host);
+        return host->held > 0 ? record_format(host, &d->host_note) : 0;
+}
+
+/* Reads the answer about keys. Returns NULL when there is none: it is asked for again then. */
+static const EtcdRange *keys_take(Daemon *d, const LockSideReply *reply)
+{
+        d->record_call = NULL;
+        if (reply->why)
+                daemon_ask_record_later(d, reply->why);
+        return reply->why ? NULL : reply->keys;
+}
+
+static void on_count(const LockSideReply *reply, void *userdata)
+{
+        Daemon *d = userdata;
+        const EtcdRange *keys = keys_take(d, reply);
+
+        if (!keys)
+                return;
+        backoff_reset(&d->record_backoff);
+        d->n_hosts = MAX_OF((uint64_t)keys->count, (uint64_t)keys->n_keys) + d->is_new;
+        daemon_release(d);
+}
+
+static int keys_ask(Daemon *d, const EtcdRangeRequest *request, LockOnSide on_reply)
+{
+        LockBackend *backend = d->session.backend;
+
+        return backend->ops->sides->list(backend, request, on_reply, d, &d->record_call);
+}
+
+static void on_host(const LockSideReply *reply, void *userdata)
+{
+        _cleanup_(record_done) Record host = {};
+        Daemon *d = userdata;
+        const EtcdRange *keys = keys_take(d, reply);
+        int r = 0;
+
+        if (!keys)
+                return;
+        d->is_new = keys->n_keys == 0;
+        if (d->is_new && !d->host_note)
+                r = record_of_host(d->settings->root, "", NULL, &host);
+        if (r >= 0 && d->is_new && !d->host_note)
+                r = record_format(&host, &d->host_note);
+        if (r >= 0)
+                r = keys_ask(d,
+                             &(EtcdRangeRequest) {
+                                     .key = d->hosts_key, .prefix = true, .count_only = true },
+                             on_count);
+        if (r < 0)
+                daemon_ask_record_later(d, strerror(-r));
 }
 
 static void on_record(const LockSideReply *reply, void *userdata)
 {
+        _cleanup_(record_done) Record record = {}, host = {};
         Daemon *d = userdata;
+        const EtcdRange *keys = keys_take(d, reply);
+        int r;
 
-        d->record_call = NULL;
-        if (reply->why) {
-                daemon_ask_record_later(d, reply->why);
+        if (!keys)
                 return;
-        }
-
-        backoff_reset(&d->record_backoff);
-        if (is_taken_by_hand(d, reply->keys)) {
+        r = keys->n_keys == 1 ? record_parse(keys->keys[0].value, keys->keys[0].value_size, &record)
+                              : -EBADMSG;
+        if (r == -EBADMSG)
+                r = record_parse("{}", strlen("{}"), &record);
+        if (r >= 0)
+                r = record_of_host(d->settings->root, "", NULL, &host);
+        if (r >= 0 && is_taken_by_hand(&record, &host)) {
                 log_notice("the lock of this host was taken by hand in this boot: it stays");
                 daemon_set_lock(d, LOCK_STATE_FREE, NULL);
                 daemon_decide_later(d);
-        } else
-                daemon_release(d);
+                return;
+        }
+        if (r >= 0)
+                r = record_judge(d, &record, &host);
+        if (r >= 0)
+                r = keys_ask(d, &(EtcdRangeRequest) { .key = d->host_key }, on_host);
+        if (r < 0)
+                daemon_ask_record_later(d, strerror(-r));
+}
+
+int daemon_release_edit(Semaphore *semaphore, PolicyView *view, _unused_ int64_t revision,
+                        void *userdata)
+{
+        const Daemon *d = userdata;
+        int changed, shared;
+
+        if (view->damaged)
+                return 0;
+        if (d->fallback)
+                changed = policy_count(&view->policy,
+                                       &(Failure) {
+                                               .id = d->machine_id,
+                                               .host = d->host_name,
+                                               .why = d->fallback,
+                                               .since = (int64_t)(now_realtime() / USEC_PER_SEC),
+                                       },
+                                       d->settings->failure_budget);
+        else
+                changed = policy_forgive(&view->policy, d->machine_id);
+        if (changed < 0)
+                return changed;
+
+        shared = d->n_hosts > 0 ? policy_apply_share(&view->policy, d->n_hosts, semaphore) : 0;
+        return shared < 0 ? shared : changed | shared;
+}
+
+static int register_edit(Semaphore *semaphore, PolicyView *view, _unused_ int64_t revision,
+                         void *userdata)
+{
+        const Daemon *d = userdata;
+        int r = view->damaged ? 0 : policy_apply_share(&view->policy, d->n_hosts, semaphore);
+
+        return r < 0 ? r : 1; /* in any case for what goes with it */
+}
+
+bool daemon_register(Daemon *d, LockOnResult on_done)
+{
+        LockSide note = { .key = d->host_key, .value = d->host_note };
+        int r;
+
+        if (!d->host_note || !d->is_new || !d->session.backend->ops->clone)
+                return false;
+
+        r = lock_start(d->event, d->session.backend,
+                       &(LockRequest) {
+                               .kind = LOCK_KIND_EDIT,
+                               .sides = &note,
+                               .n_sides = 1,
+                               .edit = register_edit,
+                               .edit_userdata = d,
+                               .persistent = true,
+                               .on_done = on_done,
+                               .userdata = d,
+                       },
+                       &d->operation);
+        if (r < 0)
+                log_warning_errno(r, "making this host known to its group: %m");
+        return r >= 0;
 }
 
 static void daemon_ask_record(Daemon *d)
 {
-        LockBackend *backend = d->session.backend;
         int r;
 
-        r = backend->ops->sides->list(backend, &(EtcdRangeRequest) { .key = d->record_key },
-                                      on_record, d, &d->record_call);
+        text_clear(&d->host_note);
+        text_clear(&d->fallback);
+        r = keys_ask(d, &(EtcdRangeRequest) { .key = d->record_key }, on_record);
         if (r < 0)
                 daemon_ask_record_later(d, strerror(-r));
 }
@@ -89,4 +236,9 @@ void daemon_record_done(Daemon *d)
 {
         d->record_call = lock_call_cancel(d->record_call);
         d->record_retry = sd_event_source_disable_unref(d->record_retry);
+        free(d->host_key);
+        free(d->hosts_key);
+        free(d->host_note);
+        free(d->host_name);
+        free(d->fallback);
 }

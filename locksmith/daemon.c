@@ -72,14 +72,27 @@ static void on_taken(const LockResult *result, void *userdata)
         daemon_decide_later(d);
 }
 
+static void on_registered(_unused_ const LockResult *result, void *userdata)
+{
+        Daemon *d = userdata;
+
+        d->operation = NULL;
+        daemon_set_lock(d, LOCK_STATE_FREE, NULL);
+        daemon_decide_later(d);
+}
+
 static void on_released(const LockResult *result, void *userdata)
 {
         Daemon *d = userdata;
 
         d->operation = NULL;
         daemon_note_etcd(d);
-        if (result->outcome == LOCK_DONE)
+        if (result->outcome == LOCK_DONE) {
                 daemon_tell(d, LOCK_EVENT_RELEASED, NULL, "gave the lock back");
+                text_clear(&d->host_note); /* it went with it */
+                text_clear(&d->fallback);
+        } else if (daemon_register(d, on_registered))
+                return;
         daemon_set_lock(d, LOCK_STATE_FREE, NULL);
         daemon_decide_later(d);
 }
@@ -109,8 +122,21 @@ static void daemon_give_up(Daemon *d, int error)
                 log_error_errno(error, "working on the lock: %m")); /* fails in the end only */
 }
 
+static size_t release_sides(const Daemon *d, LockSide sides[static LOCK_SIDES_MAX])
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(d->departure.sides); i++)
+                sides[n++] = d->departure.sides[i];
+        if (d->host_note)
+                sides[n++] = (LockSide) { .key = d->host_key, .value = d->host_note };
+        return n;
+}
+
 static void daemon_operate(Daemon *d, LockKind kind, LockOnResult on_done)
 {
+        bool release = kind == LOCK_KIND_RELEASE;
+        LockSide sides[LOCK_SIDES_MAX];
         int r;
 
         d->claim = claim_cancel(d->claim);
@@ -121,6 +147,10 @@ static void daemon_operate(Daemon *d, LockKind kind, LockOnResult on_done)
                                .id = d->machine_id,
                                .record_key = d->record_key,
                                .ticket_key = d->ticket_key,
+                               .sides = sides,
+                               .n_sides = release ? release_sides(d, sides) : 0,
+                               .edit = release ? daemon_release_edit : NULL,
+                               .edit_userdata = d,
                                .persistent = kind != LOCK_KIND_READ,
                                .on_wait = on_lock_wait,
                                .on_done = on_done,
@@ -306,6 +336,8 @@ static void daemon_leave(const Daemon *d)
                                         .kind = LOCK_KIND_RELEASE,
                                         .id = d->machine_id,
                                         .record_key = d->record_key,
+                                        .sides = d->departure.sides,
+                                        .n_sides = ELEMENTSOF(d->departure.sides),
                                         .on_done = on_left,
                                 },
                                 DAEMON_LEAVE_TIME / 2);
@@ -332,6 +364,7 @@ static void daemon_done(Daemon *d)
         free(d->machine_id);
         free(d->record_key);
         free(d->ticket_key);
+        departure_sides_done(&d->departure);
         free(d->lock_why);
         free(d->window_why);
         free(d->to_version);
@@ -377,6 +410,12 @@ static int daemon_load(Daemon *d)
         r = lock_key_holder(d->settings->group, d->machine_id, &d->record_key);
         if (r >= 0)
                 r = lock_key_ticket(d->settings->group, d->machine_id, &d->ticket_key);
+        if (r >= 0)
+                r = lock_key_host(d->settings->group, d->machine_id, &d->host_key);
+        if (r >= 0)
+                r = lock_key_host(d->settings->group, NULL, &d->hosts_key);
+        if (r >= 0)
+                r = departure_sides(d->settings->group, d->machine_id, &d->departure);
         return r < 0 ? log_error_errno(r, "naming the keys of this host: %m") : 0;
 }
 

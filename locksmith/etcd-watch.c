@@ -87,8 +87,8 @@ static void on_watch_done(const HttpResult *result, void *userdata)
                 watch->on_change(NULL, why, watch->userdata);
 }
 
-int etcd_watch(Etcd *etcd, const char *key, int64_t start_revision, EtcdOnChange on_change,
-               void *userdata, EtcdWatch **ret)
+int etcd_watch(Etcd *etcd, const EtcdWatchRequest *request, EtcdOnChange on_change, void *userdata,
+               EtcdWatch **ret)
 {
         _cleanup_(etcd_watch_cancel_p) EtcdWatch *watch = calloc(1, sizeof(EtcdWatch));
         _cleanup_free_ char *body = NULL;
@@ -103,7 +103,7 @@ int etcd_watch(Etcd *etcd, const char *key, int64_t start_revision, EtcdOnChange
                 .userdata = userdata,
         };
 
-        r = etcd_watch_build(key, start_revision, &body);
+        r = etcd_watch_build(request->key, request->end, request->start_revision, &body);
         if (r < 0)
                 return r;
         r = etcd_post(etcd,

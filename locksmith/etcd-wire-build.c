@@ -69,10 +69,14 @@ static int range_fill(json_t *object, const EtcdRangeRequest *request)
         int r;
 
         r = set_bytes(object, "key", request->key, strlen(request->key));
+        if (r >= 0 && request->end)
+                r = set_bytes(object, "range_end", request->end, strlen(request->end));
         if (r < 0 || !request->prefix)
                 return r;
 
         r = set_prefix_end(object, request->key);
+        if (r >= 0 && request->count_only)
+                return set(object, "count_only", json_true());
         if (r >= 0)
                 r = set(object, "sort_target", json_string("CREATE"));
         if (r >= 0)
@@ -97,25 +101,35 @@ int etcd_range_build(const EtcdRangeRequest *request, char **ret)
         return dump(root, ret);
 }
 
+static int compare_fill(json_t *object, const EtcdCompare *compare)
+{
+        bool create = compare->target == ETCD_CREATE_REVISION;
+        bool since = compare->target == ETCD_UNCHANGED_SINCE;
+        int r;
+
+        r = set_bytes(object, "key", compare->key, strlen(compare->key));
+        if (r >= 0 && since && compare->end)
+                r = set_bytes(object, "range_end", compare->end, strlen(compare->end));
+        if (r >= 0)
+                r = set(object, "target", json_string(create ? "CREATE" : "MOD"));
+        if (r >= 0)
+                r = set(object, "result", json_string(since ? "LESS" : "EQUAL"));
+        if (r >= 0)
+                r = set_int64(object, create ? "create_revision" : "mod_revision",
+                              since ? compare->revision + 1 : compare->revision);
+        return r;
+}
+
 static int compares_fill(json_t *array, const EtcdTxnRequest *request)
 {
         int r = 0;
 
         for (size_t i = 0; i < request->n_compares && r >= 0; i++) {
-                const EtcdCompare *compare = &request->compares[i];
-                bool create = compare->target == ETCD_CREATE_REVISION;
                 json_t *object = json_object();
 
                 r = append(array, object);
                 if (r >= 0)
-                        r = set_bytes(object, "key", compare->key, strlen(compare->key));
-                if (r >= 0)
-                        r = set(object, "target", json_string(create ? "CREATE" : "MOD"));
-                if (r >= 0)
-                        r = set(object, "result", json_string("EQUAL"));
-                if (r >= 0)
-                        r = set_int64(object, create ? "create_revision" : "mod_revision",
-                                      compare->revision);
+                        r = compare_fill(object, &request->compares[i]);
         }
 
         return r;
@@ -189,7 +203,7 @@ int etcd_txn_build(const EtcdTxnRequest *request, char **ret)
         return dump(root, ret);
 }
 
-int etcd_watch_build(const char *key, int64_t start_revision, char **ret)
+int etcd_watch_build(const char *key, const char *end, int64_t start_revision, char **ret)
 {
         json_auto_t *root = json_object();
         json_t *request = json_object();
@@ -198,6 +212,8 @@ int etcd_watch_build(const char *key, int64_t start_revision, char **ret)
         r = set(root, "create_request", request);
         if (r >= 0)
                 r = set_bytes(request, "key", key, strlen(key));
+        if (r >= 0 && end)
+                r = set_bytes(request, "range_end", end, strlen(end));
         if (r >= 0)
                 r = set_int64(request, "start_revision", start_revision);
         if (r < 0)

@@ -36,7 +36,7 @@ static int key_copy(const EtcdKey *key, EtcdKey *ret)
 
 int etcd_range_copy(const EtcdRange *range, EtcdRange *ret)
 {
-        _cleanup_(etcd_range_done) EtcdRange copy = {};
+        _cleanup_(etcd_range_done) EtcdRange copy = { .count = range->count };
         int r;
 
         copy.keys = calloc(range->n_keys + 1, sizeof(EtcdKey));
@@ -158,6 +158,9 @@ static int read_range(const json_t *object, EtcdRange *ret)
 
         if (!json_is_object(object) || (keys && !json_is_array(keys)) || n > ETCD_KEYS_MAX)
                 return -EBADMSG;
+        r = etcd_json_int64(object, "count", &range.count);
+        if (r < 0)
+                return r;
 
         range.keys = n > 0 ? calloc(n, sizeof(EtcdKey)) : NULL;
         if (n > 0 && !range.keys)

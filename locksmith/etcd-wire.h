@@ -35,11 +35,14 @@ typedef struct EtcdKey {
 typedef struct EtcdRange {
         EtcdKey *keys;
         size_t n_keys;
+        int64_t count; /* of all keys in the range, also when not all were wanted */
 } EtcdRange;
 
 typedef struct EtcdRangeRequest {
         const char *key;
         bool prefix;                 /* all keys that begin with it */
+        const char *end;             /* all keys from it on and before this one; NULL: only it */
+        bool count_only;             /* no keys, but how many there are */
         int64_t max_create_revision; /* only keys not younger than this; 0: all */
         bool youngest;               /* of those the youngest only; else ascending by age */
 } EtcdRangeRequest;
@@ -47,12 +50,16 @@ typedef struct EtcdRangeRequest {
 typedef enum EtcdTarget {
         ETCD_CREATE_REVISION, /* 0: the key must be absent */
         ETCD_MOD_REVISION,
+        ETCD_UNCHANGED_SINCE, /* no change behind that revision, also not by having come to be */
 } EtcdTarget;
 
 typedef struct EtcdCompare {
         const char *key;
         EtcdTarget target;
         int64_t revision;
+        const char
+                *end; /* of ETCD_UNCHANGED_SINCE: every key from key on and before this one; NULL:
+                            only key */
 } EtcdCompare;
 
 typedef struct EtcdWrite {
@@ -117,7 +124,9 @@ typedef struct EtcdMembers {
 
 int etcd_range_build(const EtcdRangeRequest *request, char **ret) _must_check_;
 int etcd_txn_build(const EtcdTxnRequest *request, char **ret) _must_check_;
-int etcd_watch_build(const char *key, int64_t start_revision, char **ret) _must_check_;
+/* Of key, or of all keys from it on and before end. */
+int etcd_watch_build(const char *key, const char *end, int64_t start_revision,
+                     char **ret) _must_check_;
 int etcd_authenticate_build(const char *user, const char *password, char **ret) _must_check_;
 int etcd_lease_grant_build(int64_t seconds, char **ret) _must_check_;
 int etcd_lease_build(int64_t lease, char **ret) _must_check_; /* for keepalive and revoke */

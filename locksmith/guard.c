@@ -145,10 +145,32 @@ static int return_check(const Guard *g, const Cluster *cluster, char why[static 
         return return_judge(cluster, &ids, host_name, why);
 }
 
+/* Nothing is wrong with these, but their owner may not know it. */
+static const char *cluster_warning(const Cluster *cluster)
+{
+        size_t n_voters = 0;
+
+        for (size_t i = 0; i < cluster->n_members; i++)
+                n_voters += !cluster->members[i].member->learner;
+        if (n_voters == 1)
+                return "etcd has one member only: if each host has its own, they share no lock";
+        return n_voters % 2 == 0 ? "etcd has an even number of voters: one less would stand as many"
+                                   " failures"
+                                 : NULL;
+}
+
 static int leave_check(const Guard *g, const Cluster *cluster, char why[static GUARD_WHY_MAX])
 {
         bool agrees = leave_judge(cluster, why);
         int r = 0;
+
+        if (cluster->stranger) {
+                (void)snprintf(why, GUARD_WHY_MAX,
+                               "endpoint %s is of another etcd cluster than the others: hosts would"
+                               " not share a lock",
+                               cluster->stranger); /* cut is fine */
+                return 0;
+        }
 
         if (agrees && g->remember)
                 r = members_remember(g->settings->root, cluster);
@@ -171,14 +193,25 @@ static void on_cluster(const Cluster *cluster, const char *problem, void *userda
                                            : return_check(g, cluster, why);
         if (r < 0)
                 (void)snprintf(why, sizeof(why), GUARD_MEMBER_FILE ": %s", strerror(-r));
-        g->on_done(r > 0, why, g->userdata);
+        g->on_done(
+                &(GuardReply) {
+                        .agrees = r > 0,
+                        .why = why,
+                        .warning = cluster ? cluster_warning(cluster) : NULL,
+                },
+                g->userdata);
 }
 
 static int on_nobody_to_ask(_unused_ sd_event_source *source, void *userdata)
 {
         _cleanup_(guard_cancel_p) Guard *g = userdata;
 
-        g->on_done(true, "the lock is not in etcd: its quorum is not looked at", g->userdata);
+        g->on_done(
+                &(GuardReply) {
+                        .agrees = true,
+                        .why = "the lock is not in etcd: its quorum is not looked at",
+                },
+                g->userdata);
         return 0;
 }
 

@@ -16,8 +16,14 @@ typedef enum GuardKind {
 
 typedef struct Guard Guard;
 
-/* why says in both cases what was found, for people. */
-typedef void (*GuardOnDone)(bool agrees, const char *why, void *userdata);
+/* Borrowed: valid inside the callback only. */
+typedef struct GuardReply {
+        bool agrees;
+        const char *why;     /* what was found in both cases, for people */
+        const char *warning; /* what is risky about the cluster; NULL: nothing */
+} GuardReply;
+
+typedef void (*GuardOnDone)(const GuardReply *reply, void *userdata);
 
 /*
  * Asks all members. With remember, a host that may leave notes which members run here: after the

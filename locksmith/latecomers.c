@@ -1,42 +1,28 @@
 #include <stdio.h>
 
+#include "base/log.h"
 #include "latecomers.h"
 #include "lock-key.h"
+
+#define ROUNDS_MAX 10 /* each time the lock had changed between looking and writing */
 
 struct Latecomers {
         Session *session;
         const Settings *settings;
+        LockBackend *backend; /* of its own: the lock may be in use meanwhile */
         LockCall *call;
-        char *own_id, *prefix;
-        Semaphore semaphore;
+        LockOperation *operation;
+        char *own_id, *holders_key, *away_key, *keep_key;
+        Peers holders;
+        int64_t seen; /* the revision at which they were looked at */
+        unsigned n_rounds;
+        bool stale;       /* the lock has changed since then */
+        const Peer *gone; /* whose slot is being freed; borrowed of holders */
         LatecomersOnDone on_done;
         void *userdata;
 };
 
-size_t latecomers_count(const Semaphore *semaphore, const Peers *holders, const char *own_id,
-                        usec_t now, usec_t limit, char why[static LATECOMERS_WHY_MAX])
-{
-        char id[ETCD_WHY_MAX], span[TIMESPAN_MAX];
-        size_t n = 0;
-
-        *why = 0;
-        for (size_t i = 0; i < semaphore->holders.n_items; i++) {
-                const char *holder = semaphore->holders.items[i];
-                const Record *record = peers_find(holders, holder);
-
-                if (streq(holder, own_id) || !record || !record_is_late(record, now, limit)
-                    || n++ > 0)
-                        continue;
-                foreign_text(holder, strlen(holder), id, sizeof(id));
-                (void)snprintf(why, LATECOMERS_WHY_MAX,
-                               "%.64s (%.64s) went down %s ago and has not come back: mend it, or"
-                               " see locksmithctl unlock",
-                               id, *record->host ? record->host : "?",
-                               timespan_format(now - (usec_t)record->since * USEC_PER_SEC,
-                                               span)); /* fits */
-        }
-        return n;
-}
+static int round_begin(Latecomers *l);
 
 Latecomers *latecomers_cancel(Latecomers *l)
 {
@@ -44,9 +30,13 @@ Latecomers *latecomers_cancel(Latecomers *l)
                 return NULL;
 
         lock_call_cancel(l->call);
-        semaphore_done(&l->semaphore);
+        lock_cancel(l->operation);
+        lock_backend_free(l->backend);
+        peers_done(&l->holders);
         free(l->own_id);
-        free(l->prefix);
+        free(l->holders_key);
+        free(l->away_key);
+        free(l->keep_key);
         free(l);
         return NULL;
 }
@@ -59,63 +49,271 @@ static void latecomers_finish(Latecomers *latecomers, const char *why)
         l->on_done(why, l->userdata);
 }
 
-static int range_ask(Latecomers *l, const EtcdRangeRequest *request, LockOnSide on_reply)
+static void round_again(Latecomers *l)
 {
-        LockBackend *backend = l->session->backend;
-
-        return backend->ops->sides->list(backend, request, on_reply, l, &l->call);
-}
-
-static void on_records(const LockSideReply *reply, void *userdata)
-{
-        _cleanup_(peers_done) Peers holders = {};
-        char why[LATECOMERS_WHY_MAX];
-        Latecomers *l = userdata;
-        size_t n;
         int r;
 
-        l->call = NULL;
-        if (reply->why) {
-                latecomers_finish(l, reply->why);
+        if (++l->n_rounds >= ROUNDS_MAX) {
+                latecomers_finish(l, "the lock changes too fast to see who is late");
                 return;
         }
-        r = peers_from_range(l->prefix, reply->keys, &holders);
-        if (r < 0) {
+        r = round_begin(l);
+        if (r < 0)
                 latecomers_finish(l, strerror(-r));
-                return;
-        }
-
-        n = latecomers_count(&l->semaphore, &holders, l->own_id, now_realtime(),
-                             l->settings->return_time, why);
-        latecomers_finish(l, n > 0 ? why : NULL);
 }
 
-static void on_semaphore(const LockSideReply *reply, void *userdata)
+static int freed_text(const Latecomers *l, char **ret)
+{
+        _cleanup_(record_done) Record host = {};
+        char span[TIMESPAN_MAX], why[POLICY_WHY_MAX];
+        int r;
+
+        (void)snprintf(why, sizeof(why), "%.64s was not back within %s",
+                       *l->gone->record.host ? l->gone->record.host : "it",
+                       timespan_format((usec_t)l->gone->record.free_after * USEC_PER_SEC,
+                                       span)); /* fits */
+        r = record_of_host(l->settings->root, why, NULL, &host);
+        return r < 0 ? r : record_format(&host, ret);
+}
+
+static void on_freed(const LockResult *result, void *userdata)
 {
         Latecomers *l = userdata;
-        const char *why = NULL;
-        int r = 0;
+        char id[ETCD_WHY_MAX];
 
-        l->call = NULL;
-        if (reply->why) {
-                latecomers_finish(l, reply->why);
+        l->operation = NULL;
+        foreign_text(l->gone->id, strlen(l->gone->id), id, sizeof(id));
+        if (result->outcome == LOCK_DONE)
+                log_warning("freed the slot of %s (%s), which went down and has not come back", id,
+                            l->gone->record.host);
+        else if (result->outcome == LOCK_FAILED && !l->stale) {
+                latecomers_finish(l, result->why);
                 return;
         }
-        if (reply->keys->n_keys > 0)
-                r = semaphore_parse(reply->keys->keys[0].value, reply->keys->keys[0].value_size,
-                                    &l->semaphore, &why);
+        round_again(l);
+}
+
+/* Who has come back meanwhile, has changed the lock with that. */
+static int free_edit(_unused_ Semaphore *semaphore, _unused_ PolicyView *view, int64_t revision,
+                     void *userdata)
+{
+        Latecomers *l = userdata;
+
+        l->stale = revision > l->seen;
+        return l->stale ? -ESTALE : 0;
+}
+
+static int gone_free(Latecomers *l)
+{
+        _cleanup_free_ char *record_key = NULL, *freed_key = NULL, *text = NULL;
+        LockSide freed;
+        int r;
+
+        r = lock_key_holder(l->settings->group, l->gone->id, &record_key);
         if (r >= 0)
-                r = range_ask(l, &(EtcdRangeRequest) { .key = l->prefix, .prefix = true },
-                              on_records);
+                r = lock_key_freed(l->settings->group, l->gone->id, &freed_key);
+        if (r >= 0)
+                r = freed_text(l, &text);
         if (r < 0)
-                latecomers_finish(l, why ? why : strerror(-r));
+                return r;
+
+        freed = (LockSide) { .key = freed_key, .value = text };
+        return lock_start(l->session->event, l->backend,
+                          &(LockRequest) {
+                                  .kind = LOCK_KIND_RELEASE,
+                                  .id = l->gone->id,
+                                  .record_key = record_key,
+                                  .sides = &freed,
+                                  .n_sides = 1,
+                                  .edit = free_edit,
+                                  .edit_userdata = l,
+                                  .on_done = on_freed,
+                                  .userdata = l,
+                          },
+                          &l->operation);
+}
+
+/* The policy knows now who is late. */
+static void round_judge(Latecomers *l, const LockResult *result)
+{
+        char why[POLICY_WHY_MAX];
+        int r = 0;
+
+        l->gone = NULL;
+        for (size_t i = 0; i < l->holders.n_peers && l->settings->free_gone > 0 && !l->gone; i++) {
+                const Peer *peer = &l->holders.peers[i];
+
+                if (!streq(peer->id, l->own_id) && peer_is_gone(peer)
+                    && semaphore_is_held_by(result->semaphore, peer->id))
+                        l->gone = peer;
+        }
+        if (l->gone) {
+                r = gone_free(l);
+                if (r < 0)
+                        latecomers_finish(l, strerror(-r));
+                return;
+        }
+
+        r = policy_is_stopped(result->view, why);
+        latecomers_finish(l, r < 0 ? why : NULL);
+}
+
+static void on_counted(const LockResult *result, void *userdata)
+{
+        Latecomers *l = userdata;
+
+        l->operation = NULL;
+        if (result->view && !result->view->kept)
+                latecomers_finish(l, NULL); /* nobody can know who is late */
+        else if (result->outcome != LOCK_DONE)
+                latecomers_finish(l, result->why);
+        else if (l->stale)
+                round_again(l);
+        else
+                round_judge(l, result);
+}
+
+static int late_count(const Latecomers *l, const Peer *peer, Policy *policy)
+{
+        char span[TIMESPAN_MAX], why[POLICY_WHY_MAX];
+
+        (void)snprintf(why, sizeof(why), "it went down and was not back within %s",
+                       timespan_format((usec_t)peer->record.return_within * USEC_PER_SEC,
+                                       span)); /* fits */
+        return policy_count(policy,
+                            &(Failure) {
+                                    .id = peer->id,
+                                    .host = peer->record.host,
+                                    .why = why,
+                                    .since = (int64_t)(now_realtime() / USEC_PER_SEC),
+                            },
+                            l->settings->failure_budget);
+}
+
+static int count_edit(Semaphore *semaphore, PolicyView *view, int64_t revision, void *userdata)
+{
+        Latecomers *l = userdata;
+        int r, changed = 0;
+
+        l->stale = revision > l->seen;
+        if (l->stale || view->damaged)
+                return 0;
+
+        for (size_t i = 0; i < l->holders.n_peers; i++) {
+                const Peer *peer = &l->holders.peers[i];
+
+                if (streq(peer->id, l->own_id) || !peer_is_late(peer)
+                    || !semaphore_is_held_by(semaphore, peer->id))
+                        continue;
+                r = late_count(l, peer, &view->policy);
+                if (r < 0)
+                        return r;
+                changed |= r;
+        }
+        r = policy_count(&view->policy, NULL, l->settings->failure_budget);
+        return r < 0 ? r : changed | r;
+}
+
+static int round_count(Latecomers *l)
+{
+        return lock_start(l->session->event, l->backend,
+                          &(LockRequest) {
+                                  .kind = LOCK_KIND_EDIT,
+                                  .edit = count_edit,
+                                  .edit_userdata = l,
+                                  .on_done = on_counted,
+                                  .userdata = l,
+                          },
+                          &l->operation);
+}
+
+/* Returns false when there is no answer: that was told then. */
+static bool reply_take(Latecomers *l, const LockSideReply *reply)
+{
+        l->call = NULL;
+        if (reply->why)
+                latecomers_finish(l, reply->why);
+        return !reply->why;
+}
+
+static int list(Latecomers *l, const char *prefix, LockOnSide on_reply)
+{
+        return l->backend->ops->sides->list(l->backend,
+                                            &(EtcdRangeRequest) { .key = prefix, .prefix = true },
+                                            on_reply, l, &l->call);
+}
+
+static void on_keep(const LockSideReply *reply, void *userdata)
+{
+        Latecomers *l = userdata;
+        int r;
+
+        if (!reply_take(l, reply))
+                return;
+        r = peers_mark_keep(&l->holders, l->keep_key, reply->keys);
+        if (r >= 0)
+                r = round_count(l);
+        if (r < 0)
+                latecomers_finish(l, strerror(-r));
+}
+
+static void on_away(const LockSideReply *reply, void *userdata)
+{
+        Latecomers *l = userdata;
+        int r;
+
+        if (!reply_take(l, reply))
+                return;
+        r = peers_mark_away(&l->holders, l->away_key, reply->keys);
+        if (r >= 0)
+                r = list(l, l->keep_key, on_keep);
+        if (r < 0)
+                latecomers_finish(l, strerror(-r));
+}
+
+static void on_holders(const LockSideReply *reply, void *userdata)
+{
+        Latecomers *l = userdata;
+        int r;
+
+        if (!reply_take(l, reply))
+                return;
+        l->seen = reply->now;
+        peers_done(&l->holders);
+        r = peers_from_range(l->holders_key, reply->keys, &l->holders);
+        if (r >= 0)
+                r = peers_any_departed(&l->holders) ? list(l, l->away_key, on_away)
+                                                    : round_count(l);
+        if (r < 0)
+                latecomers_finish(l, strerror(-r));
+}
+
+static int round_begin(Latecomers *l)
+{
+        return list(l, l->holders_key, on_holders);
+}
+
+static int latecomers_set_up(Latecomers *l)
+{
+        const char *group = l->settings->group;
+        int r;
+
+        r = settings_machine_id(l->settings, &l->own_id);
+        if (r >= 0)
+                r = lock_key_holder(group, NULL, &l->holders_key);
+        if (r >= 0)
+                r = lock_key_away(group, NULL, &l->away_key);
+        if (r >= 0)
+                r = lock_key_keep(group, NULL, &l->keep_key);
+        if (r >= 0)
+                r = l->session->backend->ops->clone(l->session->backend, &l->backend);
+        return r;
 }
 
 int latecomers_ask(Session *session, const Settings *settings, LatecomersOnDone on_done,
                    void *userdata, Latecomers **ret)
 {
         _cleanup_(latecomers_cancel_p) Latecomers *l = calloc(1, sizeof(Latecomers));
-        _cleanup_free_ char *key = NULL;
         int r;
 
         if (!l)
@@ -126,13 +324,9 @@ int latecomers_ask(Session *session, const Settings *settings, LatecomersOnDone 
                 .on_done = on_done,
                 .userdata = userdata,
         };
-        r = settings_machine_id(settings, &l->own_id);
+        r = latecomers_set_up(l);
         if (r >= 0)
-                r = lock_key_semaphore(settings->group, &key);
-        if (r >= 0)
-                r = lock_key_holder(settings->group, NULL, &l->prefix);
-        if (r >= 0)
-                r = range_ask(l, &(EtcdRangeRequest) { .key = key }, on_semaphore);
+                r = round_begin(l);
         if (r < 0)
                 return r;
 

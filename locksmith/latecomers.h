@@ -1,26 +1,23 @@
 /*
- * Holders of the lock that went down for an update and have not come back in time. While there is
- * one, nobody else goes down: what broke it may break them as well.
+ * Holders of the lock that went down and have not come back in time. They are counted as failures,
+ * and when those use up the budget, the fleet stops: what broke them may break the others as well.
+ * Who is gone for good gives its slot to others, where its host has agreed to that beforehand.
+ *
+ * That somebody is late is told by a key with a lease that has ended, and by nobody's clock.
  */
 #pragma once
 
 #include "peers.h"
 
-#define LATECOMERS_WHY_MAX 512
-
-/*
- * How many holders but own_id are late at now, by records that are older than limit (0: none ever
- * is); *why names the first. Records of work by hand do not count, nor do those from the future.
- */
-size_t latecomers_count(const Semaphore *semaphore, const Peers *holders, const char *own_id,
-                        usec_t now, usec_t limit, char why[static LATECOMERS_WHY_MAX]);
-
 typedef struct Latecomers Latecomers;
 
-/* why is NULL when there are none; else who is late, or why it can not be known. */
+/* why is NULL when the fleet goes on; else why not, or why it can not be known. */
 typedef void (*LatecomersOnDone)(const char *why, void *userdata);
 
-/* settings is borrowed for as long as it lasts. Calls back from the event loop, never from here. */
+/*
+ * Looks, counts, frees, each in a transaction. settings is borrowed for as long as it lasts. Calls back
+ * from the event loop, never from here.
+ */
 int latecomers_ask(Session *session, const Settings *settings, LatecomersOnDone on_done,
                    void *userdata, Latecomers **ret) _must_check_;
 Latecomers *latecomers_cancel(Latecomers *latecomers); /* returns NULL; NULL is fine */

@@ -21,12 +21,29 @@ typedef enum LockAnswer {
         LOCK_ANSWER_BUSY,     /* to a demand: not now: why tells */
 } LockAnswer;
 
+/* A text, and the revision of its last change; NULL and 0: there is none. */
+typedef struct LockText {
+        const char *text;
+        size_t size;
+        int64_t revision;
+} LockText;
+
+/* What a backend that keeps more than the document has read together with it. */
+typedef struct LockAround {
+        int64_t now;            /* the revision of everything; 0: this backend keeps nothing more */
+        LockText policy;        /* of the group: policy.h */
+        LockText limit;         /* on all groups */
+        const LockText *others; /* the documents of all other groups */
+        size_t n_others;
+} LockAround;
+
 /* Borrowed: valid inside the callback only. */
 typedef struct LockReply {
         LockAnswer answer;
         const char *text; /* NULL: there is no document yet */
         size_t size;
-        int64_t revision; /* of the document; 0 without one */
+        int64_t revision;  /* of the document; 0 without one */
+        LockAround around; /* of LOCK_ANSWER_DOCUMENT */
         const char *why;
 } LockReply;
 
@@ -37,15 +54,23 @@ typedef void (*LockOnReply)(const LockReply *reply, void *userdata);
 typedef struct LockSide {
         const char *key;
         const char *value; /* NULL: remove */
+        int64_t lease;     /* with which it goes away; 0: none */
 } LockSide;
 
-#define LOCK_SIDES_MAX 3
+#define LOCK_SIDES_MAX 5
 
 typedef struct LockSwap {
         const char *text;
         int64_t revision; /* what the document must have now; 0: it must be absent */
         const LockSide *sides;
         size_t n_sides;
+
+        /* For a backend that has told what is around. */
+        const char *policy; /* its new text; NULL: it stays */
+        const LockAround
+                *same; /* its policy and its limit, or their absence, must still be the same;
+                                   NULL: that does not matter */
+        bool alone;    /* and no document of any group may have changed since */
 } LockSwap;
 
 /* What a backend without a document is asked for. */
@@ -72,6 +97,8 @@ typedef struct LockSideReply {
         const EtcdRange *keys; /* of list() */
         int64_t place;         /* of enter(): the create_revision of the ticket */
         bool gone;             /* of beat(): the ticket is not there any more */
+        int64_t now;           /* of list(): the revision of everything */
+        int64_t lease;         /* of lease() */
 } LockSideReply;
 
 typedef void (*LockOnSide)(const LockSideReply *reply, void *userdata);
@@ -88,6 +115,9 @@ typedef struct LockSideOps {
                     void *userdata, LockCall **ret);
         int (*remove)(LockBackend *backend, const char *key, LockOnSide on_reply, void *userdata,
                       LockCall **ret);
+        /* Gets a lease for LockSide. It is not kept alive. NULL, or -EOPNOTSUPP: there are none. */
+        int (*lease)(LockBackend *backend, int64_t seconds, LockOnSide on_reply, void *userdata,
+                     LockCall **ret);
         /* Puts our ticket; one that is there already keeps its place. */
         int (*enter)(LockBackend *backend, const LockSide *ticket, LockOnSide on_reply,
                      void *userdata, LockCall **ret);
@@ -106,10 +136,14 @@ typedef struct LockBackendOps {
         int (*read)(LockBackend *backend, LockOnReply on_reply, void *userdata);
         int (*swap)(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
                     void *userdata);
-        /* Waits, for hours if need be, until the document is another one than that of revision. */
+        /* Waits, for hours if need be, until the document is another one than that of revision, or
+         * something of what was around it. */
         int (*watch)(LockBackend *backend, int64_t revision, LockOnReply on_reply, void *userdata);
         void (*cancel)(LockBackend *backend);
         void (*free)(LockBackend *backend);
+        /* Another one for the same lock, for calls that may be made besides. NULL: this backend keeps
+         * nothing around the document. One that has it may keep nothing all the same. */
+        int (*clone)(const LockBackend *backend, LockBackend **ret);
         const LockSideOps *sides; /* NULL: no keys beside it */
 } LockBackendOps;
 

@@ -74,6 +74,38 @@ int lock_key_ticket(const char *group, const char *id, char **ret)
         return side_key(group, "queue", id, ret);
 }
 
+int lock_key_host(const char *group, const char *id, char **ret)
+{
+        return side_key(group, "hosts", id, ret);
+}
+
+int lock_key_away(const char *group, const char *id, char **ret)
+{
+        return side_key(group, "away", id, ret);
+}
+
+int lock_key_keep(const char *group, const char *id, char **ret)
+{
+        return side_key(group, "keep", id, ret);
+}
+
+int lock_key_freed(const char *group, const char *id, char **ret)
+{
+        return side_key(group, "freed", id, ret);
+}
+
+int lock_key_policy(const char *group, char **ret)
+{
+        return key_join("/sluice/+policy", group, "policy", ret);
+}
+
+bool lock_key_is_semaphore(const char *key)
+{
+        const char *slash = strrchr(key, '/');
+
+        return slash && streq(slash, "/semaphore");
+}
+
 int lock_key_pause(const char *group, char **ret)
 {
         return key_join("/sluice", group, "pause", ret);

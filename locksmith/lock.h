@@ -13,6 +13,7 @@
 
 #include "backoff.h"
 #include "lock-backend.h"
+#include "policy.h"
 #include "semaphore.h"
 
 #define LOCK_TRIES_MAX \
@@ -33,14 +34,15 @@ typedef enum LockKind {
         LOCK_KIND_TAKE,
         LOCK_KIND_RELEASE,
         LOCK_KIND_SET_MAX,
+        LOCK_KIND_EDIT, /* what the request's edit does, and nothing else */
 } LockKind;
 
 typedef enum LockOutcome {
         LOCK_DONE,
-        LOCK_BUSY,       /* no free slot */
+        LOCK_BUSY,       /* no free slot, or the policy says no */
         LOCK_NOT_HOLDER, /* nothing to release */
-        LOCK_REFUSED,    /* the key holds something that is no semaphore: not touched; or this
-                            backend can not do that */
+        LOCK_REFUSED,    /* the key holds something that is no semaphore, or the backend can not do
+                            it: not touched */
         LOCK_FAILED,     /* the backend could not be asked, or not to the end */
 } LockOutcome;
 
@@ -48,6 +50,7 @@ typedef enum LockOutcome {
 typedef struct LockResult {
         LockOutcome outcome;
         const Semaphore *semaphore; /* as it is now; NULL when it is not known */
+        const PolicyView *view;     /* as it was read; NULL with the semaphore */
         int64_t old_max;            /* of LOCK_KIND_SET_MAX */
         bool unsure;                /* of LOCK_FAILED: it may be done all the same */
         const char *why;            /* one line for people, "" when done */
@@ -55,15 +58,30 @@ typedef struct LockResult {
 
 typedef void (*LockOnResult)(const LockResult *result, void *userdata);
 
+/*
+ * Changes what was read, before it is written: 1 when it has, 0, or -errno, which ends the operation;
+ * -ENOENT as LOCK_NOT_HOLDER. Run on what it has written itself, it must come to the same end.
+ */
+typedef int (*LockEdit)(Semaphore *semaphore, PolicyView *view, int64_t revision, void *userdata);
+
 /* Borrowed during lock_start() only, but for userdata. */
 typedef struct LockRequest {
         LockKind kind;
         const char *id; /* of TAKE and RELEASE */
         int64_t max;    /* of SET_MAX, not negative */
 
-        /* A record of ours beside the lock, written with it; without text it is removed. NULL:
-         * none. */
+        /* A record of ours beside the lock, written with it; without text it is removed. TAKE makes
+         * the time of taking its "since". NULL: none. */
         const char *record_key, *record;
+
+        /* More texts of ours, likewise. */
+        const LockSide *sides;
+        size_t n_sides;
+
+        /* Behind what kind does, in the same transaction; not of READ, and not where the backend
+         * keeps no policy. NULL: nothing. */
+        LockEdit edit;
+        void *edit_userdata;
 
         /* Our ticket of the queue: removed by TAKE and by RELEASE. NULL: none. */
         const char *ticket_key;
@@ -80,7 +98,7 @@ typedef struct LockRequest {
 } LockRequest;
 
 /* Callbacks come from the event loop, never from inside this call. The operation is freed behind
- * on_done. */
+ * on_done, in which the backend may be freed as well. */
 int lock_start(sd_event *event, LockBackend *backend, const LockRequest *request,
                LockOperation **ret) _must_check_;
 

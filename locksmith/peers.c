@@ -18,13 +18,66 @@ void peers_done(Peers *peers)
         *peers = (Peers) {};
 }
 
-const Record *peers_find(const Peers *peers, const char *id)
+static Peer *peer_find(Peer *peers, size_t n_peers, const char *id)
 {
-        for (size_t i = 0; i < peers->n_peers; i++)
-                if (streq(peers->peers[i].id, id))
-                        return &peers->peers[i].record;
+        for (size_t i = 0; i < n_peers; i++)
+                if (streq(peers[i].id, id))
+                        return &peers[i];
 
         return NULL;
+}
+
+const Peer *peers_find(const Peers *peers, const char *id)
+{
+        return peer_find(peers->peers, peers->n_peers, id);
+}
+
+bool peers_any_departed(const Peers *peers)
+{
+        for (size_t i = 0; i < peers->n_peers; i++)
+                if (peers->peers[i].record.departed > 0)
+                        return true;
+
+        return false;
+}
+
+bool peer_is_late(const Peer *peer)
+{
+        return record_is_late(&peer->record, peer->away);
+}
+
+bool peer_is_gone(const Peer *peer)
+{
+        return record_is_gone(&peer->record, peer->away, peer->keep);
+}
+
+static int peers_mark(Peers *peers, const char *prefix, const EtcdRange *range, bool away)
+{
+        for (size_t i = 0; i < range->n_keys; i++) {
+                _cleanup_free_ char *id = NULL;
+                Peer *peer;
+                int r;
+
+                r = lock_key_id(prefix, range->keys[i].key, &id);
+                if (r == -ENOMEM)
+                        return r;
+                peer = r < 0 ? NULL : peer_find(peers->peers, peers->n_peers, id);
+                if (peer && away)
+                        peer->away = true;
+                else if (peer)
+                        peer->keep = true;
+        }
+        return 0;
+}
+
+int peers_mark_away(Peers *peers, const char *prefix, const EtcdRange *range)
+{
+        return peers_mark(peers, prefix, range, true);
+}
+
+int peers_mark_keep(Peers *peers, const char *prefix, const EtcdRange *range)
+{
+        return peers_mark(peers, prefix, range, false);
 }
 
 static void on_answer(const LockSideReply *reply, void *userdata)
@@ -113,13 +166,43 @@ static int peers_read(Session *session, const char *prefix, Peers *ret, char **r
         return r < 0 ? r : peers_from_range(prefix, &range, ret);
 }
 
+static int peers_read_marks(Session *session, const char *group, Peers *peers, char **ret_why)
+{
+        _cleanup_(etcd_range_done) EtcdRange away = {}, keep = {};
+        _cleanup_free_ char *away_key = NULL, *keep_key = NULL;
+        int r;
+
+        r = lock_key_away(group, NULL, &away_key);
+        if (r >= 0)
+                r = lock_key_keep(group, NULL, &keep_key);
+        if (r >= 0)
+                r = range_read(session, &(EtcdRangeRequest) { .key = away_key, .prefix = true },
+                               &away, ret_why);
+        if (r >= 0)
+                r = peers_mark_away(peers, away_key, &away);
+        if (r >= 0)
+                r = range_read(session, &(EtcdRangeRequest) { .key = keep_key, .prefix = true },
+                               &keep, ret_why);
+        return r < 0 ? r : peers_mark_keep(peers, keep_key, &keep);
+}
+
 int peers_read_holders(Session *session, const char *group, Peers *ret, char **ret_why)
 {
+        _cleanup_(peers_done) Peers peers = {};
         _cleanup_free_ char *prefix = NULL;
         int r;
 
         r = lock_key_holder(group, NULL, &prefix);
-        return r < 0 ? r : peers_read(session, prefix, ret, ret_why);
+        if (r >= 0)
+                r = peers_read(session, prefix, &peers, ret_why);
+        if (r >= 0 && peers_any_departed(&peers))
+                r = peers_read_marks(session, group, &peers, ret_why);
+        if (r < 0)
+                return r;
+
+        *ret = peers;
+        peers = (Peers) {};
+        return 0;
 }
 
 int peers_read_queue(Session *session, const char *group, Peers *ret, char **ret_why)
@@ -129,6 +212,34 @@ int peers_read_queue(Session *session, const char *group, Peers *ret, char **ret
 
         r = lock_key_ticket(group, NULL, &prefix);
         return r < 0 ? r : peers_read(session, prefix, ret, ret_why);
+}
+
+int peers_read_hosts(Session *session, const char *group, Peers *ret, char **ret_why)
+{
+        _cleanup_free_ char *prefix = NULL;
+        int r;
+
+        r = lock_key_host(group, NULL, &prefix);
+        return r < 0 ? r : peers_read(session, prefix, ret, ret_why);
+}
+
+int peers_count_hosts(Session *session, const char *group, uint64_t *ret, char **ret_why)
+{
+        _cleanup_(etcd_range_done) EtcdRange range = {};
+        _cleanup_free_ char *prefix = NULL;
+        int r;
+
+        r = lock_key_host(group, NULL, &prefix);
+        if (r >= 0)
+                r = range_read(
+                        session,
+                        &(EtcdRangeRequest) { .key = prefix, .prefix = true, .count_only = true },
+                        &range, ret_why);
+        if (r < 0)
+                return r;
+
+        *ret = (uint64_t)range.count;
+        return 0;
 }
 
 int peers_read_text(Session *session, const char *key, char **ret, char **ret_why)

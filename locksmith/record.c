@@ -92,9 +92,12 @@ int record_of_host(const char *root, const char *reason, const char *to_version,
 int record_format(const Record *record, char **ret)
 {
         json_auto_t *root = json_pack(
-                "{s:s, s:s, s:I, s:s, s:s, s:s}", "host", record->host, "boot_id", record->boot_id,
-                "since", (json_int_t)record->since, "reason", record->reason, "from_version",
-                record->from_version, "to_version", record->to_version);
+                "{s:s, s:s, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "host", record->host,
+                "boot_id", record->boot_id, "since", (json_int_t)record->since, "reason",
+                record->reason, "from_version", record->from_version, "to_version",
+                record->to_version, "departed", (json_int_t)record->departed, "return_within",
+                (json_int_t)record->return_within, "free_after", (json_int_t)record->free_after,
+                "held", (json_int_t)record->held);
         char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
         if (!text)
@@ -104,17 +107,24 @@ int record_format(const Record *record, char **ret)
         return 0;
 }
 
-bool record_is_late(const Record *record, usec_t now, usec_t limit)
+bool record_is_late(const Record *record, bool away)
 {
-        uint64_t now_seconds = now / USEC_PER_SEC, since = (uint64_t)record->since;
-
-        return limit > 0 && record->since > 0 && since <= now_seconds
-               && now_seconds - since > limit / USEC_PER_SEC
-               && (streq(record->reason, RECORD_REASON_UPDATE)
-                   || streq(record->reason, RECORD_REASON_REBOOT));
+        return record->departed > 0 && record->return_within > 0 && !away;
 }
 
-static int text_read(const json_t *root, const char *name, char **ret)
+bool record_is_gone(const Record *record, bool away, bool keep)
+{
+        return record_is_late(record, away) && record->free_after > 0 && !keep;
+}
+
+bool record_is_fallback(const Record *record, const Record *now)
+{
+        return record->departed > 0 && *record->boot_id && !streq(record->boot_id, now->boot_id)
+               && *record->to_version && !streq(record->to_version, record->from_version)
+               && *record->from_version && streq(now->from_version, record->from_version);
+}
+
+int record_text_read(const json_t *root, const char *name, char **ret)
 {
         const json_t *value = json_object_get(root, name);
 
@@ -123,32 +133,64 @@ static int text_read(const json_t *root, const char *name, char **ret)
         return text_keep(ret, value ? json_string_value(value) : "");
 }
 
+/* What is before 1970 was not said. */
+static int seconds_read(const json_t *root, const char *name, int64_t *ret)
+{
+        const json_t *value = json_object_get(root, name);
+
+        if (value && !json_is_integer(value))
+                return -EBADMSG;
+
+        *ret = MAX_OF(json_integer_value(value), (json_int_t)0);
+        return 0;
+}
+
 int record_parse(const char *text, size_t size, Record *ret)
 {
         _cleanup_(record_done) Record record = {};
         json_auto_t *root = size <= RECORD_TEXT_MAX
                                     ? json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL)
                                     : NULL;
-        const json_t *since = json_object_get(root, "since");
         int r;
 
-        if (!json_is_object(root) || (since && !json_is_integer(since)))
+        if (!json_is_object(root))
                 return -EBADMSG;
-
-        record.since = MAX_OF(json_integer_value(since), (json_int_t)0);
-        r = text_read(root, "host", &record.host);
+        r = seconds_read(root, "since", &record.since);
         if (r >= 0)
-                r = text_read(root, "boot_id", &record.boot_id);
+                r = seconds_read(root, "departed", &record.departed);
         if (r >= 0)
-                r = text_read(root, "reason", &record.reason);
+                r = seconds_read(root, "return_within", &record.return_within);
         if (r >= 0)
-                r = text_read(root, "from_version", &record.from_version);
+                r = seconds_read(root, "free_after", &record.free_after);
         if (r >= 0)
-                r = text_read(root, "to_version", &record.to_version);
+                r = seconds_read(root, "held", &record.held);
+        if (r >= 0)
+                r = record_text_read(root, "host", &record.host);
+        if (r >= 0)
+                r = record_text_read(root, "boot_id", &record.boot_id);
+        if (r >= 0)
+                r = record_text_read(root, "reason", &record.reason);
+        if (r >= 0)
+                r = record_text_read(root, "from_version", &record.from_version);
+        if (r >= 0)
+                r = record_text_read(root, "to_version", &record.to_version);
         if (r < 0)
                 return r;
 
         *ret = record;
         record = (Record) {};
         return 0;
+}
+
+int record_touch(const char *text, char **ret)
+{
+        _cleanup_(record_done) Record record = {};
+        int r;
+
+        r = record_parse(text, strlen(text), &record);
+        if (r < 0)
+                return r;
+
+        record.since = (int64_t)(now_realtime() / USEC_PER_SEC);
+        return record_format(&record, ret);
 }

@@ -20,6 +20,17 @@ typedef struct Record {
         char *reason;  /* why it wants to reboot, or who took the lock */
         char *from_version, *to_version;
         int64_t since; /* seconds since 1970, by the clock of that host; 0: not said */
+
+        /*
+         * Of a host that goes down: when (as since; 0: it has not), and for how many seconds there
+         * are keys of etcd beside this record, so that nobody has to compare clocks. While the first
+         * is there, the host is expected back; while the second is, nobody may free its slot. 0:
+         * there is none.
+         */
+        int64_t departed, return_within, free_after;
+
+        /* Of what is kept of a host when it gives the lock back: how long it had held it, in seconds. */
+        int64_t held;
 } Record;
 
 /*
@@ -39,7 +50,25 @@ int record_format(const Record *record, char **ret) _must_check_;
  */
 int record_parse(const char *text, size_t size, Record *ret) _must_check_;
 
-/* Has a host that went down not come back within limit (0: it has all the time of the world)? */
-bool record_is_late(const Record *record, usec_t now, usec_t limit);
+/* The same record with now as its "since"; -EBADMSG as above. */
+int record_touch(const char *text, char **ret) _must_check_;
+
+/* Has a host that went down not come back in time? away: the key that says that it still may is there. */
+bool record_is_late(const Record *record, bool away);
+
+/* And may its slot be freed? keep: the key that says that nobody may is there. */
+bool record_is_gone(const Record *record, bool away, bool keep);
+
+/*
+ * Did the host with this record come back into another version than it had wanted, namely the one
+ * that it had? now is the host itself, as record_of_host() has it.
+ */
+bool record_is_fallback(const Record *record, const Record *now);
+
+typedef struct json_t json_t;
+
+/* The text of that name, made so that it can be shown; "" when it is absent, -EBADMSG when it is no
+ * text. *ret is replaced. */
+int record_text_read(const json_t *root, const char *name, char **ret) _must_check_;
 
 void record_done(Record *record);

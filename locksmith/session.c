@@ -31,7 +31,7 @@ int session_backend(const Session *session, const Settings *settings, const char
 
         switch (settings->etcd.api) {
         case ETCD_API_V3:
-                return backend_etcd_new(session->etcd, key, ret);
+                return backend_etcd_new(session->etcd, group, ret);
         case ETCD_API_V2:
                 return backend_etcd_v2_new(session->etcd, key, ret);
         case ETCD_API_AUTO:

@@ -7,6 +7,7 @@
 #include "fleetlock-wire.h"
 #include "host-id.h"
 #include "lock-key.h"
+#include "policy.h"
 #include "settings.h"
 
 #define ZONES "/usr/share/zoneinfo"
@@ -74,6 +75,14 @@ static const struct {
         { NULL,
           { "LOCKSMITHD_RETURN_TIME", "REBOOT_RETURN_TIME" },
           offsetof(Settings, return_time_text),
+          false },
+        { NULL,
+          { "LOCKSMITHD_FREE_GONE", "REBOOT_FREE_GONE" },
+          offsetof(Settings, free_gone_text),
+          false },
+        { NULL,
+          { "LOCKSMITHD_FAILURE_BUDGET", "REBOOT_FAILURE_BUDGET" },
+          offsetof(Settings, failure_budget_text),
           false },
         { NULL,
           { "LOCKSMITHD_LOGIN_GRACE", "REBOOT_LOGIN_GRACE" },
@@ -389,7 +398,7 @@ static int span_check(const char *name, const char *text, usec_t max, usec_t *sp
         if (!text)
                 return 0;
         if (window_parse_length(text, &value, &why) >= 0 && value > max)
-                why = "it is more than a day";
+                why = max > USEC_PER_DAY ? "it is more than 30 days" : "it is more than a day";
         if (!why) {
                 *span = value;
                 return 0;
@@ -435,8 +444,34 @@ static int settings_check_spans(Settings *settings, char **ret_why)
                 r = span_check("REBOOT_HOOK_TIME", settings->hook_time_text, SETTINGS_HOOK_TIME_MAX,
                                &settings->hook_time, ret_why);
         if (r >= 0)
+                r = span_check("REBOOT_FREE_GONE", settings->free_gone_text, SETTINGS_FREE_GONE_MAX,
+                               &settings->free_gone, ret_why);
+        if (r >= 0)
                 r = settings_check_duration(settings, ret_why);
         return r;
+}
+
+static int settings_check_failures(Settings *settings, char **ret_why)
+{
+        const char *text = settings->failure_budget_text;
+        int r;
+
+        settings->failure_budget = SETTINGS_FAILURE_BUDGET;
+        if (text && text_to_u64(text, POLICY_FAILURES_MAX - 1, &settings->failure_budget) < 0) {
+                r = text_format(ret_why,
+                                "REBOOT_FAILURE_BUDGET \"%s\": it is a number from 0 to %d", text,
+                                POLICY_FAILURES_MAX - 1);
+                return r < 0 ? r : -EINVAL;
+        }
+        if (settings->free_gone == 0
+            || (settings->return_time > 0 && settings->free_gone >= settings->return_time))
+                return 0;
+
+        r = text_format(ret_why,
+                        "REBOOT_FREE_GONE \"%s\": a host is not gone before it is overdue: set"
+                        " REBOOT_RETURN_TIME to less",
+                        settings->free_gone_text);
+        return r < 0 ? r : -EINVAL;
 }
 
 int settings_read(Settings *settings, bool ctl, char **ret_why)
@@ -462,6 +497,8 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
                 r = settings_check_windows(settings, ret_why);
         if (r >= 0)
                 r = settings_check_spans(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_failures(settings, ret_why);
         return r;
 }
 

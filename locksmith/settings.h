@@ -11,13 +11,15 @@
 #include "strategy.h"
 #include "windows.h"
 
-#define SETTINGS_MAX 21
+#define SETTINGS_MAX 23
 
 #define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
 #define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
 #define SETTINGS_RETURN_TIME     (1 * USEC_PER_HOUR)
 #define SETTINGS_HOOK_TIME       (10 * USEC_PER_MINUTE)
 #define SETTINGS_HOOK_TIME_MAX   USEC_PER_DAY
+#define SETTINGS_FREE_GONE_MAX   (30 * USEC_PER_DAY)
+#define SETTINGS_FAILURE_BUDGET  1
 
 /* Where the lock is. */
 typedef enum SettingsBackend {
@@ -36,6 +38,7 @@ typedef struct Settings {
         char *strategy_text, *window_start, *window_length;
         char *windows_text, *blackout_text, *time_zone;
         char *login_grace_text, *hook_time_text, *return_time_text, *duration_text;
+        char *failure_budget_text, *free_gone_text;
         char *metrics_file;          /* NULL: none is written */
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
@@ -49,7 +52,9 @@ typedef struct Settings {
         usec_t login_grace; /* how long users who are logged in keep a reboot up */
         usec_t return_time; /* a holder that is down for longer is not coming back; 0: it is */
         usec_t hook_time;   /* how long each hook may take */
-        usec_t duration;    /* how long a reboot takes, if has_duration: else see duration.h */
+        usec_t free_gone; /* for so long nobody may free the slot of a host that is down; 0: ever */
+        uint64_t failure_budget; /* so many hosts that fail stop the fleet; 0: they do not */
+        usec_t duration;         /* how long a reboot takes, if has_duration: else see duration.h */
         bool has_duration;
 } Settings;
 

@@ -5,14 +5,12 @@
 #define TXN_PATH   "/v3/kv/txn"
 
 /* Returns false when the answer is none: that was told then. */
-static bool side_read(SideCall *s, const EtcdReply *reply, EtcdRange *ret)
+static bool side_read(SideCall *s, const EtcdReply *reply, EtcdRange *ret, int64_t *ret_now)
 {
-        int64_t revision;
-
         s->etcd = NULL;
         if (reply->outcome != ETCD_DONE)
                 side_call_fail(s, reply->why);
-        else if (etcd_range_parse(reply->body, reply->size, ret, &revision) < 0)
+        else if (etcd_range_parse(reply->body, reply->size, ret, ret_now) < 0)
                 side_call_fail(s, "the answer is none of etcd to a range request");
         else
                 return true;
@@ -35,9 +33,10 @@ static void on_list(const EtcdReply *reply, void *userdata)
 {
         _cleanup_(etcd_range_done) EtcdRange range = {};
         SideCall *s = userdata;
+        int64_t now;
 
-        if (side_read(s, reply, &range))
-                side_call_finish(s, &(LockSideReply) { .keys = &range });
+        if (side_read(s, reply, &range, &now))
+                side_call_finish(s, &(LockSideReply) { .keys = &range, .now = now });
 }
 
 static int side_list(LockBackend *backend, const EtcdRangeRequest *request, LockOnSide on_reply,
@@ -75,8 +74,9 @@ static int side_wait(LockBackend *backend, const char *key, int64_t revision, Lo
 
         r = side_call_new(backend, NULL, on_reply, userdata, &s);
         if (r >= 0)
-                r = etcd_watch(backend_etcd_from(s->backend)->etcd, key, revision + 1, on_changed,
-                               s, &s->watch);
+                r = etcd_watch(backend_etcd_from(s->backend)->etcd,
+                               &(EtcdWatchRequest) { .key = key, .start_revision = revision + 1 },
+                               on_changed, s, &s->watch);
         if (r < 0)
                 return r;
 
@@ -140,8 +140,9 @@ static void on_place(const EtcdReply *reply, void *userdata)
 {
         _cleanup_(etcd_range_done) EtcdRange range = {};
         SideCall *s = userdata;
+        int64_t now;
 
-        if (!side_read(s, reply, &range))
+        if (!side_read(s, reply, &range, &now))
                 return;
         if (range.n_keys != 1 || !streq(range.keys[0].key, s->key)) {
                 backend_etcd_from(s->backend)->lease =
@@ -180,35 +181,66 @@ static int side_put_ticket(SideCall *s)
         return side_write(s, &write, on_ticket);
 }
 
+/* Reads the answer to a request for a lease. Returns false when it is none: that was told then. */
+static bool side_leased(SideCall *s, const EtcdReply *reply, int64_t *ret)
+{
+        s->etcd = NULL;
+        if (reply->outcome != ETCD_DONE)
+                side_call_fail(s, reply->why);
+        else if (etcd_lease_parse(reply->body, reply->size, ret) < 0)
+                side_call_fail(s, "the answer is none of etcd to a request for a lease");
+        else
+                return true;
+        return false;
+}
+
 static void on_granted(const EtcdReply *reply, void *userdata)
 {
         SideCall *s = userdata;
         int r;
 
-        s->etcd = NULL;
-        if (reply->outcome != ETCD_DONE) {
-                side_call_fail(s, reply->why);
+        if (!side_leased(s, reply, &backend_etcd_from(s->backend)->lease))
                 return;
-        }
-        if (etcd_lease_parse(reply->body, reply->size, &backend_etcd_from(s->backend)->lease) < 0) {
-                side_call_fail(s, "the answer is none of etcd to a request for a lease");
-                return;
-        }
         r = side_put_ticket(s);
         if (r < 0)
                 side_call_fail(s, strerror(-r));
 }
 
-static int side_get_lease(SideCall *s)
+static int side_get_lease(SideCall *s, int64_t seconds, EtcdOnReply on_reply)
 {
         char *body;
         int r;
 
-        r = etcd_lease_grant_build(LOCK_TICKET_SECONDS, &body);
+        r = etcd_lease_grant_build(seconds, &body);
         if (r < 0)
                 return r;
         return etcd_call(backend_etcd_from(s->backend)->etcd, "/v3/lease/grant", body, false,
-                         on_granted, s, &s->etcd);
+                         on_reply, s, &s->etcd);
+}
+
+static void on_lease(const EtcdReply *reply, void *userdata)
+{
+        SideCall *s = userdata;
+        int64_t lease;
+
+        if (side_leased(s, reply, &lease))
+                side_call_finish(s, &(LockSideReply) { .lease = lease });
+}
+
+static int side_lease(LockBackend *backend, int64_t seconds, LockOnSide on_reply, void *userdata,
+                      LockCall **ret)
+{
+        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        int r;
+
+        r = side_call_new(backend, NULL, on_reply, userdata, &s);
+        if (r >= 0)
+                r = side_get_lease(s, seconds, on_lease);
+        if (r < 0)
+                return r;
+
+        *ret = &TAKE_PTR(s)->call;
+        return 0;
 }
 
 static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide on_reply,
@@ -221,8 +253,9 @@ static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide o
         if (r >= 0)
                 r = text_set(&s->text, ticket->value);
         if (r >= 0)
-                r = backend_etcd_from(s->backend)->lease > 0 ? side_put_ticket(s)
-                                                             : side_get_lease(s);
+                r = backend_etcd_from(s->backend)->lease > 0
+                            ? side_put_ticket(s)
+                            : side_get_lease(s, LOCK_TICKET_SECONDS, on_granted);
         if (r < 0)
                 return r;
 
@@ -281,6 +314,7 @@ const LockSideOps sides_etcd_ops = {
         .list = side_list,
         .wait = side_wait,
         .remove = side_remove,
+        .lease = side_lease,
         .enter = side_enter,
         .beat = side_beat,
         .leave = side_leave,

@@ -219,7 +219,7 @@ static int host_claim(Host *host)
 {
         return claim_start(&host->session,
                            &(ClaimRequest) {
-                                   .group = "",
+                                   .group = host->fleet->settings.group,
                                    .id = host->id,
                                    .record = "{}",
                                    .on_wait = on_wait,
@@ -254,7 +254,7 @@ static int host_open(Fleet *fleet, size_t i)
         host->fleet = fleet;
         r = text_format(&host->id, "host-%04zu", i);
         if (r >= 0)
-                r = lock_key_holder("", host->id, &host->record_key);
+                r = lock_key_holder(fleet->settings.group, host->id, &host->record_key);
         if (r >= 0)
                 r = session_open(fleet->event, &fleet->settings, &host->session);
         for (size_t n = i % fleet->settings.etcd.endpoints.n_items; n > 0 && r >= 0; n--)

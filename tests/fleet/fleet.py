@@ -213,7 +213,8 @@ The fleet goes on running until Ctrl-C. Poke at it from another terminal:
   {self.program('updated/update-engine-client')} status
   {self.program('updated/update-engine-client')} slots
   {self.program('updated/update-engine-client')} update
-  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} status
+  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} status --watch
+  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} --root {host.root} explain
   {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} lock somebody
   ETCDCTL_API=3 etcdctl --endpoints {self.etcd} get --prefix coreos.com/
   {self.program('updated/update-serve')} --directory {self.releases} log

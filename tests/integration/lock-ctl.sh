@@ -148,6 +148,12 @@ REBOOT_TIME_ZONE=../etc/passwd refuses "a zone that is a path is refused" 1 'the
 unset REBOOT_WINDOWS REBOOT_BLACKOUT REBOOT_TIME_ZONE
 prints "check: all is well" "^all is well" run_ctl check
 grep -q "a cluster of one member" "$scratch/err" && pass "one member is warned of" || fail "one member is warned of" "$scratch/err"
+prints "check as JSON" '"well": true' run_ctl --json check
+python3 -c 'import json, sys; c = json.load(open(sys.argv[1])); assert c["endpoints"][0]["members"] == 1 and c["endpoints"][0]["problem"] is None' "$scratch/out" \
+    && pass "all of it" || fail "all of it" "$scratch/out"
+run run_ctl --json --endpoint http://127.0.0.1:1 check
+[ "$status" = 1 ] && grep -q '"well": false' "$scratch/out" && pass "also when all is not well" || fail "also when all is not well" "$scratch/out" "$scratch/err"
+prints "simulate as JSON" '"opens": ' env REBOOT_WINDOWS="Mon..Sun 02:00 1h" "$ctl" --root "$root" --json simulate
 refuses "check: an endpoint that does not answer" 1 "http://127.0.0.1:1: " run_ctl --endpoint "http://127.0.0.1:1,$etcd_main" check
 etcd_start second
 refuses "check: two clusters in one list" 1 "another cluster than the first" run_ctl --endpoint "$etcd_main,$etcd_second" check

@@ -163,7 +163,7 @@ a=$started
 becomes "the second one is behind it" 10 queue_is "host-b host-a"
 becomes "and says so" 5 reason_is a "others are before this host in the queue"
 REBOOT_STRATEGY=etcd-lock DBUS_SYSTEM_BUS_ADDRESS="unix:path=$scratch/a.bus" prints "explain knows the place" \
-    "^lock +closed +1 of 1 slots are held, 1 hosts are before" "$ctl" --endpoint "$etcd_main" --root "$scratch/a" explain
+    "^lock +closed +1 of 1 slots are held, 1 before this host" "$ctl" --endpoint "$etcd_main" --root "$scratch/a" explain
 grep -Eq "^update +open +version 2.0.0 waits" "$scratch/out" && grep -Eq "^coordinator +open +locksmithd: reboot-planned" "$scratch/out" \
     && pass "and what the daemons say" || fail "and what the daemons say" "$scratch/out"
 host_stop $b

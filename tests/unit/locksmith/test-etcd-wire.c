@@ -14,6 +14,13 @@ static void test_requests_are_what_etcd_wants(_unused_ void **state)
                                                { "t", ETCD_CREATE_REVISION, 0 } };
         static const EtcdWrite write[] = { { "k", "v", 0 }, { "l", "v", 5 }, { "t", NULL, 0 } };
         static const EtcdTxnRequest txn = { compare, 2, write, 3, &key, 1 };
+        static const EtcdRangeRequest all = { .key = "a", .end = "b" };
+        static const EtcdRangeRequest count = { .key = "q/", .prefix = true, .count_only = true };
+        static const EtcdCompare unchanged_compare = { "a", ETCD_UNCHANGED_SINCE, 7, "b" };
+        static const EtcdTxnRequest alone = {
+                .compares = &unchanged_compare, .n_compares = 1, .writes = write, .n_writes = 1
+        };
+        _cleanup_free_ char *range_of = NULL, *counted = NULL, *unchanged = NULL, *watch_of = NULL;
         _cleanup_free_ char *range = NULL, *youngest = NULL, *swap = NULL, *watch = NULL,
                             *login = NULL;
 
@@ -24,6 +31,17 @@ static void test_requests_are_what_etcd_wants(_unused_ void **state)
                 youngest,
                 "{\"key\":\"cS8=\",\"range_end\":\"cTA=\",\"sort_target\":\"CREATE\","
                 "\"sort_order\":\"DESCEND\",\"limit\":\"1\",\"max_create_revision\":\"41\"}");
+        assert_int_equal(etcd_range_build(&all, &range_of), 0);
+        assert_string_equal(range_of, "{\"key\":\"YQ==\",\"range_end\":\"Yg==\"}");
+        assert_int_equal(etcd_range_build(&count, &counted), 0);
+        assert_string_equal(counted,
+                            "{\"key\":\"cS8=\",\"range_end\":\"cTA=\",\"count_only\":true}");
+        assert_int_equal(etcd_txn_build(&alone, &unchanged), 0);
+        assert_string_equal(
+                unchanged,
+                "{\"compare\":[{\"key\":\"YQ==\",\"range_end\":\"Yg==\",\"target\":\"MOD\","
+                "\"result\":\"LESS\",\"mod_revision\":\"8\"}],"
+                "\"success\":[{\"request_put\":{\"key\":\"aw==\",\"value\":\"dg==\"}}],\"failure\":[]}");
         assert_int_equal(etcd_txn_build(&txn, &swap), 0);
         assert_string_equal(
                 swap,
@@ -33,9 +51,13 @@ static void test_requests_are_what_etcd_wants(_unused_ void **state)
                 "{\"request_put\":{\"key\":\"bA==\",\"value\":\"dg==\",\"lease\":\"5\"}},"
                 "{\"request_delete_range\":{\"key\":\"dA==\"}}],"
                 "\"failure\":[{\"request_range\":{\"key\":\"aw==\"}}]}");
-        assert_int_equal(etcd_watch_build("k", 7, &watch), 0);
+        assert_int_equal(etcd_watch_build("k", NULL, 7, &watch), 0);
         assert_string_equal(watch,
                             "{\"create_request\":{\"key\":\"aw==\",\"start_revision\":\"7\"}}");
+        assert_int_equal(etcd_watch_build("a", "b", 7, &watch_of), 0);
+        assert_string_equal(
+                watch_of,
+                "{\"create_request\":{\"key\":\"YQ==\",\"range_end\":\"Yg==\",\"start_revision\":\"7\"}}");
         assert_int_equal(etcd_authenticate_build("u", NULL, &login), 0);
         assert_string_equal(login, "{\"name\":\"u\",\"password\":\"\"}");
 }
@@ -54,6 +76,7 @@ static void test_a_range_answer_is_read(_unused_ void **state)
                          0);
         assert_int_equal(revision, 9);
         assert_int_equal(range.n_keys, 2);
+        assert_int_equal(range.count, 2);
         assert_string_equal(range.keys[0].key, "k");
         assert_string_equal(range.keys[0].value, "v");
         assert_int_equal(range.keys[0].mod_revision, 3);

@@ -112,30 +112,80 @@ static void test_a_pause_remembers_what_max_was(_unused_ void **state)
 
 static void test_only_a_host_that_went_down_can_be_overdue(_unused_ void **state)
 {
-        static char update[] = RECORD_REASON_UPDATE, by_hand[] = "lock",
-                    reboot[] = RECORD_REASON_REBOOT;
         static const struct {
-                char *reason;
-                int64_t since;
-                usec_t limit;
-                bool late;
+                int64_t departed, return_within, free_after;
+                bool away, keep, late, gone;
         } table[] = {
-                { update, 1000, 10 * USEC_PER_SEC, true },
-                { reboot, 1000, 10 * USEC_PER_SEC, true },
-                { by_hand, 1000, 10 * USEC_PER_SEC, false },
-                { update, 1990, 10 * USEC_PER_SEC, false }, /* just now */
-                { update, 1989, 10 * USEC_PER_SEC, true },
-                { update, 3000, 10 * USEC_PER_SEC, false }, /* of the future: a wrong clock */
-                { update, INT64_MAX, 10 * USEC_PER_SEC, false },
-                { update, 0, 10 * USEC_PER_SEC, false }, /* not said */
-                { update, 1000, 0, false },
+                { 1000, 60, 0, false, false, true, false },
+                { 1000, 60, 0, true, false, false, false },  /* its key is there still */
+                { 0, 60, 0, false, false, false, false },    /* it has not gone down */
+                { 1000, 0, 0, false, false, false, false },  /* it has all the time of the world */
+                { 1000, 60, 600, false, true, true, false }, /* overdue, but not to be freed yet */
+                { 1000, 60, 600, false, false, true, true },
+                { 1000, 60, 600, true, false, false, false },
+                { INT64_MAX, 60, 600, false, false, true, true }, /* whatever its clock says */
+                { 1, 60, 600, true, true, false, false },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                assert_int_equal(record_is_late(&(Record) { .reason = table[i].reason,
-                                                            .since = table[i].since },
-                                                2000 * USEC_PER_SEC, table[i].limit),
-                                 table[i].late);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                Record record = { .departed = table[i].departed,
+                                  .return_within = table[i].return_within,
+                                  .free_after = table[i].free_after };
+
+                assert_int_equal(record_is_late(&record, table[i].away), table[i].late);
+                assert_int_equal(record_is_gone(&record, table[i].away, table[i].keep),
+                                 table[i].gone);
+        }
+}
+
+static void test_a_host_that_is_back_on_its_old_version_has_failed(_unused_ void **state)
+{
+        static const struct {
+                const char *boot_id, *from, *to;
+                int64_t departed;
+                const char *now_boot, *now_version;
+                bool fallback;
+        } table[] = {
+                { "one", "1.0", "2.0", 5, "two", "1.0", true },
+                { "one", "1.0", "2.0", 5, "two", "2.0", false },
+                { "one", "1.0", "2.0", 5, "one", "1.0",
+                  false }, /* not rebooted: the daemon restarted */
+                { "one", "1.0", "2.0", 0, "two", "1.0",
+                  false },                                    /* it crashed before it went down */
+                { "one", "1.0", "", 5, "two", "1.0", false }, /* it wanted no other version */
+                { "one", "1.0", "1.0", 5, "two", "1.0", false },
+                { "one", "1.0", "2.0", 5, "two", "3.0",
+                  false },                                    /* somebody else has done something */
+                { "", "1.0", "2.0", 5, "two", "1.0", false }, /* nobody knows */
+                { "one", "", "2.0", 5, "two", "", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                Record record = { .boot_id = (char *)table[i].boot_id,
+                                  .from_version = (char *)table[i].from,
+                                  .to_version = (char *)table[i].to,
+                                  .departed = table[i].departed };
+                Record now = { .boot_id = (char *)table[i].now_boot,
+                               .from_version = (char *)table[i].now_version };
+
+                assert_int_equal(record_is_fallback(&record, &now), table[i].fallback);
+        }
+}
+
+static void test_taking_the_lock_renews_the_time_only(_unused_ void **state)
+{
+        static const char text[] = "{\"host\":\"web-7\",\"since\":5,\"reason\":\"update\","
+                                   "\"to_version\":\"2.0\",\"held\":77}";
+        _cleanup_(record_done) Record record = {};
+        _cleanup_free_ char *touched = NULL;
+
+        assert_int_equal(record_touch(text, &touched), 0);
+        assert_int_equal(record_parse(touched, strlen(touched), &record), 0);
+        assert_string_equal(record.host, "web-7");
+        assert_string_equal(record.to_version, "2.0");
+        assert_int_equal(record.held, 77);
+        assert_true(record.since > 5);
+        assert_int_equal(record_touch("[]", &touched), -EBADMSG);
 }
 
 int main(void)
@@ -148,6 +198,8 @@ int main(void)
                 cmocka_unit_test(test_what_is_no_record_is_refused),
                 cmocka_unit_test(test_what_is_no_pause_is_refused),
                 cmocka_unit_test(test_only_a_host_that_went_down_can_be_overdue),
+                cmocka_unit_test(test_a_host_that_is_back_on_its_old_version_has_failed),
+                cmocka_unit_test(test_taking_the_lock_renews_the_time_only),
                 cmocka_unit_test(test_a_pause_remembers_what_max_was),
         };
 

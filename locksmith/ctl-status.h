@@ -1,0 +1,15 @@
+/*
+ * What "locksmithctl status" shows, once or as long as somebody looks.
+ */
+#pragma once
+
+#include "ctl.h"
+
+/* As text, on stdout. */
+void status_print(const CtlView *view, bool details);
+
+/* NULL: out of memory. */
+json_t *status_json(const Ctl *ctl, const CtlView *view);
+
+/* Shows it again at each change, until a signal. */
+int status_watch(Ctl *ctl);

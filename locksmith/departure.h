@@ -1,0 +1,29 @@
+/*
+ * The last word of a host before it goes down: its record says so, and keys with leases of etcd say
+ * until when it is expected back, and until when nobody may free its slot. So the others need not
+ * compare anybody's clock with theirs.
+ */
+#pragma once
+
+#include "session.h"
+
+/* The keys of a departure, as what a LockRequest that releases the lock removes. */
+typedef struct DepartureSides {
+        LockSide sides[2]; /* their keys are ours */
+} DepartureSides;
+
+int departure_sides(const char *group, const char *id, DepartureSides *ret) _must_check_;
+void departure_sides_done(DepartureSides *sides);
+
+typedef struct Departure Departure;
+
+/* why is NULL when it is written; else why not: then do not go. */
+typedef void (*DepartureOnDone)(const char *why, void *userdata);
+
+/*
+ * For a host that holds the lock, and a backend with clone(): others have no place for this.
+ * settings is borrowed for as long as it lasts. Calls back from the event loop, never from here.
+ */
+int departure_start(Session *session, const Settings *settings, DepartureOnDone on_done,
+                    void *userdata, Departure **ret) _must_check_;
+Departure *departure_cancel(Departure *departure); /* returns NULL; NULL is fine */
