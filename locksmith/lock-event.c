@@ -1,9 +1,6 @@
-#include <stdarg.h>
-
+#include "lock-event.h"
 #include "base/journal-entry.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "lock-event.h"
 
 static const struct {
         int level;
@@ -33,13 +30,10 @@ void lock_event_tell(LockEvent event, const LockEventFields *fields, const char 
                 { "REBOOT_REASON", fields->reason },
                 {},
         };
-        _cleanup_free_ char *message = NULL;
         va_list arguments;
-        int r;
 
         va_start(arguments, format);
-        r = text_vformat(&message, format, arguments);
+        journal_entry_send(lock_events[event].level, lock_events[event].id, entry, format,
+                           arguments);
         va_end(arguments);
-        if (r >= 0)
-                journal_entry_send(lock_events[event].level, lock_events[event].id, entry, message);
 }

@@ -1,9 +1,6 @@
-#include <stdarg.h>
-
+#include "journal.h"
 #include "base/journal-entry.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "journal.h"
 
 static const struct {
         int level;
@@ -34,14 +31,10 @@ void journal_tell(JournalEvent event, const JournalFields *fields, const char *f
                 { "UPDATE_ERROR", fields->error },
                 {},
         };
-        _cleanup_free_ char *message = NULL;
         va_list arguments;
-        int r;
 
         va_start(arguments, format);
-        r = text_vformat(&message, format, arguments);
+        journal_entry_send(journal_events[event].level, journal_events[event].id, entry, format,
+                           arguments);
         va_end(arguments);
-        if (r >= 0)
-                journal_entry_send(journal_events[event].level, journal_events[event].id, entry,
-                                   message);
 }

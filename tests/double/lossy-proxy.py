@@ -7,6 +7,7 @@ it passes:
   a  is done, but its answer is lost: the connection is closed
   r  is lost itself: never sent on, the connection is closed
   5  is done, but the answer says 503
+  b  is not sent on, and the answer says 429
 or random:SEED:PERCENT: so many of all requests, watches too, have one of these fates.
 """
 
@@ -15,7 +16,8 @@ import contextlib
 import random
 import sys
 
-UNAVAILABLE = b'{"error":"etcdserver: request timed out","message":"","code":14}'
+UNAVAILABLE = b"503 Service Unavailable", b'{"error":"etcdserver: request timed out","message":"","code":14}'
+BUSY = b"429 Too Many Requests", b'{"error":"etcdserver: too many requests","message":"","code":8}'
 HEAD_MAX = 64 * 1024
 
 
@@ -28,7 +30,7 @@ class Fates:
 
     def next(self, method, path):
         if self.dice:
-            return self.dice.choice("ar5") if self.dice.uniform(0, 100) < self.percent else "p"
+            return self.dice.choice("ar5b") if self.dice.uniform(0, 100) < self.percent else "p"
         write = path == b"/v3/kv/txn" or (method == b"PUT" and b"/semaphore?" in path)
         return self.plan.pop(0) if write and self.plan else "p"
 
@@ -53,6 +55,12 @@ async def copy_body(reader, headers, write):
         await write(line + await reader.readexactly(size + 2))
 
 
+async def refuse(writer, answer):
+    status, text = answer
+    writer.write(b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(text), text))
+    await writer.drain()
+
+
 async def answer_on(etcd, fate, writer):
     """What etcd says, with what fate makes of it. Returns False when the connection is to be closed."""
     async def write(data):
@@ -63,8 +71,7 @@ async def answer_on(etcd, fate, writer):
     await write(raw)
     await copy_body(etcd, headers, write)
     if fate == "5":
-        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n%b" % (len(UNAVAILABLE), UNAVAILABLE))
-        await writer.drain()
+        await refuse(writer, UNAVAILABLE)
     return fate != "a"
 
 
@@ -73,6 +80,9 @@ async def exchange(client, writer, fates, upstream):
     (method, path, _), headers, raw = await read_head(client)
     body = await client.readexactly(int(headers.get(b"content-length", 0)))
     fate = fates.next(method, path)
+    if fate == "b":
+        await refuse(writer, BUSY)
+        return True
     if fate == "r" or (path == b"/v3/watch" and fate != "p"):
         return False
     reader, etcd = await asyncio.open_connection("127.0.0.1", upstream, limit=HEAD_MAX)

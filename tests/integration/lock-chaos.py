@@ -28,7 +28,7 @@ FULL = os.environ.get("SLUICE_TEST_FULL") == "1"
 MAX = 3
 HOSTS, ROUNDS, HOLD_MS = (50, 20, 100) if FULL else (50, 2, 200)
 LOST = 4  # percent of requests and answers
-PATIENCE = 400 if FULL else 100  # seconds, to end a run that hangs
+PATIENCE = 400 if FULL else 200  # seconds, to end a run that hangs
 PREFIX = KEY.rsplit(b"/", 1)[0] + b"/"
 
 

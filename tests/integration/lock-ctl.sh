@@ -173,6 +173,10 @@ for plan in a r 5 aa rr5; do
     works "unlock, with the fates \"$plan\"" run_ctl --endpoint "http://127.0.0.1:$port" unlock lost
     value_is "holds it no more" '{"semaphore":1,"max":1,"holders":[]}'
 done
+proxy_start b
+refuses "too many requests: told, nothing is done" 1 "Error locking: .*too many requests" \
+    run_ctl --endpoint "http://127.0.0.1:$port" lock lost
+value_is "nobody holds it" '{"semaphore":1,"max":1,"holders":[]}'
 proxy_start rrrrrrrr
 refuses "an etcd that never answers a write is told" 1 "Error locking: .*may have been done" \
     run_ctl --endpoint "http://127.0.0.1:$port" lock lost

@@ -32,11 +32,15 @@ static void entry_add(Entry *entry, const char *name, const char *value)
 }
 
 void journal_entry_send(int level, const char *message_id, const JournalEntryField *fields,
-                        const char *message)
+                        const char *format, va_list arguments)
 {
         bool journal = !is_empty(getenv("JOURNAL_STREAM"));
         _cleanup_(entry_done) Entry entry = {};
+        _cleanup_free_ char *message = NULL;
         char priority[DECIMAL_MAX];
+
+        if (text_vformat(&message, format, arguments) < 0)
+                return; /* out of memory: that is told where it matters */
 
         snprintf(priority, sizeof(priority), "%d", level);
         entry_add(&entry, "MESSAGE", message);

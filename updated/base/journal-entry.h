@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdarg.h>
+
 #include "base/macros.h"
 
 #define JOURNAL_ENTRY_FIELDS_MAX 8
@@ -15,4 +17,4 @@ typedef struct JournalEntryField {
 
 /* level as syslog has it, message_id 32 hexadecimal digits; fields end with one that has no name. */
 void journal_entry_send(int level, const char *message_id, const JournalEntryField *fields,
-                        const char *message);
+                        const char *format, va_list arguments) _printf_(4, 0);
