@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "cloud-config/apply.h"
 #include "cloud-config/stage.h"
 
@@ -52,22 +53,44 @@ static int file_stage(Stage *stage, const char *root, const PlannedFile *file)
         return stage_add(stage, root, file->path, file->new, file->new_mode, file->uid, file->gid);
 }
 
-static int state_stage(Stage *stage, const char *root, const Plan *plan, bool remember)
+/*
+ * What is known while the files change: also what is given up, or a power cut before it is gone would make it
+ * somebody else's. All borrowed.
+ */
+static State state_between(const State *old, const State *new)
 {
-        PlannedFile file = plan->files[FILE_STATE];
-        _cleanup_free_ char *text = NULL;
-        State state = plan->state;
+        State state = *new;
+
+        for (size_t id = 0; id < _KEY_MAX; id++)
+                if (!new->set[id]) {
+                        state.set[id] = old->set[id];
+                        state.before[id] = old->before[id];
+                }
+        state.drop_in = new->drop_in || old->drop_in;
+        state.masked = new->masked || old->masked;
+        return state;
+}
+
+/* *text is what the file holds then; it is replaced when state is another one. */
+static int state_stage(Stage *stage, const char *root, const PlannedFile *state_file,
+                       const State *state, char **text)
+{
+        PlannedFile file = *state_file;
+        _cleanup_free_ char *new = NULL;
         int r;
 
-        if (remember && plan->steps) {
-                state.pending = plan->steps;
-                r = state_render(&state, &text);
-                if (r < 0)
-                        return r;
-                file.new = text;
-        }
+        r = state_render(state, &new);
+        if (r < 0)
+                return r;
+        file.old = *text;
+        file.new = new;
+        r = file_stage(stage, root, &file);
+        if (r < 0)
+                return r;
 
-        return file_stage(stage, root, &file);
+        free(*text);
+        *text = TAKE_PTR(new);
+        return 0;
 }
 
 static int mask_stage(Stage *stage, const char *root, MaskAction mask)
@@ -84,20 +107,45 @@ static int mask_stage(Stage *stage, const char *root, MaskAction mask)
         return -EINVAL;
 }
 
+static int files_stage(Stage *stage, const char *root, const Plan *plan, const char **ret_path)
+{
+        int r = 0;
+
+        for (size_t i = FILE_STATE + 1; r >= 0 && i < _FILE_MAX; i++) {
+                *ret_path = plan->files[i].path;
+                r = file_stage(stage, root, &plan->files[i]);
+        }
+        if (r < 0)
+                return r;
+
+        *ret_path = RUNTIME_UNIT_PATH;
+        return mask_stage(stage, root, plan->mask);
+}
+
 int apply_files(const char *root, const Plan *plan, bool remember, char **ret_path)
 {
+        const PlannedFile *state_file = &plan->files[FILE_STATE];
         _cleanup_(stage_done) Stage stage = {};
+        _cleanup_(state_done) State old = {};
+        State new = plan->state, between;
+        _cleanup_free_ char *text = NULL;
         const char *path = STATE_PATH;
         int r;
 
-        r = state_stage(&stage, root, plan, remember);
-        for (size_t i = FILE_STATE + 1; r >= 0 && i < _FILE_MAX; i++) {
-                path = plan->files[i].path;
-                r = file_stage(&stage, root, &plan->files[i]);
-        }
+        if (remember)
+                new.pending = plan->steps;
+        r = state_read(root, &old);
+        if (r >= 0)
+                r = text_set(&text, state_file->old);
         if (r >= 0) {
-                path = RUNTIME_UNIT_PATH;
-                r = mask_stage(&stage, root, plan->mask);
+                between = state_between(&old, &new);
+                r = state_stage(&stage, root, state_file, &between, &text);
+        }
+        if (r >= 0)
+                r = files_stage(&stage, root, plan, &path);
+        if (r >= 0) {
+                path = STATE_PATH;
+                r = state_stage(&stage, root, state_file, &new, &text);
         }
         if (r >= 0)
                 r = stage_commit(&stage, &path);

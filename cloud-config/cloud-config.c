@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -239,6 +240,18 @@ static int host_lock(void)
         return fd < 0 ? log_error_errno(fd, "nothing was changed: locking %s: %m", STATE_PATH) : fd;
 }
 
+/* Nobody else writes these as long as we have the lock. */
+static void host_sweep(void)
+{
+        static const char *const directories[] = { "/etc/coreos", "/etc/flatcar",
+                                                   "/run/systemd/system/locksmithd.service.d",
+                                                   "/var/lib/updated", NULL };
+        int r = temporaries_sweep(arg_root, directories, now_realtime() / USEC_PER_SEC);
+
+        if (r < 0)
+                log_warning("removing what a power cut left: %s", strerror(-r));
+}
+
 static int document_apply(const Document *document, Outcome *outcome)
 {
         _cleanup_close_ int lock = -1;
@@ -250,6 +263,7 @@ static int document_apply(const Document *document, Outcome *outcome)
                 lock = host_lock();
                 if (lock < 0)
                         return lock;
+                host_sweep();
         }
         r = plan_make(arg_root, &document->settings, &plan, &why);
         if (r < 0)

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "cloud-config/stage.h"
@@ -16,7 +17,8 @@ void stage_done(Stage *stage)
 {
         for (size_t i = 0; i < stage->n_files; i++) {
                 if (stage->files[i].temporary)
-                        (void)unlink(stage->files[i].temporary); /* it may never have been made */
+                        (void)disk_io()->unlink(
+                                stage->files[i].temporary); /* it may never have been made */
                 staged_file_done(&stage->files[i]);
         }
         free(stage->files);
@@ -37,7 +39,7 @@ static int stage_push(Stage *stage, StagedFile *file)
         return 0;
 }
 
-static int temporary_write(int fd, const char *text, mode_t mode, uid_t uid, gid_t gid)
+static int temporary_give(int fd, uid_t uid, gid_t gid)
 {
         struct stat status;
         int r;
@@ -45,12 +47,6 @@ static int temporary_write(int fd, const char *text, mode_t mode, uid_t uid, gid
         r = RET_ERRNO(fstat(fd, &status));
         if (r >= 0 && (status.st_uid != uid || status.st_gid != gid))
                 r = RET_ERRNO(fchown(fd, uid, gid));
-        if (r >= 0)
-                r = RET_ERRNO(fchmod(fd, mode));
-        if (r >= 0)
-                r = write_full(fd, text, strlen(text));
-        if (r >= 0)
-                r = RET_ERRNO(fsync(fd));
         return r;
 }
 
@@ -70,17 +66,16 @@ int stage_add(Stage *stage, const char *root, const char *path, const char *text
         r = parents_make(file.path, 0755);
         if (r < 0)
                 return r;
-        if (text_format(&file.temporary, "%s.XXXXXX", file.path) < 0)
-                return -ENOMEM;
-
-        fd = RET_ERRNO(mkostemp(file.temporary, O_CLOEXEC));
+        fd = temporary_create(file.path, &file.temporary);
         if (fd < 0)
                 return fd;
-        r = temporary_write(fd, text, mode, uid, gid);
+        r = temporary_give(fd, uid, gid);
+        if (r >= 0)
+                r = temporary_fill(fd, text, strlen(text), mode);
         if (r >= 0)
                 r = stage_push(stage, &file);
         if (r < 0)
-                (void)unlink(file.temporary); /* the first error is the one to report */
+                (void)disk_io()->unlink(file.temporary); /* the first error is the one to report */
         return r;
 }
 
@@ -96,14 +91,13 @@ int stage_add_link(Stage *stage, const char *root, const char *path, const char 
         if (r < 0)
                 return r;
 
-        if (text_format(&file.temporary, "%s.%lu", file.path, (unsigned long)getpid()) < 0)
-                return -ENOMEM;
-        (void)unlink(file.temporary); /* of a process long dead with our number */
-        r = RET_ERRNO(symlink(target, file.temporary));
-        if (r < 0)
-                return r;
-
-        return stage_push(stage, &file);
+        do {
+                text_clear(&file.temporary);
+                r = temporary_name(file.path, &file.temporary);
+                if (r >= 0)
+                        r = RET_ERRNO(symlink(target, file.temporary));
+        } while (r == -EEXIST);
+        return r < 0 ? r : stage_push(stage, &file);
 }
 
 static int staged_file_commit(StagedFile *file)
@@ -111,9 +105,9 @@ static int staged_file_commit(StagedFile *file)
         int r;
 
         if (file->temporary)
-                r = RET_ERRNO(rename(file->temporary, file->path));
+                r = disk_io()->rename(file->temporary, file->path);
         else
-                r = RET_ERRNO(unlink(file->path));
+                r = disk_io()->unlink(file->path);
         if (r < 0 && !(r == -ENOENT && !file->temporary))
                 return r;
 

@@ -6,6 +6,7 @@
 #include "clearance.h"
 #include "departure.h"
 #include "login.h"
+#include "notify.h"
 #include "pause-look.h"
 #include "sessions.h"
 
@@ -303,6 +304,30 @@ static int drain_run(Clearance *c)
         return hooks_run(c, HOOKS_DRAIN);
 }
 
+/* A word that does not get through is no reason to stay up. */
+static void on_notified(const char *why, void *userdata)
+{
+        Clearance *c = userdata;
+
+        c->hooks = NULL; /* gone behind this call */
+        if (why)
+                log_warning("%s", why);
+        clearance_stage_done(c, NULL);
+}
+
+static int notify_run(Clearance *c)
+{
+        return notify_start(c->event,
+                            &(NotifyRequest) {
+                                    .settings = c->request.settings,
+                                    .event = NOTIFY_START,
+                                    .version = c->version,
+                                    .on_done = on_notified,
+                                    .userdata = c,
+                            },
+                            &c->hooks);
+}
+
 static void on_guard(const GuardReply *reply, void *userdata)
 {
         Clearance *c = userdata;
@@ -373,7 +398,7 @@ static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
         [CLEARANCE_LOCK] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask,
                              users_ask_first, checks_run, latecomers_look, quorum_ask },
         [CLEARANCE_REBOOT] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask, drain_run,
-                               departure_tell, users_ask_last },
+                               notify_run, departure_tell, users_ask_last },
 };
 
 static int on_go(_unused_ sd_event_source *source, void *userdata)

@@ -3,6 +3,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "coordinator.h"
@@ -72,23 +73,22 @@ static int text_make(const char *strategy, const char *state, const char *reason
 }
 
 /* The new file is locked before it gets the name: there is no moment without a lock. */
-static int file_swap(Coordinator *coordinator, const char *text, char *temporary, const char *path)
+static int file_swap(Coordinator *coordinator, const char *text, const char *path)
 {
-        _cleanup_close_ int fd = RET_ERRNO(mkostemp(temporary, O_CLOEXEC));
+        _cleanup_free_ char *temporary = NULL;
+        _cleanup_close_ int fd = temporary_create(path, &temporary);
         int r;
 
         if (fd < 0)
                 return fd;
 
-        r = RET_ERRNO(fchmod(fd, FILE_MODE));
-        if (r >= 0)
-                r = write_full(fd, text, strlen(text));
+        r = temporary_fill(fd, text, strlen(text), FILE_MODE);
         if (r >= 0)
                 r = RET_ERRNO(flock(fd, LOCK_EX | LOCK_NB));
         if (r >= 0)
-                r = RET_ERRNO(rename(temporary, path));
+                r = disk_io()->rename(temporary, path);
         if (r < 0) {
-                (void)unlink(temporary); /* the error above is the one to tell */
+                (void)disk_io()->unlink(temporary); /* the error above is the one to tell */
                 return r;
         }
 
@@ -100,19 +100,16 @@ static int file_swap(Coordinator *coordinator, const char *text, char *temporary
 int coordinator_write(Coordinator *coordinator, const char *strategy, const char *state,
                       const char *reason)
 {
-        _cleanup_free_ char *path = NULL, *temporary = NULL, *text = NULL;
+        _cleanup_free_ char *path = NULL, *text = NULL;
         int r;
 
         r = root_join(coordinator->root, COORDINATOR_FILE, &path);
-        if (r >= 0)
-                r = root_join(coordinator->root, "/run/update-engine/.coordinator.conf.XXXXXX",
-                              &temporary);
         if (r >= 0)
                 r = text_make(strategy, state, reason, &text);
         if (r < 0)
                 return r;
 
-        return file_swap(coordinator, text, temporary, path);
+        return file_swap(coordinator, text, path);
 }
 
 void coordinator_done(Coordinator *coordinator)

@@ -12,6 +12,7 @@
 typedef struct CtlRun {
         const LockRequest *request;
         const char *what;
+        bool without_endpoint; /* nobody has said where etcd is */
         int r;
 } CtlRun;
 
@@ -53,12 +54,19 @@ static void on_result(const LockResult *result, void *userdata)
         log_error("%s: %s%s", run->what, result->why,
                   result->unsure
                           ? "; it may have been done all the same: look at locksmithctl status"
+                  : run->without_endpoint && result->outcome == LOCK_FAILED
+                          ? "; where etcd is was not said: see --endpoint, or LOCKSMITHD_ENDPOINT"
+                            " in locksmithd(8)"
                           : "");
 }
 
 int ctl_run(Ctl *ctl, const LockRequest *request, const char *what)
 {
-        CtlRun run = { .request = request, .what = what };
+        CtlRun run = {
+                .request = request,
+                .what = what,
+                .without_endpoint = !ctl->settings.endpoint && ctl->session.etcd,
+        };
         LockRequest ours = *request;
         int r;
 

@@ -12,16 +12,28 @@
 
 static int on_status_retry(sd_event_source *source, uint64_t usec, void *userdata);
 
+static void daemon_be_due(Daemon *d)
+{
+        d->facts.etcd_asked = false; /* an old answer does not count for a new reboot */
+        d->metrics.due_since = now_realtime() / USEC_PER_SEC;
+        text_clear(&d->kept_back);
+        daemon_tell(d, LOCK_EVENT_DUE, NULL, "version %s waits for a reboot",
+                    is_empty(d->to_version) ? "?" : d->to_version);
+}
+
 static void daemon_take_report(Daemon *d, const UpdateReport *report)
 {
         bool due = report->status == UPDATE_STATUS_UPDATED_NEED_REBOOT;
 
         backoff_reset(&d->status_backoff);
-        if (due && d->facts.update != UPDATE_DUE)
-                d->facts.etcd_asked = false; /* an old answer does not count for a new reboot */
-        d->facts.update = due ? UPDATE_DUE : UPDATE_NONE;
+        backoff_reset(&d->bus_backoff);
         if (text_set(&d->to_version, report->new_version) < 0)
                 log_warning("out of memory: the version of the update is not recorded");
+        if (due && d->facts.update != UPDATE_DUE)
+                daemon_be_due(d);
+        if (!due)
+                d->metrics.due_since = 0;
+        d->facts.update = due ? UPDATE_DUE : UPDATE_NONE;
         daemon_decide_later(d);
 }
 
@@ -110,21 +122,82 @@ static int on_owner_changed(sd_bus_message *message, void *userdata, _unused_ sd
         return daemon_ask_status(userdata);
 }
 
-int daemon_bus_start(Daemon *d)
+static int on_bus_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        Daemon *d = userdata;
+        int r;
+
+        r = daemon_bus_start(d);
+        if (r >= 0)
+                return 0;
+
+        log_debug("connecting to the system bus: %s", strerror(-r));
+        daemon_bus_done(d);
+        return daemon_retry_later(d, &d->bus_retry, &d->bus_backoff, on_bus_retry);
+}
+
+/*
+ * Without the bus nobody can be asked: what was agreed counts no longer, and a lock is given back. A
+ * reboot that was asked for may be what has ended the bus.
+ */
+static int on_bus_gone(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        Daemon *d = userdata;
+
+        if (d->facts.rebooting && d->reboot_call)
+                daemon_on_accepted(
+                        d); /* nobody will say any more: as if, and patience has an end */
+        if (!d->facts.rebooting)
+                daemon_forget_clearance(d);
+        daemon_bus_done(d);
+        d->facts.update = UPDATE_NOT_KNOWN;
+        daemon_decide_later(d);
+        return daemon_retry_later(d, &d->bus_retry, &d->bus_backoff, on_bus_retry);
+}
+
+/* The bus is at work below, so it is let go of a moment later. */
+static int on_lost(_unused_ sd_bus_message *message, void *userdata, _unused_ sd_bus_error *error)
+{
+        Daemon *d = userdata;
+        int r;
+
+        log_warning("the connection to the system bus is lost: looking for it again");
+        d->bus_retry = sd_event_source_disable_unref(d->bus_retry);
+        r = sd_event_add_time_relative(d->event, &d->bus_retry, CLOCK_MONOTONIC, 0, 0, on_bus_gone,
+                                       d);
+        return r < 0 ? sd_event_exit(d->event, log_error_errno(r, "setting a timer: %m")) : 0;
+}
+
+static int bus_watch(Daemon *d)
 {
         int r;
 
-        d->status_backoff = d->slot_backoff =
-                (Backoff) { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX };
+        r = sd_bus_set_exit_on_disconnect(d->bus, false);
+        if (r >= 0)
+                r = sd_bus_match_signal(d->bus, &d->lost_match, NULL, "/org/freedesktop/DBus/Local",
+                                        "org.freedesktop.DBus.Local", "Disconnected", on_lost, d);
 
         /* Watch first, ask then: nothing is missed in between. */
-        r = update_client_watch(d->bus, &d->status_match, on_status_signal, d);
+        if (r >= 0)
+                r = update_client_watch(d->bus, &d->status_match, on_status_signal, d);
         if (r >= 0)
                 r = sd_bus_add_match(
                         d->bus, &d->owner_match,
                         "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
                         "arg0='" UPDATE_BUS_NAME "'",
                         on_owner_changed, d);
+        return r < 0 ? r : 0;
+}
+
+int daemon_bus_start(Daemon *d)
+{
+        int r;
+
+        d->status_backoff = d->slot_backoff =
+                (Backoff) { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX };
+        r = bus_open(d->event, &d->bus);
+        if (r >= 0)
+                r = bus_watch(d);
         if (r >= 0)
                 r = daemon_ask_status(d);
         return r < 0 ? r : 0;
@@ -152,6 +225,8 @@ static int on_slot_good(sd_bus_message *reply, void *userdata, _unused_ sd_bus_e
                 log_debug("RunningSlotGood of the update daemon: %s", bus_error_text(failure, r));
 
         d->facts.slot_good = r >= 0 && good;
+        if (!d->facts.slot_good)
+                daemon_be_ill(d, "the running slot is not marked good");
         if (!d->facts.slot_good)
                 return daemon_retry_later(d, &d->slot_retry, &d->slot_backoff, on_slot_retry);
         daemon_decide_later(d);
@@ -200,12 +275,15 @@ void daemon_reboot(Daemon *d)
 
 void daemon_bus_done(Daemon *d)
 {
-        sd_bus_slot **slots[] = { &d->status_match, &d->owner_match, &d->status_call,
-                                  &d->sender_call,  &d->slot_call,   &d->reboot_call };
+        sd_bus_slot **slots[] = { &d->lost_match,  &d->status_match, &d->owner_match,
+                                  &d->status_call, &d->sender_call,  &d->slot_call,
+                                  &d->reboot_call };
 
         for (size_t i = 0; i < ELEMENTSOF(slots); i++)
                 *slots[i] = sd_bus_slot_unref(*slots[i]);
         d->update_signal = sd_bus_message_unref(d->update_signal);
         d->status_retry = sd_event_source_disable_unref(d->status_retry);
         d->slot_retry = sd_event_source_disable_unref(d->slot_retry);
+        d->bus_retry = sd_event_source_disable_unref(d->bus_retry);
+        d->bus = sd_bus_flush_close_unref(d->bus);
 }

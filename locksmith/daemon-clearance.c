@@ -38,6 +38,8 @@ static void daemon_clearance_refused(Daemon *d, const char *why)
 {
         int r;
 
+        if (!streq_null(why, d->kept_back) && text_set(&d->kept_back, why) >= 0)
+                daemon_tell(d, LOCK_EVENT_KEPT_BACK, why, "the reboot is kept back: %s", why);
         daemon_set_clearance(d, CLEARANCE_REFUSED, CLEARANCE_REFUSED, why);
         r = daemon_retry_later(d, &d->clearance_retry, &d->clearance_backoff, on_clearance_retry);
         if (r < 0)
@@ -93,6 +95,7 @@ static void daemon_check_member_later(Daemon *d, const char *why)
 {
         int r;
 
+        daemon_be_ill(d, why);
         daemon_set_lock(d, d->facts.lock, why);
         daemon_decide_later(d);
         r = daemon_retry_later(d, &d->member_retry, &d->member_backoff, on_member_retry);

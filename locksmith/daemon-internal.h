@@ -11,6 +11,9 @@
 #include "daemon.h"
 #include "departure.h"
 #include "duration.h"
+#include "lock-event.h"
+#include "lock-metrics.h"
+#include "notify.h"
 #include "session.h"
 
 typedef struct Daemon {
@@ -23,7 +26,6 @@ typedef struct Daemon {
         Facts facts;
         sd_event_source *decide; /* runs strategy_next() */
         Action action;           /* what it said last */
-        char *said;              /* the state as it was told last, to tell changes only */
 
         Claim *claim;             /* waits for its turn, and takes the lock */
         LockOperation *operation; /* release, or looking whether there is an etcd */
@@ -32,6 +34,16 @@ typedef struct Daemon {
         char *lock_why;         /* why it takes long, or NULL */
         sd_event_source *retry; /* after a refused reboot, and when patience ends */
         Backoff refused;
+
+        /* daemon-tell.c */
+        char *said;      /* the state as it was told last, to tell changes only */
+        char *kept_back; /* the same of a clearance that was refused */
+        LockMetrics metrics;
+        Hooks *notification;
+        char *notify_reasons[_NOTIFY_EVENT_MAX]; /* of those that are still to be sent; else NULL */
+        bool came_back;                          /* a reboot is over: to be told when all is well */
+        bool told_ill;                           /* that it is not was told */
+        usec_t started;
 
         /* daemon-window.c */
         ClockWatch *clock;
@@ -60,8 +72,10 @@ typedef struct Daemon {
         char *fallback;   /* why the last reboot counts as failed, or NULL */
 
         /* daemon-bus.c */
-        sd_bus_slot *status_match, *owner_match, *status_call, *sender_call, *slot_call,
-                *reboot_call;
+        sd_event_source *bus_retry; /* forgets a lost bus, or tries again to reach it */
+        Backoff bus_backoff;
+        sd_bus_slot *lost_match, *status_match, *owner_match, *status_call, *sender_call,
+                *slot_call, *reboot_call;
         sd_event_source *status_retry, *slot_retry;
         Backoff status_backoff, slot_backoff;
         sd_bus_message *update_signal; /* whose sender is being asked for */
@@ -74,6 +88,19 @@ void daemon_decide_later(Daemon *daemon);
 /* Calls handler after the backoff's next span; one timer, which is used again. */
 int daemon_retry_later(Daemon *daemon, sd_event_source **timer, Backoff *backoff,
                        sd_event_time_handler_t handler);
+
+/* Tells log, coordinator.conf, Prometheus and systemd, when there is something new to tell. */
+void daemon_say(Daemon *daemon);
+/* One event in the journal; reason may be NULL. */
+void daemon_tell(Daemon *daemon, LockEvent event, const char *reason, const char *format, ...)
+        _printf_(4, 5);
+/* Runs the programs in notify.d, behind those that run already. */
+void daemon_notify(Daemon *daemon, NotifyEvent event, const char *reason);
+void daemon_notify_next(Daemon *daemon);
+/* A reboot is over and the host is well; or it is not, with a lock that it keeps: told once when that lasts. */
+void daemon_be_back(Daemon *daemon);
+void daemon_be_ill(Daemon *daemon, const char *why);
+void daemon_tell_done(Daemon *daemon);
 
 /* The lock is in this state, and why it is for long (NULL: it is not). */
 void daemon_set_lock(Daemon *daemon, LockState state, const char *why);
@@ -109,7 +136,7 @@ void daemon_forget_clearance(Daemon *daemon);
 void daemon_check_member(Daemon *daemon);
 void daemon_member_done(Daemon *daemon);
 
-/* Begins to watch the update daemon. */
+/* Connects to the bus and begins to watch the update daemon. A bus that is lost is looked for again. */
 int daemon_bus_start(Daemon *daemon) _must_check_;
 void daemon_bus_done(Daemon *daemon);
 

@@ -57,7 +57,10 @@ static void daemon_learn(Daemon *d)
         if (r < 0)
                 log_warning_errno(r, "%s: %m: how long the reboot took is not learned",
                                   DURATION_FILE);
-        if (r > 0 && took > 0)
+        d->started = now_boottime();
+        d->came_back = r > 0;
+        d->metrics.took = took / USEC_PER_SEC;
+        if (took > 0)
                 log_info("the reboot took %s", timespan_format(took, span));
         d->reboot_takes = duration_expected(d->settings);
 }

@@ -9,44 +9,6 @@
 #include "lock-key.h"
 #include "record.h"
 
-/* How the file coordinator.conf and systemd are told of each action; the words of the file are
- * locksmith's. */
-static const struct {
-        const char *state, *text;
-        enum {
-                WHY_LOCK,
-                WHY_CLEARANCE,
-                WHY_WINDOW
-        } why;
-} action_table[_ACTION_MAX] = {
-        [ACTION_WAIT_FOR_DAEMON] = { "starting", "waiting for the update daemon" },
-        [ACTION_WAIT_FOR_UPDATE] = { "running", "waiting for an update" },
-        [ACTION_WAIT_FOR_WINDOW] = { "running", "a reboot is due: waiting for the reboot window",
-                                     WHY_WINDOW },
-        [ACTION_WAIT_FOR_CLEARANCE] = { "running",
-                                        "a reboot is due: waiting for all who have a say in it",
-                                        WHY_CLEARANCE },
-        [ACTION_WAIT_FOR_DRAIN] = { "reboot-planned", "a reboot is due: emptying this host",
-                                    WHY_CLEARANCE },
-        [ACTION_WAIT_FOR_LOCK] = { "reboot-planned", "a reboot is due: waiting for the lock" },
-        [ACTION_WAIT_FOR_RELEASE] = { "running", "giving the lock back" },
-        [ACTION_WAIT_FOR_RETRY] = { "reboot-planned",
-                                    "a reboot is due: it was refused and is asked for again soon" },
-        [ACTION_WAIT_FOR_REBOOT] = { "rebooting", "the reboot was asked for" },
-        [ACTION_CHECK_SLOT] = { "running",
-                                "keeping the lock until the running slot is marked good" },
-        [ACTION_CHECK_MEMBER] = { "running",
-                                  "keeping the lock until the member of etcd here is well" },
-        [ACTION_ASK_ETCD] = { "running", "looking for an etcd" },
-        [ACTION_ASK_CLEARANCE] = { "running",
-                                   "a reboot is due: waiting for all who have a say in it",
-                                   WHY_CLEARANCE },
-        [ACTION_DRAIN] = { "reboot-planned", "a reboot is due: emptying this host", WHY_CLEARANCE },
-        [ACTION_TAKE] = { "reboot-planned", "a reboot is due: taking the lock" },
-        [ACTION_RELEASE] = { "running", "giving the lock back" },
-        [ACTION_REBOOT] = { "rebooting", "asking for the reboot" },
-};
-
 void daemon_decide_later(Daemon *d)
 {
         (void)sd_event_source_set_enabled(d->decide,
@@ -59,34 +21,6 @@ int daemon_retry_later(Daemon *d, sd_event_source **timer, Backoff *backoff,
         *timer = sd_event_source_disable_unref(*timer);
         return sd_event_add_time_relative(d->event, timer, CLOCK_MONOTONIC, backoff_next(backoff),
                                           0, handler, d);
-}
-
-/* Tells log, coordinator.conf and systemd, when there is something new to tell. */
-static void daemon_say(Daemon *d)
-{
-        const char *state = action_table[d->action].state, *text = action_table[d->action].text;
-        const char *const whys[] = {
-                [WHY_LOCK] = d->lock_why,
-                [WHY_CLEARANCE] = d->clearance_why,
-                [WHY_WINDOW] = d->window_why,
-        };
-        const char *why = whys[action_table[d->action].why];
-        _cleanup_free_ char *say = NULL;
-        int r;
-
-        if (text_format(&say, "%s%s%s", text, why ? ": " : "", why ? why : "") < 0)
-                return;
-        if (streq_null(say, d->said))
-                return;
-
-        log_info("%s", say);
-        (void)sd_notifyf(false, "STATUS=%s", say); /* not under systemd: nobody to tell */
-        r = coordinator_write(&d->coordinator, strategy_to_string(d->settings->strategy), state,
-                              say);
-        if (r < 0)
-                log_warning_errno(r, "%s: %m", COORDINATOR_FILE);
-        free(d->said);
-        d->said = TAKE_PTR(say);
 }
 
 void daemon_set_lock(Daemon *d, LockState state, const char *why)
@@ -129,10 +63,11 @@ static void on_taken(const LockResult *result, void *userdata)
         d->claim = NULL;
         daemon_note_etcd(d);
         if (result->semaphore)
-                log_info("holding the lock, %lld of %lld slots are left",
-                         (long long)result->semaphore->free, (long long)result->semaphore->max);
+                daemon_tell(d, LOCK_EVENT_TAKEN, NULL,
+                            "holding the lock, %lld of %lld slots are left",
+                            (long long)result->semaphore->free, (long long)result->semaphore->max);
         else
-                log_info("holding the lock");
+                daemon_tell(d, LOCK_EVENT_TAKEN, NULL, "holding the lock");
         daemon_set_lock(d, LOCK_STATE_HELD, NULL);
         daemon_decide_later(d);
 }
@@ -153,7 +88,7 @@ static void on_released(const LockResult *result, void *userdata)
         d->operation = NULL;
         daemon_note_etcd(d);
         if (result->outcome == LOCK_DONE) {
-                log_info("gave the lock back");
+                daemon_tell(d, LOCK_EVENT_RELEASED, NULL, "gave the lock back");
                 text_clear(&d->host_note); /* it went with it */
                 text_clear(&d->fallback);
         } else if (daemon_register(d, on_registered))
@@ -169,7 +104,12 @@ static void on_etcd_asked(const LockResult *result, void *userdata)
         d->operation = NULL;
         if (result->outcome == LOCK_DONE || result->outcome == LOCK_REFUSED)
                 daemon_note_etcd(d);
-        else
+        else if (d->session.etcd && etcd_was_reached(d->session.etcd)) {
+                log_warning("there is an etcd that does not answer as it should, so the lock is"
+                            " waited for: %s",
+                            result->why);
+                d->facts.etcd_seen = true; /* for now: next time it may turn out to be none */
+        } else
                 log_info("this host has never had an etcd, and none answers: %s", result->why);
         d->facts.etcd_asked = true;
         daemon_decide_later(d);
@@ -313,6 +253,10 @@ static int on_decide(_unused_ sd_event_source *source, void *userdata)
         if (!d->facts.rebooting && !strategy_may_reboot(d->settings->strategy, &d->facts))
                 daemon_forget_clearance(d);
 
+        if (d->came_back && d->facts.update != UPDATE_NOT_KNOWN
+            && (d->facts.lock == LOCK_STATE_FREE
+                || !strategy_needs_lock(d->settings->strategy, d->facts.etcd_seen)))
+                daemon_be_back(d);
         d->action = strategy_next(d->settings->strategy, &d->facts);
         daemon_say(d);
         daemon_act(d);
@@ -337,7 +281,9 @@ void daemon_on_refused(Daemon *d, const char *why)
 {
         int r;
 
-        log_error("the reboot was refused: %s; giving the lock back and asking again later", why);
+        daemon_tell(d, LOCK_EVENT_REFUSED, why,
+                    "the reboot was refused: %s; giving the lock back and asking again later", why);
+        d->metrics.n_refused++;
         d->facts.rebooting = false;
         if (duration_cancel(d->settings->root) < 0)
                 log_warning("%s can not be written", DURATION_FILE);
@@ -353,7 +299,8 @@ void daemon_on_accepted(Daemon *d)
 {
         int r;
 
-        log_notice("rebooting");
+        daemon_tell(d, LOCK_EVENT_REBOOTING, NULL, "rebooting");
+        d->metrics.n_asked++;
         d->retry = sd_event_source_disable_unref(d->retry);
         r = sd_event_add_time_relative(d->event, &d->retry, CLOCK_MONOTONIC, DAEMON_PATIENCE, 0,
                                        on_retry, d);
@@ -403,6 +350,7 @@ static void daemon_done(Daemon *d)
 {
         daemon_forget_clearance(d);
         daemon_member_done(d);
+        daemon_tell_done(d);
         claim_cancel(d->claim);
         lock_cancel(d->operation);
         daemon_record_done(d);
@@ -411,7 +359,6 @@ static void daemon_done(Daemon *d)
         sd_event_source_disable_unref(d->retry);
         sd_event_source_disable_unref(d->decide);
         session_done(&d->session);
-        sd_bus_flush_close_unref(d->bus);
         coordinator_done(&d->coordinator);
         sd_event_unref(d->event);
         free(d->machine_id);
@@ -422,6 +369,16 @@ static void daemon_done(Daemon *d)
         free(d->window_why);
         free(d->to_version);
         free(d->said);
+}
+
+/* What a power cut left of writing files. */
+static void daemon_sweep(const Daemon *d)
+{
+        static const char *const directories[] = { "/run/update-engine", "/var/lib/updated", NULL };
+        int r = temporaries_sweep(d->settings->root, directories, now_realtime() / USEC_PER_SEC);
+
+        if (r < 0)
+                (void)log_warning_errno(r, "removing what a power cut left: %m");
 }
 
 static int daemon_become_coordinator(Daemon *d)
@@ -436,6 +393,7 @@ static int daemon_become_coordinator(Daemon *d)
         if (r < 0)
                 return log_error_errno(r, "unable to become 'update coordinator': %s: %m",
                                        COORDINATOR_FILE);
+        daemon_sweep(d);
         return 0;
 }
 
@@ -481,9 +439,7 @@ static int daemon_open(Daemon *d)
                 r = daemon_window_start(d);
         if (r < 0)
                 return log_error_errno(r, "setting up: %m");
-        r = bus_open(d->event, &d->bus);
-        if (r >= 0)
-                r = daemon_bus_start(d);
+        r = daemon_bus_start(d);
         if (r < 0)
                 return log_error_errno(r, "connecting to the system bus: %m");
 
@@ -499,6 +455,7 @@ int daemon_run(const Settings *settings)
                 .refused = { .first = DAEMON_REFUSED_FIRST, .max = DAEMON_REFUSED_MAX },
                 .clearance_backoff = { .first = DAEMON_CLEARANCE_FIRST,
                                        .max = DAEMON_CLEARANCE_MAX },
+                .bus_backoff = { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX },
                 .member_backoff = { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX },
         };
         int r;

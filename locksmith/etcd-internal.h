@@ -12,6 +12,7 @@ struct Etcd {
         size_t current; /* the endpoint that is asked first */
         char *token;    /* of the user, or NULL: none fetched yet */
         EtcdCall *sent; /* of etcd_send(): the last one */
+        bool reached;   /* somebody was there, whatever they said */
 };
 
 typedef struct EtcdPost {

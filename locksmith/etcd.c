@@ -67,6 +67,11 @@ void etcd_set_api(Etcd *etcd, EtcdApi api)
         etcd->api = api;
 }
 
+bool etcd_was_reached(const Etcd *etcd)
+{
+        return etcd->reached;
+}
+
 void etcd_rotate(Etcd *etcd)
 {
         etcd->current = (etcd->current + 1) % etcd->settings->endpoints.n_items;
@@ -267,6 +272,7 @@ static void on_call_done(const HttpResult *result, void *userdata)
 
         call->request = NULL;
         call->status = result->error == 0 ? result->status : 0;
+        call->etcd->reached |= result->error != -ECONNREFUSED && result->error != -EHOSTUNREACH;
         if (result->error == 0 && !call->method && call_mind_token(call, result))
                 return;
         if (result->error == 0

@@ -96,6 +96,10 @@ static const struct {
           { "LOCKSMITHD_REBOOT_DURATION", "REBOOT_DURATION" },
           offsetof(Settings, duration_text),
           false },
+        { NULL,
+          { "LOCKSMITHD_METRICS_FILE", "REBOOT_METRICS_FILE" },
+          offsetof(Settings, metrics_file),
+          true },
         { NULL, { "REBOOT_STRATEGY" }, offsetof(Settings, strategy_text), false },
 };
 

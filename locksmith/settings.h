@@ -11,7 +11,7 @@
 #include "strategy.h"
 #include "windows.h"
 
-#define SETTINGS_MAX 22
+#define SETTINGS_MAX 23
 
 #define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
 #define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
@@ -39,6 +39,7 @@ typedef struct Settings {
         char *windows_text, *blackout_text, *time_zone;
         char *login_grace_text, *hook_time_text, *return_time_text, *duration_text;
         char *failure_budget_text, *free_gone_text;
+        char *metrics_file;          /* NULL: none is written */
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
 
         /* What the texts above mean. */

@@ -86,8 +86,10 @@ Action strategy_next(Strategy strategy, const Facts *facts)
 {
         if (facts->rebooting)
                 return ACTION_WAIT_FOR_REBOOT;
-        if (facts->update == UPDATE_NOT_KNOWN)
-                return ACTION_WAIT_FOR_DAEMON;
+        if (facts->update == UPDATE_NOT_KNOWN) /* not known any more: the bus was lost */
+                return facts->lock == LOCK_STATE_WANTED || facts->lock == LOCK_STATE_HELD
+                               ? ACTION_RELEASE
+                               : ACTION_WAIT_FOR_DAEMON;
         if (!strategy_may_reboot(strategy, facts))
                 return next_without_reboot(strategy, facts);
 

@@ -80,20 +80,26 @@ int accept_metadata(void *userdata, const uint8_t sha256[static SHA256_SIZE],
         return 0;
 }
 
-/* The whole payload is known to be as long as its manifest says: is that what was announced? */
-static int announced_size_check(const PayloadApply *apply, const Manifest *manifest,
-                                PayloadError *error)
+/* The manifest says how long the whole payload is: is that what was announced, and what is there? */
+static int size_check(const PayloadApply *apply, const Manifest *manifest, PayloadError *error)
 {
+        const PayloadApplyParameters *parameters = &apply->parameters;
         uint64_t size = reader_bytes(apply->reader);
 
-        if (apply->parameters.size == 0)
-                return 0;
         if (!add_u64(size, manifest->data_size, &size)
-            || !add_u64(size, manifest->signatures_size, &size) || size != apply->parameters.size)
+            || !add_u64(size, manifest->signatures_size, &size))
+                return payload_refuse(error, PAYLOAD_REFUSAL_SIZE,
+                                      "by its manifest it is longer than any file can be");
+        if (parameters->size > 0 && size != parameters->size)
                 return payload_refuse(error, PAYLOAD_REFUSAL_SIZE,
                                       "by its manifest it has %llu bytes, %llu were announced",
                                       (unsigned long long)size,
-                                      (unsigned long long)apply->parameters.size);
+                                      (unsigned long long)parameters->size);
+        if (parameters->file_size > 0 && size != parameters->file_size)
+                return payload_refuse(error, PAYLOAD_REFUSAL_SIZE,
+                                      "it has %llu bytes, by its manifest %llu are wanted",
+                                      (unsigned long long)parameters->file_size,
+                                      (unsigned long long)size);
         return 0;
 }
 
@@ -214,15 +220,30 @@ static int age_check(const PayloadApply *apply, const Manifest *manifest, Payloa
         return 0;
 }
 
+/* A target without anything for it would stay as it is, or become an empty file. */
+static int role_check(const PayloadApply *apply, const Manifest *manifest, PartitionRole role,
+                      PayloadError *error)
+{
+        bool wanted = apply->parts[role].target.fd >= 0;
+
+        for (size_t i = 0; i < manifest->n_partitions && wanted; i++)
+                wanted = manifest->partitions[i].role != role;
+        return wanted ? payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST,
+                                       "no partition of the payload is called \"%s\"",
+                                       partition_role_to_string(role))
+                      : 0;
+}
+
 static int parts_accept(PayloadApply *apply, const Manifest *manifest, PayloadError *error)
 {
         int r;
 
         apply->slot = manifest_slot(manifest);
-        if (!apply->slot && apply->parts[PARTITION_SLOT].target.fd >= 0)
-                return payload_refuse(error, PAYLOAD_REFUSAL_MANIFEST,
-                                      "no partition of the payload is called \"%s\"",
-                                      partition_role_to_string(PARTITION_SLOT));
+        r = role_check(apply, manifest, PARTITION_SLOT, error);
+        if (r >= 0)
+                r = role_check(apply, manifest, PARTITION_KERNEL, error);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < manifest->n_partitions; i++) {
                 r = part_accept(apply, &manifest->partitions[i], error);
                 if (r < 0)
@@ -248,7 +269,7 @@ static int manifest_accept(PayloadApply *apply, const Manifest *manifest, Payloa
 
         if (manifest->signatures_size == 0)
                 return payload_refuse(error, PAYLOAD_REFUSAL_UNSIGNED, "the payload is not signed");
-        r = announced_size_check(apply, manifest, error);
+        r = size_check(apply, manifest, error);
         if (r < 0)
                 return r;
         r = engine_check(manifest, error);

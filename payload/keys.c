@@ -9,10 +9,12 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "payload/digest.h"
+#include "payload/key-engine.h"
 #include "payload/keys.h"
 
 typedef struct PublicKey {
         EVP_PKEY *pkey;
+        uint8_t id[SHA256_SIZE];
         char *description;
 } PublicKey;
 
@@ -85,21 +87,25 @@ static KeyKind pkey_kind(const EVP_PKEY *pkey)
         return KEY_NONE;
 }
 
-static int pkey_describe(EVP_PKEY *pkey, const char *source, char **ret)
+/* For private keys too. -EBADMSG: it does not tell its public half. */
+static int pkey_id(const EVP_PKEY *pkey, uint8_t ret[static SHA256_SIZE])
 {
-        uint8_t sha256[SHA256_SIZE];
-        _cleanup_free_ char *id = NULL;
         uint8_t *der = NULL;
         int size = i2d_PUBKEY(pkey, &der), r;
 
         if (size < 0)
                 return -EBADMSG;
-        r = digest_of(der, (size_t)size, sha256);
+        r = digest_of(der, (size_t)size, ret);
         OPENSSL_free(der);
-        if (r < 0)
-                return r;
+        return r;
+}
 
-        r = hex_encode(sha256, KEY_ID_SIZE, &id);
+static int key_describe(const uint8_t sha256[static SHA256_SIZE], const char *source, char **ret)
+{
+        _cleanup_free_ char *id = NULL;
+        int r;
+
+        r = hex_encode(sha256, KEY_ID_SHOWN, &id);
         if (r < 0)
                 return r;
         return text_format(ret, "%s%s%s%s", id, source ? " (" : "", source ? source : "",
@@ -109,10 +115,13 @@ static int pkey_describe(EVP_PKEY *pkey, const char *source, char **ret)
 static int keys_append(PayloadKeys *keys, EVP_PKEY *pkey, const char *source)
 {
         _cleanup_free_ char *description = NULL;
+        uint8_t id[SHA256_SIZE];
         PublicKey *items;
         int r;
 
-        r = pkey_describe(pkey, source, &description);
+        r = pkey_id(pkey, id);
+        if (r >= 0)
+                r = key_describe(id, source, &description);
         if (r < 0)
                 return r;
         items = reallocarray(keys->items, keys->n_items + 1, sizeof(*items));
@@ -126,6 +135,7 @@ static int keys_append(PayloadKeys *keys, EVP_PKEY *pkey, const char *source)
                 .pkey = pkey,
                 .description = TAKE_PTR(description),
         };
+        memcpy(keys->items[keys->n_items - 1].id, id, SHA256_SIZE);
         return 0;
 }
 
@@ -194,7 +204,7 @@ bool key_is_uri(const char *text)
 }
 
 /* The first object of that type, OSSL_STORE_INFO_PKEY or _PUBKEY, behind a URI. */
-static int uri_load(const char *uri, int type, EVP_PKEY **ret)
+static int store_load(const char *uri, int type, EVP_PKEY **ret)
 {
         OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
         EVP_PKEY *pkey = NULL;
@@ -220,6 +230,13 @@ static int uri_load(const char *uri, int type, EVP_PKEY **ret)
 
         *ret = pkey;
         return pkey ? 0 : -EBADMSG;
+}
+
+static int uri_load(const char *uri, int type, EVP_PKEY **ret)
+{
+        int r = store_load(uri, type, ret);
+
+        return r == -ENOPKG ? engine_load_key(uri, type == OSSL_STORE_INFO_PKEY, ret) : r;
 }
 
 int keys_add_uri(PayloadKeys *keys, const char *uri)
@@ -299,6 +316,9 @@ int keys_verify(const PayloadKeys *keys, uint64_t version, const uint8_t sha256[
 
                 if (version == HEADER_VERSION_1 && kind != KEY_RSA)
                         continue;
+                if (signature->has_key_id
+                    && memcmp(signature->key_id, keys->items[i].id, SHA256_SIZE) != 0)
+                        continue;
                 if (kind == KEY_ED25519 ? pkey_verify_message(pkey, sha256, signature)
                                         : pkey_verify_digest(pkey, sha256, signature))
                         return (int)i;
@@ -360,8 +380,9 @@ bool private_key_is_rsa(const PrivateKey *key)
         return pkey_kind(key->pkey) == KEY_RSA;
 }
 
-void private_key_signature_size(const PrivateKey *key, Signature *ret)
+void private_key_signature_begin(const PrivateKey *key, Signature *ret)
 {
+        ret->has_key_id = pkey_id(key->pkey, ret->key_id) >= 0;
         ret->size = (size_t)EVP_PKEY_get_size(key->pkey);
         ret->padded_size = pkey_kind(key->pkey) == KEY_ECDSA ? ret->size : 0;
 }
@@ -397,7 +418,7 @@ int private_key_sign(const PrivateKey *key, const uint8_t sha256[static SHA256_S
         size_t size = sizeof(ret->data);
         bool good;
 
-        private_key_signature_size(key, ret);
+        private_key_signature_begin(key, ret);
         memset(ret->data, 0, sizeof(ret->data));
         good = pkey_kind(key->pkey) == KEY_ED25519
                        ? pkey_sign_message(key->pkey, sha256, ret->data, &size)

@@ -10,18 +10,18 @@
 #define KEY_FILE_MAX (64 * KIB)
 
 /*
- * How people tell keys apart: the first bytes of the SHA-256 of the public key in DER form, in
- * hex.
+ * How people tell keys apart: the SHA-256 of the public key in DER form (SubjectPublicKeyInfo), of which so many
+ * bytes are shown, in hex.
  */
-#define KEY_ID_SIZE 8
-#define KEY_ID_TEXT (2 * KEY_ID_SIZE + 1)
+#define KEY_ID_SHOWN 8
 
 /* The key at index, from 0: "0123456789abcdef (file)"; borrowed. */
 const char *keys_describe(const PayloadKeys *keys, size_t index);
 
 /*
  * Which key made the signature over a SHA-256, for a payload of that format version? Returns
- * its index, or -ENOKEY. Version 1 knows RSA only.
+ * its index, or -ENOKEY. Version 1 knows RSA only. A signature with a key id is by that key or by none: the id is not
+ * signed itself.
  */
 int keys_verify(const PayloadKeys *keys, uint64_t version, const uint8_t sha256[static SHA256_SIZE],
                 const Signature *signature) _must_check_;
@@ -44,7 +44,10 @@ DEFINE_CLEANUP(PrivateKey *, private_key_free);
 
 bool private_key_is_rsa(const PrivateKey *key);
 
-/* Sets the size of a signature that it makes, and the padded size where it varies. */
-void private_key_signature_size(const PrivateKey *key, Signature *ret);
+/*
+ * Sets what is known of a signature before it is made: its size, the padded size where it varies, the id of the key
+ * (where the key tells: one in a token may not).
+ */
+void private_key_signature_begin(const PrivateKey *key, Signature *ret);
 int private_key_sign(const PrivateKey *key, const uint8_t sha256[static SHA256_SIZE],
                      Signature *ret) _must_check_;

@@ -15,15 +15,16 @@ typedef enum OutputOrigin {
 } OutputOrigin;
 
 typedef struct OperationOutput {
-        uint8_t *data; /* owned; OUTPUT_MAX bytes, aligned for O_DIRECT; NULL: not needed yet */
-        uint64_t size; /* so many bytes are kept; 0: nothing is */
-        bool zeros;    /* they are zeros, and not in data */
+        uint8_t *data;   /* owned, aligned for O_DIRECT; NULL: not needed yet */
+        size_t capacity; /* whole sectors, at most OUTPUT_MAX */
+        uint64_t size;   /* so many bytes are kept; 0: nothing is */
+        bool zeros;      /* they are zeros, and not in data */
 } OperationOutput;
 
 void operation_output_done(OperationOutput *output);
 
-/* Makes sure of the memory. -ENOMEM. */
-int operation_output_allocate(OperationOutput *output) _must_check_;
+/* Makes sure of memory for size bytes, OUTPUT_MAX at most; what is in it may be lost. -ENOMEM. */
+int operation_output_allocate(OperationOutput *output, uint64_t size) _must_check_;
 
 /*
  * Keeps size bytes as they are on the medium. direct is its descriptor past the page cache; where

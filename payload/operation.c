@@ -86,7 +86,8 @@ static int output_keep(const OperationPlace *place, const Operation *operation, 
         const Extent *extent = operation->target.items;
         int r;
 
-        if (operation->target.n_items != 1 || extent_is_hole(extent) || size > OUTPUT_MAX)
+        if (operation->target.n_items != 1 || extent_is_hole(extent)
+            || size > place->output->capacity)
                 return 0;
         switch (place->origin) {
         case OUTPUT_NOT_KEPT:
@@ -123,14 +124,16 @@ static int operation_unpack(const OperationPlace *place, const Operation *operat
         size_t n;
         int r;
 
-        r = operation_output_allocate(place->output);
+        r = operation_output_allocate(
+                place->output,
+                operation_target_size(operation, place->image_size, place->block_size));
         if (r >= 0)
                 r = decoder_new(codec, data, (size_t)operation->data_length, &decoder);
         if (r < 0)
                 return decode_failed(r, error);
 
         do {
-                r = decoder_read(decoder, place->output->data, OUTPUT_MAX, &n);
+                r = decoder_read(decoder, place->output->data, place->output->capacity, &n);
                 if (r < 0)
                         return decode_failed(r, error);
                 disk_begin(place);
@@ -138,7 +141,7 @@ static int operation_unpack(const OperationPlace *place, const Operation *operat
                 disk_end(place);
                 if (r < 0)
                         return write_failed(r, error);
-        } while (n == OUTPUT_MAX); /* when all has gone, 0 come */
+        } while (n == place->output->capacity); /* when all has gone, 0 come */
 
         r = writer_close(place, &writer, operation, error);
         return r < 0 ? r : output_keep(place, operation, writer.written, error);

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "payload/digest.h"
 #include "payload/error.h"
 #include "payload/payload-file.h"
 
@@ -101,9 +102,9 @@ int payload_file_open(const char *path, PayloadFile *ret, PayloadError *error)
         return 0;
 }
 
-int payload_file_signatures(const PayloadFile *file, SignatureList *ret, PayloadError *error)
+static int file_read_signatures(const PayloadFile *file, size_t size, uint64_t offset,
+                                SignatureList *ret, PayloadError *error)
 {
-        size_t size = (size_t)file->manifest->signatures_size;
         _cleanup_free_ uint8_t *data = malloc(size + 1);
         int r;
 
@@ -113,9 +114,63 @@ int payload_file_signatures(const PayloadFile *file, SignatureList *ret, Payload
         if (size == 0)
                 return 0;
 
-        r = file_read_piece(file, data, size, file->size - size, error);
+        r = file_read_piece(file, data, size, offset, error);
         if (r < 0)
                 return r;
 
         return signature_list_parse(file->header.version, data, size, ret, error);
+}
+
+int payload_file_signatures(const PayloadFile *file, SignatureList *ret, PayloadError *error)
+{
+        size_t size = (size_t)file->manifest->signatures_size;
+
+        return file_read_signatures(file, size, file->size - size, ret, error);
+}
+
+int payload_file_metadata_signatures(const PayloadFile *file, SignatureList *ret,
+                                     PayloadError *error)
+{
+        size_t size = file->header.metadata_signature_size;
+        int r;
+
+        r = file_read_signatures(file, size, file->data_offset - size, ret, error);
+        if (r < 0)
+                payload_error_locate(error, "metadata");
+        return r;
+}
+
+static int file_hash_range(const PayloadFile *file, Digest *digest, uint64_t offset, uint64_t size)
+{
+        uint8_t data[64 * KIB];
+        int r;
+
+        for (uint64_t done = 0; done < size; done += sizeof(data)) {
+                size_t n = (size_t)MIN_OF(size - done, (uint64_t)sizeof(data));
+
+                r = pread_full(file->fd, data, n, offset + done);
+                if (r >= 0)
+                        r = digest_update(digest, data, n);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+int payload_file_hash(const PayloadFile *file, uint8_t ret_metadata[static SHA256_SIZE],
+                      uint8_t ret_sha256[static SHA256_SIZE])
+{
+        uint64_t metadata_size = file->data_offset - file->header.metadata_signature_size;
+        _cleanup_(digest_free_p) Digest *digest = NULL;
+        int r;
+
+        r = digest_new(&digest);
+        if (r >= 0)
+                r = file_hash_range(file, digest, 0, metadata_size);
+        if (r >= 0)
+                r = digest_peek(digest, ret_metadata);
+        if (r >= 0)
+                r = file_hash_range(file, digest, file->data_offset, file->manifest->data_size);
+        return r < 0 ? r : digest_peek(digest, ret_sha256);
 }

@@ -33,3 +33,11 @@ void payload_file_done(PayloadFile *file);
 /* The signatures at its end; none for an unsigned payload. */
 int payload_file_signatures(const PayloadFile *file, SignatureList *ret,
                             PayloadError *error) _must_check_;
+
+/* Those of header and manifest; none in version 1. */
+int payload_file_metadata_signatures(const PayloadFile *file, SignatureList *ret,
+                                     PayloadError *error) _must_check_;
+
+/* What the two are made over: reads the whole file. */
+int payload_file_hash(const PayloadFile *file, uint8_t ret_metadata[static SHA256_SIZE],
+                      uint8_t ret_sha256[static SHA256_SIZE]) _must_check_;

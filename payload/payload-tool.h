@@ -34,6 +34,12 @@ typedef struct PrivateKeys {
 int tool_load_private_keys(const TextList *paths, PrivateKeys *ret) _must_check_;
 void private_keys_done(PrivateKeys *keys);
 
+/* Do both paths lead to one file? False as long as one of them is not there. */
+bool tool_same_file(const char *a, const char *b);
+
+/* Logs why an output could not be opened. Returns r. */
+int tool_output_failed(const char *path, int r);
+
 /* Logs "path: why", with a hint where one exists, and forgets the error. Returns code. */
 int tool_refused(const char *path, int code, PayloadError *error);
 

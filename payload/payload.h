@@ -107,6 +107,7 @@ typedef struct PayloadApplyParameters {
         PayloadTarget target;      /* the slot */
         PayloadTarget kernel;      /* where a KERNEL procedure goes, or PAYLOAD_TARGET_NONE */
         uint64_t size;             /* announced bytes of the whole file, or 0: not known */
+        uint64_t file_size;        /* bytes that the file has which is pushed, or 0: not known */
         const uint8_t *sha256;     /* announced SHA-256 of the whole file (borrowed), or NULL */
         uint64_t target_size_max;  /* refuse larger images; 0: no limit besides target.size */
         const PayloadSource *base; /* the slot a delta starts from (borrowed), or NULL: no deltas */

@@ -24,11 +24,19 @@ static int signature_read(const WireSignature *wire, Signature *ret)
 {
         size_t size = wire->data.len;
 
+        if (wire->base.n_unknown_fields > 0) /* nothing of this is signed: no room to play */
+                return -EBADMSG;
         if (!wire->has_data || size == 0 || size > SIGNATURE_SIZE_MAX)
                 return -EBADMSG;
         memcpy(ret->data, wire->data.data, size);
         ret->version = wire->version;
         ret->size = size;
+        if (wire->has_key_id) {
+                if (wire->key_id.len != SHA256_SIZE)
+                        return -EBADMSG;
+                memcpy(ret->key_id, wire->key_id.data, SHA256_SIZE);
+                ret->has_key_id = true;
+        }
         if (!wire->has_unpadded_signature_size)
                 return 0;
 
@@ -66,9 +74,11 @@ static int signature_list_convert(uint64_t version, const WireSignatures *wire, 
                                               "signature %zu is not numbered as version %u", i,
                                               number);
                 if (signature_read(signature, &list.items[i]) < 0)
-                        return payload_refuse(error, PAYLOAD_REFUSAL_SIGNATURE,
-                                              "signature %zu is empty, too large or badly padded",
-                                              i);
+                        return payload_refuse(
+                                error, PAYLOAD_REFUSAL_SIGNATURE,
+                                "signature %zu is empty, too large, badly padded, has a bad key id or more",
+                                i);
+                list.items[i].has_key_id &= version == HEADER_VERSION_2;
         }
         list.n_items = wire->n_signatures;
 
@@ -114,6 +124,11 @@ static void signature_fill(uint64_t version, const SignatureList *list, size_t i
                 ret->data.len = signature->padded_size;
                 ret->has_unpadded_signature_size = true;
                 ret->unpadded_signature_size = (uint32_t)signature->size;
+        }
+        if (version == HEADER_VERSION_2 && signature->has_key_id) {
+                ret->has_key_id = true;
+                ret->key_id.data = (uint8_t *)signature->key_id; /* only read */
+                ret->key_id.len = SHA256_SIZE;
         }
 }
 

@@ -16,6 +16,8 @@ typedef struct Signature {
         size_t size;      /* bytes in use of data */
         size_t padded_size; /* with the zeros behind it: where the size varies (ECDSA), the largest; or 0 */
         uint8_t data[SIGNATURE_SIZE_MAX];
+        bool has_key_id; /* version 2, made by this project: it is by that key, or by none */
+        uint8_t key_id[SHA256_SIZE];
 } Signature;
 
 typedef struct SignatureList {

@@ -119,13 +119,8 @@ static int destination_open(const char *path, Destination *destination)
 
         r = arg_checkpoint ? output_file_resume(path, &destination->output)
                            : output_file_open(path, &destination->output);
-        if (r == -EWOULDBLOCK)
-                return log_error_return(r, "%s.partial: another payload is writing it", path);
-        if (r == -EEXIST)
-                return log_error_return(r, "%s: it is neither a regular file nor a block device",
-                                        path);
         if (r < 0)
-                return log_error_errno(r, "%s: %m", path);
+                return tool_output_failed(path, r);
         destination->target = (PayloadTarget) { .fd = destination->output.fd, .resizable = true };
         return 0;
 }
@@ -243,7 +238,7 @@ static int input_run(const Input *input, const PayloadApplyParameters *parameter
         if (r < 0)
                 return log_error_errno(r, "%s: %m", input->path);
 
-        progress_start(&progress, stderr, label, parameters->size);
+        progress_start(&progress, stderr, label, parameters->file_size);
         r = input_push(input, apply, &progress, &error);
         if (r >= 0)
                 r = payload_apply_finish(apply, &error);
@@ -316,7 +311,7 @@ static int input_verify(const Input *input, const PayloadKeys *keys, PayloadHash
                 .keys = keys,
                 .target = PAYLOAD_TARGET_NONE,
                 .kernel = PAYLOAD_TARGET_NONE,
-                .size = input->size,
+                .file_size = input->size,
                 .now = now_realtime() / USEC_PER_SEC,
                 .jobs = arg_jobs ? (unsigned)arg_jobs : pool_threads_default(),
                 .signatures_min = (unsigned)arg_signatures,
@@ -388,6 +383,22 @@ static int input_apply(const Input *input, const PayloadApplyParameters *paramet
         return result_print(apply, "applied");
 }
 
+static int targets_check(const char *input)
+{
+        const char *targets[] = { arg_target, arg_kernel_target };
+
+        for (size_t i = 0; i < ELEMENTSOF(targets); i++)
+                if (targets[i] && tool_same_file(targets[i], input))
+                        return log_error_return(
+                                -EINVAL, "%s: it can not be payload and target at once", input);
+        if (arg_kernel_target
+            && (streq(arg_target, arg_kernel_target)
+                || tool_same_file(arg_target, arg_kernel_target)))
+                return log_error_return(-EINVAL, "%s: --target and --kernel-target are the same",
+                                        arg_target);
+        return 0;
+}
+
 static int apply_open(Destination *slot, Destination *kernel, PayloadSource *base,
                       PayloadSource *kernel_base)
 {
@@ -420,6 +431,9 @@ int verb_apply(_unused_ int argc, char **argv)
         r = tool_load_keys(&arg_keys, &keys);
         if (r != 0)
                 return r;
+        r = targets_check(argv[1]);
+        if (r < 0)
+                return r;
         r = input_open(argv[1], &input);
         if (r < 0)
                 return r;
@@ -433,7 +447,7 @@ int verb_apply(_unused_ int argc, char **argv)
                 .kernel = kernel.target,
                 .base = arg_base ? &base : NULL,
                 .kernel_base = arg_kernel_base ? &kernel_base : NULL,
-                .size = input.size,
+                .file_size = input.size,
                 .cached = arg_cached,
                 .direct = true,
                 .skip_same = arg_skip_same,

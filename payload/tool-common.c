@@ -4,13 +4,16 @@
 #include "base/log.h"
 #include "payload/payload-tool.h"
 
-static const char *key_problem(int r)
+static const char *key_problem(int r, bool private)
 {
         switch (r) {
         case -EBADMSG:
-                return "there is no key of the wanted kind in it";
+                return private ? "there is no private key in it that can be read"
+                               : "there is no public key in it; of a private one it is made with: "
+                                 "openssl pkey -in PRIVATE.pem -pubout";
         case -ENOPKG:
-                return "OpenSSL can not open it: is a provider for such keys configured?";
+                return "OpenSSL has no provider or engine for it: install libengine-pkcs11-openssl, or "
+                       "sign elsewhere what \"payload digest\" prints";
         case -EKEYREJECTED:
                 return "only RSA of 2048 to 16384 bits, Ed25519 and ECDSA P-256 are accepted";
         default:
@@ -44,7 +47,8 @@ int tool_load_keys(const TextList *paths, PayloadKeys **ret)
         for (size_t i = 0; i < paths->n_items; i++) {
                 r = key_add(keys, paths->items[i]);
                 if (r < 0)
-                        return log_error_return(r, "%s: %s", paths->items[i], key_problem(r));
+                        return log_error_return(r, "%s: %s", paths->items[i],
+                                                key_problem(r, false));
         }
         if (payload_keys_count(keys) == 0)
                 return log_error_return(-ENOKEY, "%s: there is no *.pem in it", paths->items[0]);
@@ -70,13 +74,36 @@ int tool_load_private_keys(const TextList *paths, PrivateKeys *ret)
         for (size_t i = 0; i < paths->n_items; i++) {
                 r = private_key_load(paths->items[i], &keys.items[i]);
                 if (r < 0)
-                        return log_error_return(r, "%s: %s", paths->items[i], key_problem(r));
+                        return log_error_return(r, "%s: %s", paths->items[i], key_problem(r, true));
                 keys.n_items++;
         }
 
         *ret = keys;
         keys = (PrivateKeys) {};
         return 0;
+}
+
+bool tool_same_file(const char *a, const char *b)
+{
+        struct stat one, other;
+
+        return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev
+               && one.st_ino == other.st_ino;
+}
+
+int tool_output_failed(const char *path, int r)
+{
+        switch (r) {
+        case -ENOENT:
+                return log_error_return(r, "%s: the directory for it is not there", path);
+        case -EEXIST:
+                return log_error_return(r, "%s: it is neither a regular file nor a block device",
+                                        path);
+        case -EWOULDBLOCK:
+                return log_error_return(r, "%s.partial: another payload is writing it", path);
+        default:
+                return log_error_errno(r, "%s: %m", path);
+        }
 }
 
 /* What to do about it, for those refusals where something can be done. */
@@ -88,7 +115,8 @@ static const char *refusal_hint(PayloadRefusal refusal)
         case PAYLOAD_REFUSAL_UNSIGNED:
                 return "Hint: sign it with: payload sign FILE --key PRIVATE.pem --output SIGNED";
         case PAYLOAD_REFUSAL_SIGNATURE:
-                return "Hint: --key must be the public key of those who made the payload.";
+                return "Hint: --key must be the public key of those who made the payload; "
+                       "\"payload info\" shows the ids of their keys.";
         case PAYLOAD_REFUSAL_BASE:
                 return "Hint: --base and --kernel-base must be what the delta was made from.";
         case PAYLOAD_REFUSAL_TARGET_HASH:

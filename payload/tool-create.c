@@ -128,6 +128,10 @@ static int arguments_check(void)
                 return program_usage("--image is missing: the image to make a payload of");
         if (!arg_output)
                 return program_usage("--output is missing: where the payload goes");
+        if (tool_same_file(arg_image, arg_output)
+            || (arg_kernel && tool_same_file(arg_kernel, arg_output)))
+                return log_error_return(-EINVAL, "%s: it can not be image and output at once",
+                                        arg_output);
         return 0;
 }
 
@@ -156,7 +160,7 @@ static int creation_start(Creation *creation)
 
         r = output_file_open(arg_output, &creation->output);
         if (r < 0)
-                return log_error_errno(r, "%s: %m", arg_output);
+                return tool_output_failed(arg_output, r);
         creation->data_fd = output_file_scratch(creation->output.path);
         if (creation->data_fd < 0)
                 return log_error_errno(creation->data_fd, "a scratch file beside %s: %m",

@@ -4,14 +4,91 @@
 #include "payload/payload-file.h"
 #include "payload/payload-tool.h"
 
+static TextList arg_keys;
 static bool arg_json;
 static bool arg_operations;
 
 const Option info_options[] = {
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         { "operations", 0, OPTION_FLAG, &arg_operations, NULL, "list every operation" },
+        { "key", 'k', OPTION_LIST, &arg_keys, "PUBLIC.pem",
+          "say which signatures it made; or a directory" },
         {},
 };
+
+/* Signatures over one SHA-256, and the keys that were given to tell whose they are. */
+typedef struct Signatures {
+        SignatureList list;
+        uint64_t version; /* of the format */
+        uint8_t sha256[SHA256_SIZE];
+        const PayloadKeys *keys; /* borrowed; NULL: none was given */
+} Signatures;
+
+/* What is shown of a payload. */
+typedef struct Info {
+        PayloadFile file;
+        PayloadKeys *keys;
+        Signatures metadata;
+        Signatures whole;
+} Info;
+
+static void info_done(Info *info)
+{
+        signature_list_done(&info->metadata.list);
+        signature_list_done(&info->whole.list);
+        payload_keys_free(info->keys);
+        payload_file_done(&info->file);
+}
+
+/* The key that made it, of those that were given; or NULL. */
+static const char *signatures_signer(const Signatures *signatures, size_t index)
+{
+        int key = signatures->keys ? keys_verify(signatures->keys, signatures->version,
+                                                 signatures->sha256, &signatures->list.items[index])
+                                   : -ENOKEY;
+
+        return key < 0 ? NULL : keys_describe(signatures->keys, (size_t)key);
+}
+
+static json_t *signatures_json(const Signatures *signatures)
+{
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < signatures->list.n_items; i++) {
+                const Signature *signature = &signatures->list.items[i];
+                char id[SHA256_TEXT];
+                json_t *object = json_pack(
+                        "{s:I, s:s?}", "size", (json_int_t)signature->size, "key_id",
+                        signature->has_key_id ? sha256_format(signature->key_id, id) : NULL);
+
+                if (signatures->keys)
+                        (void)json_object_set_new(
+                                object, "signer",
+                                json_pack("s?", signatures_signer(signatures, i)));
+                (void)json_array_append_new(array, object);
+        }
+
+        return array;
+}
+
+static void signatures_print(const char *what, const Signatures *signatures)
+{
+        for (size_t i = 0; i < signatures->list.n_items; i++) {
+                const Signature *signature = &signatures->list.items[i];
+                const char *signer = signatures_signer(signatures, i);
+                char id[SHA256_TEXT];
+
+                printf("%-12s %zu bytes", what, signature->size);
+                if (signature->has_key_id)
+                        printf(" by key %.*s", 2 * KEY_ID_SHOWN,
+                               sha256_format(signature->key_id, id));
+                if (signer)
+                        printf(", made by %s", signer);
+                else if (signatures->keys)
+                        printf(", made by none of the given keys");
+                printf("\n");
+        }
+}
 
 static const char *operation_name(const Operation *operation)
 {
@@ -76,25 +153,23 @@ static json_t *partition_json(const Partition *partition)
         return object;
 }
 
-static int info_print_json(const PayloadFile *file, const SignatureList *signatures)
+static int info_print_json(const Info *info)
 {
+        const PayloadFile *file = &info->file;
         const Manifest *manifest = file->manifest;
-        json_t *partitions = json_array(), *list = json_array();
+        json_t *partitions = json_array();
 
         for (size_t i = 0; i < manifest->n_partitions; i++)
                 (void)json_array_append_new(partitions, partition_json(&manifest->partitions[i]));
-        for (size_t i = 0; i < signatures->n_items; i++)
-                (void)json_array_append_new(
-                        list, json_pack("{s:I}", "size", (json_int_t)signatures->items[i].size));
-
         return tool_print_json(json_pack(
-                "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:o, s:o}", "format",
+                "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:o, s:o, s:o}", "format",
                 (json_int_t)manifest->version, "size", (json_int_t)file->size, "metadata_size",
                 (json_int_t)file->data_offset, "data_size", (json_int_t)manifest->data_size,
                 "signatures_size", (json_int_t)manifest->signatures_size, "block_size",
                 (json_int_t)manifest->block_size, "timestamp", (json_int_t)manifest->timestamp,
                 "expires", (json_int_t)manifest->expires, "minimum_engine",
-                manifest->minimum_engine, "signatures", list, "partitions", partitions));
+                manifest->minimum_engine, "metadata_signatures", signatures_json(&info->metadata),
+                "signatures", signatures_json(&info->whole), "partitions", partitions));
 }
 
 static void image_print(const char *what, const ImageInfo *image)
@@ -140,8 +215,9 @@ static void partition_print(const Partition *partition)
         }
 }
 
-static void info_print(const PayloadFile *file, const SignatureList *signatures)
+static void info_print(const Info *info)
 {
+        const PayloadFile *file = &info->file;
         const Manifest *manifest = file->manifest;
         char bytes[BYTES_MAX];
 
@@ -158,30 +234,53 @@ static void info_print(const PayloadFile *file, const SignatureList *signatures)
                        (unsigned long long)manifest->expires);
         if (manifest->minimum_engine)
                 printf("needs        updater %s or newer\n", manifest->minimum_engine);
-        printf("signatures   %zu", signatures->n_items);
-        for (size_t i = 0; i < signatures->n_items; i++)
-                printf("%s%zu bytes", i == 0 ? ": " : ", ", signatures->items[i].size);
-        printf("\n");
+        if (info->whole.list.n_items == 0)
+                printf("signatures   none\n");
+        signatures_print("of metadata", &info->metadata);
+        signatures_print("signature", &info->whole);
 
         for (size_t i = 0; i < manifest->n_partitions; i++)
                 partition_print(&manifest->partitions[i]);
 }
 
+/* Which of the keys made which signature: the whole file is read for that. */
+static int info_hash(Info *info, const char *path)
+{
+        int r;
+
+        if (arg_keys.n_items == 0)
+                return 0;
+        r = tool_load_keys(&arg_keys, &info->keys);
+        if (r != 0)
+                return r;
+        r = payload_file_hash(&info->file, info->metadata.sha256, info->whole.sha256);
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", path);
+
+        info->metadata.keys = info->whole.keys = info->keys;
+        info->metadata.version = info->whole.version = info->file.header.version;
+        return 0;
+}
+
 int verb_info(_unused_ int argc, char **argv)
 {
-        _cleanup_(signature_list_done) SignatureList signatures = {};
-        _cleanup_(payload_file_done) PayloadFile file = PAYLOAD_FILE_NONE;
+        _cleanup_(info_done) Info info = { .file = PAYLOAD_FILE_NONE };
         PayloadError error = {};
         int r;
 
-        r = payload_file_open(argv[1], &file, &error);
+        r = payload_file_open(argv[1], &info.file, &error);
         if (r >= 0)
-                r = payload_file_signatures(&file, &signatures, &error);
+                r = payload_file_metadata_signatures(&info.file, &info.metadata.list, &error);
+        if (r >= 0)
+                r = payload_file_signatures(&info.file, &info.whole.list, &error);
         if (r < 0)
                 return tool_refused(argv[1], r, &error);
+        r = info_hash(&info, argv[1]);
+        if (r != 0)
+                return r;
 
         if (arg_json)
-                return info_print_json(&file, &signatures);
-        info_print(&file, &signatures);
+                return info_print_json(&info);
+        info_print(&info);
         return 0;
 }

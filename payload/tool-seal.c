@@ -108,7 +108,7 @@ int tool_seal(const PayloadParts *parts, const PrivateKeys *keys, const char *pa
                 if (parts->version == HEADER_VERSION_1 && !private_key_is_rsa(key))
                         return log_error_return(-EKEYREJECTED,
                                                 "format v1 can only be signed with RSA keys");
-                private_key_signature_size(key, &list.items[list.n_items]);
+                private_key_signature_begin(key, &list.items[list.n_items]);
         }
 
         r = seal_and_sign(parts, keys, &list, output);

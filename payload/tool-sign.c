@@ -147,7 +147,7 @@ int verb_sign(_unused_ int argc, char **argv)
                 return r;
         r = output_file_open(arg_output, &output);
         if (r < 0)
-                return log_error_errno(r, "%s: %m", arg_output);
+                return tool_output_failed(arg_output, r);
 
         parts = file_parts(&file);
         if (arg_signatures.n_items > 0)

@@ -49,6 +49,11 @@ static int text_property_get(sd_bus *bus, const char *name, char **ret, sd_bus_e
         return r < 0 ? r : 0;
 }
 
+int client_chooser_get(sd_bus *bus, char **ret, sd_bus_error *error)
+{
+        return text_property_get(bus, "BootChooser", ret, error);
+}
+
 static int trial_get(sd_bus *bus, ClientDetails *details, sd_bus_error *error)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;

@@ -33,6 +33,9 @@ typedef struct ClientDetails {
 int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error) _must_check_;
 void client_details_done(ClientDetails *details);
 
+/* Only the boot chooser: "gpt", "grub"; "" when the slots can not be told. */
+int client_chooser_get(sd_bus *bus, char **ret, sd_bus_error *error) _must_check_;
+
 /* Only the last failure. */
 int client_error_get(sd_bus *bus, int32_t *ret_code, char **ret_text,
                      sd_bus_error *error) _must_check_;

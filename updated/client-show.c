@@ -94,7 +94,7 @@ void client_show_details(const ClientDetails *details)
                 printf("Last error:  %s (code %d)\n", details->error_text, details->error_code);
 }
 
-void client_show_slots(const UpdateSlots *slots)
+void client_show_slots(const UpdateSlots *slots, const char *chooser)
 {
         printf("%-4s  %-10s  %-18s  %8s  %5s  %-4s  %s\n", "SLOT", "LABEL", "VERSION", "PRIORITY",
                "TRIES", "GOOD", "ROLE");
@@ -110,6 +110,7 @@ void client_show_slots(const UpdateSlots *slots)
                 if (*slot->packages)
                         printf("      with %s\n", slot->packages);
         }
+        printf("Boot chooser: %s\n", chooser);
 }
 
 void client_show_report(const UpdateReport *report)

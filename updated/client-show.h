@@ -7,7 +7,7 @@
 
 /* For people. */
 void client_show_details(const ClientDetails *details);
-void client_show_slots(const UpdateSlots *slots);
+void client_show_slots(const UpdateSlots *slots, const char *chooser);
 void client_show_report(const UpdateReport *report); /* one line */
 
 /* One JSON object, on one line. -ENOMEM. */

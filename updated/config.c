@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <systemd/sd-id128.h>
 
 #include "base/base64.h"
 #include "base/conf.h"
@@ -10,6 +11,7 @@
 #define GROUP_MAX   128 /* bytes; the longest that Nebraska stores */
 #define ALIAS_MAX   256
 #define VERSION_MAX 128
+#define GUID_LENGTH 36
 #define PROXY_MAX   1024
 #define UNIT_MAX    255 /* as systemd has it */
 #define PIN_PREFIX  "sha256//"
@@ -56,6 +58,25 @@ static const char *set_disk(void *target, const char *value)
 {
         if (*value && *value != '/')
                 return "DISK must be an absolute path";
+        return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_slot(void *target, const char *value)
+{
+        const char *uuid = after_prefix(value, "PARTUUID="),
+                   *label = after_prefix(value, "PARTLABEL=");
+
+        if (*value && is_empty(uuid) && is_empty(label))
+                return "a slot is written as PARTUUID=... or PARTLABEL=...";
+        return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
+}
+
+static const char *set_type(void *target, const char *value)
+{
+        sd_id128_t id;
+
+        if (*value && (strlen(value) != GUID_LENGTH || sd_id128_from_string(value, &id) < 0))
+                return "SLOT_TYPE must be a GUID, as 5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6";
         return text_set(target, *value ? value : NULL) < 0 ? out_of_memory : NULL;
 }
 
@@ -220,6 +241,9 @@ static const struct {
         { "GROUP", set_group, offsetof(Config, group) },
         { "MACHINE_ALIAS", set_alias, offsetof(Config, machine_alias) },
         { "DISK", set_disk, offsetof(Config, slots.disk) },
+        { "SLOT_A", set_slot, offsetof(Config, slots.slots[0]) },
+        { "SLOT_B", set_slot, offsetof(Config, slots.slots[1]) },
+        { "SLOT_TYPE", set_type, offsetof(Config, slots.type) },
         { "BOOT_CHOOSER", set_chooser, offsetof(Config, slots.chooser) },
         { "BOOT_DIRECTORY", set_path, offsetof(Config, slots.boot_directory) },
         { "BOOT_TRIES", set_tries, offsetof(Config, slots.tries) },

@@ -18,7 +18,7 @@
 #define CONFIG_POSTINST_DEFAULT (10 * USEC_PER_MINUTE)
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
-#define CONFIG_KEYS 32 /* that update.conf has for us */
+#define CONFIG_KEYS 35 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */

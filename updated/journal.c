@@ -1,13 +1,9 @@
 #include <stdarg.h>
-#include <stdio.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
 
+#include "base/journal-entry.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "journal.h"
-
-#define FIELDS_MAX 8
 
 static const struct {
         int level;
@@ -29,57 +25,23 @@ const char *journal_message_id(JournalEvent event)
         return journal_events[event].id;
 }
 
-/* The fields of one entry: texts that are freed together. */
-typedef struct Entry {
-        struct iovec fields[FIELDS_MAX];
-        int n_fields;
-} Entry;
-
-static void entry_done(Entry *entry)
-{
-        for (int i = 0; i < entry->n_fields; i++)
-                free(entry->fields[i].iov_base);
-}
-
-/* A field without value, or without memory, is left out. */
-static void entry_add(Entry *entry, const char *name, const char *value)
-{
-        char *text;
-
-        if (!value || text_format(&text, "%s=%s", name, value) < 0)
-                return;
-        entry->fields[entry->n_fields++] =
-                (struct iovec) { .iov_base = text, .iov_len = strlen(text) };
-}
-
-static int journal_send(JournalEvent event, const JournalFields *fields, const char *message)
-{
-        _cleanup_(entry_done) Entry entry = {};
-        char priority[DECIMAL_MAX];
-
-        snprintf(priority, sizeof(priority), "%d", journal_events[event].level);
-        entry_add(&entry, "MESSAGE", message);
-        entry_add(&entry, "MESSAGE_ID", journal_events[event].id);
-        entry_add(&entry, "PRIORITY", priority);
-        entry_add(&entry, "SYSLOG_IDENTIFIER", log_program());
-        entry_add(&entry, "UPDATE_VERSION", fields->version);
-        entry_add(&entry, "UPDATE_STAGE", fields->stage);
-        entry_add(&entry, "SLOT", fields->slot);
-        entry_add(&entry, "UPDATE_ERROR", fields->error);
-        return sd_journal_sendv(entry.fields, entry.n_fields);
-}
-
 void journal_tell(JournalEvent event, const JournalFields *fields, const char *format, ...)
 {
-        bool journal = !is_empty(getenv("JOURNAL_STREAM"));
+        const JournalEntryField entry[] = {
+                { "UPDATE_VERSION", fields->version },
+                { "UPDATE_STAGE", fields->stage },
+                { "SLOT", fields->slot },
+                { "UPDATE_ERROR", fields->error },
+                {},
+        };
         _cleanup_free_ char *message = NULL;
         va_list arguments;
+        int r;
 
         va_start(arguments, format);
-        (void)text_vformat(&message, format, arguments);
+        r = text_vformat(&message, format, arguments);
         va_end(arguments);
-        if (!message)
-                return;
-        if (!journal || journal_send(event, fields, message) < 0)
-                log_full(journal_events[event].level, "%s", message);
+        if (r >= 0)
+                journal_entry_send(journal_events[event].level, journal_events[event].id, entry,
+                                   message);
 }

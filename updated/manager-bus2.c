@@ -71,6 +71,18 @@ static int property_get_good(_unused_ sd_bus *bus, _unused_ const char *path,
                                            && slots_running_is_good(&manager->slots)));
 }
 
+/* "" as long as the slots can not be told. */
+static int property_get_chooser(_unused_ sd_bus *bus, _unused_ const char *path,
+                                _unused_ const char *interface, _unused_ const char *property,
+                                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+        const Manager *manager = userdata;
+        const BootChooser *chooser = manager->slots.chooser;
+
+        return sd_bus_message_append(reply, "s",
+                                     chooser ? boot_chooser_type_to_string(chooser->type) : "");
+}
+
 static int property_get_version(_unused_ sd_bus *bus, _unused_ const char *path,
                                 _unused_ const char *interface, _unused_ const char *property,
                                 sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
@@ -317,6 +329,7 @@ const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetHistory", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tstuss)", attempts),
                                 method_get_history, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Slots", "a(sssttbbb)", property_get_slots, 0, CHANGES),
+        SD_BUS_PROPERTY("BootChooser", "s", property_get_chooser, 0, CHANGES),
         SD_BUS_PROPERTY("Packages", "a(sss)", property_get_packages, 0, CHANGES),
         SD_BUS_PROPERTY("RunningSlotGood", "b", property_get_good, 0, CHANGES),
         SD_BUS_PROPERTY("RunningVersion", "s", property_get_version, 0, CHANGES),

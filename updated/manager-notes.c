@@ -1,7 +1,9 @@
 /* What is kept of what happened: history, metrics, high-water marks. */
 #include "base/buffer.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "event-queue.h"
 #include "manager.h"
 
 void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
@@ -72,8 +74,8 @@ static void manager_collect_packages(Manager *manager)
         char **other = NULL;
         int r;
 
-        if (manager->host.incomplete)
-                return; /* the running version may be another one */
+        if (!host_version_is_known(&manager->host))
+                return;
         if (target_may_boot(slots)) {
                 other = state_slot_version(&manager->state,
                                            slot_name(&slots->gpt.partitions[slots->target]));
@@ -122,4 +124,16 @@ void manager_note_good(Manager *manager, const char *label)
                      label);
         manager_note(manager, HISTORY_GOOD, manager->host.version, NULL);
         manager_collect_packages(manager);
+}
+
+void manager_sweep(const Manager *manager)
+{
+        static const char *const directories[] = { "/var/lib/updated", EVENT_QUEUE_PATH,
+                                                   "/etc/coreos", "/etc/flatcar", NULL };
+        int r = temporaries_sweep(manager->root, directories, now_realtime() / USEC_PER_SEC);
+
+        if (r < 0)
+                (void)log_warning_errno(r, "removing what a power cut left: %m");
+        else if (r > 0)
+                log_info("%d files that a power cut left half written are removed", r);
 }

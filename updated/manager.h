@@ -60,8 +60,8 @@ Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager *, manager_free);
 
 /*
- * Finds out whether an update waits for its reboot, marks the running slot good or begins its trial, connects to the
- * bus, takes the name, and plans the first check. What goes wrong is logged.
+ * Connects to the bus and takes the name, finds out whether an update waits for its reboot, marks the running slot good
+ * or begins its trial, and plans the first check. What goes wrong is logged.
  */
 int manager_start(Manager *manager) _must_check_;
 
@@ -88,6 +88,7 @@ void manager_note(Manager *manager, HistoryOutcome outcome, const char *version,
 void manager_note_staged(Manager *manager, const Attempt *attempt);
 void manager_note_good(Manager *manager, const char *label); /* the running slot was marked good */
 void manager_raise_marks(Manager *manager); /* as far as the running slot is good */
+void manager_sweep(const Manager *manager); /* what a power cut left of writing files */
 void manager_write_metrics(Manager *manager);
 
 /*

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "slots-find.h"
 
+#define SYSFS "/sys"
+
 #define MAPPER_DEPTH_MAX 8 /* verity over crypt over linear … and then it is a loop */
 
 void running_partition_done(RunningPartition *running)
@@ -106,13 +108,13 @@ static int directory_only_entry(const char *path, char **ret)
         return 0;
 }
 
-/* The directory in /sys of a block device, with links resolved. */
-static int sysfs_of_device(dev_t device, char **ret)
+/* The directory in sysfs of a block device, with links resolved. */
+static int sysfs_of_device(const char *sysfs, dev_t device, char **ret)
 {
         _cleanup_free_ char *link = NULL;
         char *path;
 
-        if (text_format(&link, "/sys/dev/block/%u:%u", major(device), minor(device)) < 0)
+        if (text_format(&link, "%s/dev/block/%u:%u", sysfs, major(device), minor(device)) < 0)
                 return -ENOMEM;
         path = realpath(link, NULL);
         if (!path)
@@ -122,43 +124,78 @@ static int sysfs_of_device(dev_t device, char **ret)
         return 0;
 }
 
-/* Goes down through device mapper until there is a partition: its directory in /sys. */
-static int sysfs_of_partition(dev_t device, char **ret)
+/* What a loop device shows is a file: the directory of the device that its file system is on. -ENOENT: no loop. */
+static int sysfs_below_loop(const char *sysfs, const char *path, char **ret)
+{
+        _cleanup_free_ char *mark = NULL, *file = NULL;
+        struct stat status;
+        int r;
+
+        r = text_format(&mark, "%s/loop/backing_file", path);
+        if (r >= 0)
+                r = file_read_line(NULL, mark, &file);
+        if (r >= 0)
+                r = RET_ERRNO(stat(file, &status));
+        if (r < 0)
+                return r;
+        return sysfs_of_device(sysfs, S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev,
+                               ret);
+}
+
+/* The device below a mapped one. */
+static int sysfs_below_mapper(const char *path, char **ret)
+{
+        _cleanup_free_ char *slaves = NULL, *name = NULL, *below = NULL;
+        char *found;
+        int r;
+
+        r = text_format(&slaves, "%s/slaves", path);
+        if (r >= 0)
+                r = directory_only_entry(slaves, &name);
+        if (r >= 0)
+                r = text_format(&below, "%s/%s", slaves, name);
+        if (r < 0)
+                return r;
+        found = realpath(below, NULL);
+        if (!found)
+                return -errno;
+
+        *ret = found;
+        return 0;
+}
+
+int sysfs_of_partition(const char *sysfs, dev_t device, char **ret)
 {
         _cleanup_free_ char *path = NULL;
         int r;
 
-        r = sysfs_of_device(device, &path);
+        r = sysfs_of_device(sysfs, device, &path);
         if (r < 0)
                 return r;
 
         for (unsigned depth = 0; depth < MAPPER_DEPTH_MAX; depth++) {
-                _cleanup_free_ char *mark = NULL, *slaves = NULL, *name = NULL, *below = NULL;
+                _cleanup_free_ char *mark = NULL, *below = NULL;
 
-                if (text_format(&mark, "%s/partition", path) < 0
-                    || text_format(&slaves, "%s/slaves", path) < 0)
+                if (text_format(&mark, "%s/partition", path) < 0)
                         return -ENOMEM;
                 if (access(mark, F_OK) >= 0) {
                         *ret = TAKE_PTR(path);
                         return 0;
                 }
-
-                r = directory_only_entry(slaves, &name);
+                r = sysfs_below_loop(sysfs, path, &below);
+                if (r == -ENOENT)
+                        r = sysfs_below_mapper(path, &below);
                 if (r < 0)
                         return r;
-                if (text_format(&below, "%s/%s", slaves, name) < 0)
-                        return -ENOMEM;
                 free(path);
-                path = realpath(below, NULL);
-                if (!path)
-                        return -errno;
+                path = TAKE_PTR(below);
         }
 
         return -ELOOP;
 }
 
 /* The disk of a partition is the directory above it: …/block/sda/sda3. */
-static int disk_of_sysfs(const char *partition, char **ret)
+int disk_of_sysfs(const char *partition, char **ret)
 {
         _cleanup_free_ char *copy = strdup(partition);
         char *slash, *disk;
@@ -174,6 +211,8 @@ static int disk_of_sysfs(const char *partition, char **ret)
                 return -ENODEV;
         if (text_format(&disk, "/dev/%s", slash + 1) < 0)
                 return -ENOMEM;
+        for (char *mark = strchr(disk, '!'); mark; mark = strchr(mark, '!'))
+                *mark = '/'; /* cciss!c0d0 is /dev/cciss/c0d0 */
 
         *ret = disk;
         return 0;
@@ -187,7 +226,7 @@ static int partition_of_path(const char *path, char **ret_sysfs)
         r = RET_ERRNO(stat(path, &status));
         if (r < 0)
                 return r;
-        return sysfs_of_partition(S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev,
+        return sysfs_of_partition(SYSFS, S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev,
                                   ret_sysfs);
 }
 
@@ -257,7 +296,7 @@ bool device_is_running(dev_t device)
         static const char *const paths[] = { "/usr", "/" };
         _cleanup_free_ char *sysfs = NULL;
 
-        if (sysfs_of_device(device, &sysfs) < 0)
+        if (sysfs_of_device(SYSFS, device, &sysfs) < 0)
                 return false;
 
         for (size_t i = 0; i < ELEMENTSOF(paths); i++) {

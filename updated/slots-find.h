@@ -23,9 +23,18 @@ int running_partition_parse(const char *cmdline, RunningPartition *ret) _must_ch
 
 /*
  * From /proc/cmdline below root; on the host itself (no root) also from the device behind /usr or /, through
- * device mapper. -ENODATA when neither tells.
+ * device mapper and loop devices. -ENODATA when neither tells.
  */
 int running_partition_find(const char *root, RunningPartition *ret) _must_check_;
+
+/*
+ * The directory of the partition that a block device is, or lies on, through device mapper (verity, crypt, linear) and
+ * loop devices; sysfs is "/sys". -ENOTUNIQ: on several devices; -ELOOP: no end to it.
+ */
+int sysfs_of_partition(const char *sysfs, dev_t device, char **ret) _must_check_;
+
+/* The device node of a disk from the directory of one of its partitions. */
+int disk_of_sysfs(const char *partition, char **ret) _must_check_;
 
 /* The device node of the disk with that partition, on the host itself. -ENODEV. */
 int running_partition_disk(const RunningPartition *running, char **ret) _must_check_;

@@ -16,6 +16,7 @@ typedef struct GptPartition {
         char *label, *uuid, *type;
         uint64_t offset, size; /* bytes */
         uint64_t attributes;   /* all 64 bits */
+        const char *slot; /* "A" or "B" (static) where the settings say so; NULL: the label does */
 } GptPartition;
 
 typedef struct Gpt {

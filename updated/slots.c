@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -30,6 +31,9 @@ DEFINE_STRING_TABLE(boot_chooser_type, BootChooserType);
 void slot_settings_done(SlotSettings *settings)
 {
         free(settings->disk);
+        free(settings->slots[0]);
+        free(settings->slots[1]);
+        free(settings->type);
         free(settings->boot_directory);
         *settings = (SlotSettings) {};
 }
@@ -48,6 +52,8 @@ const char *slot_name(const GptPartition *slot)
 {
         size_t n = strlen(slot->label);
 
+        if (slot->slot)
+                return slot->slot;
         return n > 0 ? slot->label + n - 1 : "";
 }
 
@@ -131,6 +137,95 @@ static void slots_choose_target(Slots *slots)
                         running->label[stem] == 'A' ? 'B' : 'A');
 }
 
+/* "PARTUUID=…", "PARTLABEL=…" of the settings. */
+static bool partition_is_named(const GptPartition *p, const char *name)
+{
+        const char *uuid = after_prefix(name, "PARTUUID="),
+                   *label = after_prefix(name, "PARTLABEL=");
+
+        return uuid ? strcasecmp(p->uuid, uuid) == 0 : label && streq(p->label, label);
+}
+
+/* The one partition of that name; -ENODEV or -ENOTUNIQ with why_no_target filled. */
+static int slots_find_named(Slots *slots, const char *key, const char *name, size_t *ret)
+{
+        size_t found = SLOT_NONE;
+
+        for (size_t i = 0; i < slots->gpt.n_partitions; i++) {
+                if (!partition_is_named(&slots->gpt.partitions[i], name))
+                        continue;
+                if (found != SLOT_NONE)
+                        return update_failure_set(
+                                &slots->why_no_target, -ENOTUNIQ, UPDATE_ERROR_SLOTS,
+                                "%s: several partitions are %s of update.conf, so "
+                                "%s is ambiguous; name one by its PARTUUID",
+                                slots->gpt.path, name, key);
+                found = i;
+        }
+        if (found == SLOT_NONE)
+                return update_failure_set(&slots->why_no_target, -ENODEV, UPDATE_ERROR_SLOTS,
+                                          "%s: there is no partition with the %s that %s of "
+                                          "update.conf names",
+                                          slots->gpt.path, name, key);
+        *ret = found;
+        return 0;
+}
+
+/* The slots that the settings name: the running one is one of them, the target is the other. */
+static void slots_choose_named(Slots *slots, const SlotSettings *settings)
+{
+        static const char *const keys[] = { "SLOT_A", "SLOT_B" };
+        size_t found[2];
+
+        slots->target = SLOT_NONE;
+        for (size_t i = 0; i < 2; i++) {
+                if (!settings->slots[i]) {
+                        (void)update_failure_set(&slots->why_no_target, 0, UPDATE_ERROR_SLOTS,
+                                                 "update.conf sets %s without %s: name both slots",
+                                                 keys[1 - i], keys[i]);
+                        return;
+                }
+                if (slots_find_named(slots, keys[i], settings->slots[i], &found[i]) < 0)
+                        return;
+        }
+        if (found[0] == found[1]) {
+                (void)update_failure_set(
+                        &slots->why_no_target, 0, UPDATE_ERROR_SLOTS,
+                        "%s: SLOT_A and SLOT_B of update.conf are one partition, %s",
+                        slots->gpt.path, settings->slots[0]);
+                return;
+        }
+        if (slots->running != found[0] && slots->running != found[1]) {
+                (void)update_failure_set(
+                        &slots->why_no_target, 0, UPDATE_ERROR_SLOTS,
+                        "%s: the running partition %s is neither SLOT_A nor SLOT_B "
+                        "of update.conf",
+                        slots->gpt.path, slots->gpt.partitions[slots->running].label);
+                return;
+        }
+
+        slots->gpt.partitions[found[0]].slot = "A";
+        slots->gpt.partitions[found[1]].slot = "B";
+        slots->target = found[slots->running == found[0] ? 1 : 0];
+}
+
+static void slots_check_type(Slots *slots, const char *type)
+{
+        const GptPartition *partitions = slots->gpt.partitions;
+        const size_t both[] = { slots->running, slots->target };
+
+        for (size_t i = 0; i < ELEMENTSOF(both) && slots->target != SLOT_NONE; i++) {
+                if (strcasecmp(partitions[both[i]].type, type) == 0)
+                        continue;
+                slots->target = SLOT_NONE;
+                (void)update_failure_set(&slots->why_no_target, 0, UPDATE_ERROR_SLOTS,
+                                         "%s: the slot %s is of type %s, and not of SLOT_TYPE of "
+                                         "update.conf, %s",
+                                         slots->gpt.path, partitions[both[i]].label,
+                                         partitions[both[i]].type, type);
+        }
+}
+
 static bool partitions_overlap(const GptPartition *a, const GptPartition *b)
 {
         uint64_t end_a, end_b;
@@ -171,7 +266,8 @@ static void slots_check_target(Slots *slots)
         }
 }
 
-int slots_choose(Slots *slots, const RunningPartition *running, UpdateFailure *failure)
+int slots_choose(Slots *slots, const SlotSettings *settings, const RunningPartition *running,
+                 UpdateFailure *failure)
 {
         int r;
 
@@ -181,7 +277,12 @@ int slots_choose(Slots *slots, const RunningPartition *running, UpdateFailure *f
         if (r < 0)
                 return r;
 
-        slots_choose_target(slots);
+        if (settings->slots[0] || settings->slots[1])
+                slots_choose_named(slots, settings);
+        else
+                slots_choose_target(slots);
+        if (settings->type)
+                slots_check_type(slots, settings->type);
         slots_check_target(slots);
         return 0;
 }
@@ -207,8 +308,8 @@ static int slots_find_disk(const char *root, const char *disk, const RunningPart
         return 0;
 }
 
-static int slots_read_table(const char *path, const RunningPartition *running, Slots *slots,
-                            UpdateFailure *failure)
+static int slots_read_table(const char *path, const SlotSettings *settings,
+                            const RunningPartition *running, Slots *slots, UpdateFailure *failure)
 {
         int r;
 
@@ -220,7 +321,7 @@ static int slots_read_table(const char *path, const RunningPartition *running, S
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: reading its partition table: %s", path,
                                           strerror(-r));
-        return slots_choose(slots, running, failure);
+        return slots_choose(slots, settings, running, failure);
 }
 
 /* The boot loader that update.conf names, or the first one that shows signs of being in use. */
@@ -256,7 +357,7 @@ int slots_read(const char *root, const SlotSettings *settings, Slots *ret, Updat
                         "or PARTLABEL=) nor the device behind /usr tells which slot runs");
         r = slots_find_disk(root, settings->disk, &running, &path, failure);
         if (r >= 0)
-                r = slots_read_table(path, &running, &slots, failure);
+                r = slots_read_table(path, settings, &running, &slots, failure);
         if (r < 0)
                 return r;
         slots.chooser = slots_chooser(&slots, settings->chooser);
@@ -316,8 +417,8 @@ int slots_mark_running_bad(Slots *slots)
 static int region_check(const GptPartition *slot, int fd, bool is_file)
 {
         struct stat status;
+        int read_only = 0, r;
         uint64_t end, size;
-        int r;
 
         r = RET_ERRNO(fstat(fd, &status));
         if (r < 0)
@@ -327,6 +428,10 @@ static int region_check(const GptPartition *slot, int fd, bool is_file)
                         return -ENOTBLK;
                 if (device_is_running(status.st_rdev))
                         return -ETXTBSY;
+                /* open(2) lets root write to it all the same, and write(2) does not */
+                r = RET_ERRNO(ioctl(fd, BLKROGET, &read_only));
+                if (r >= 0 && read_only)
+                        return -EROFS;
                 r = RET_ERRNO(ioctl(fd, BLKGETSIZE64, &size));
                 return r < 0 ? r : size == slot->size ? 0 : -ESTALE;
         }
@@ -359,6 +464,14 @@ int slots_open_target(const Slots *slots, SlotRegion *ret, UpdateFailure *failur
                 fd = root_open(NULL, path, O_RDWR | (slots->gpt.is_file ? 0 : O_EXCL), 0);
                 r = fd < 0 ? fd : region_check(slot, fd, slots->gpt.is_file);
         }
+        /* A file knows no O_EXCL. The lock goes with the last descriptor, which may be the worker's. */
+        if (r >= 0 && slots->gpt.is_file && flock(fd, LOCK_EX | LOCK_NB) < 0)
+                r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+        if (r == -EBUSY && slots->gpt.is_file)
+                return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
+                                          "%s: another program writes to this disk image; wait for "
+                                          "its end",
+                                          path);
         if (r == -EBUSY)
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: the target slot %s is mounted or in use; unmount it",
@@ -367,6 +480,11 @@ int slots_open_target(const Slots *slots, SlotRegion *ret, UpdateFailure *failur
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: the target slot %s is what /usr or / runs from, "
                                           "whatever the kernel command line says",
+                                          path, slot->label);
+        if (r == -EROFS || r == -EACCES)
+                return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
+                                          "%s: the target slot %s is read-only; blockdev --setrw "
+                                          "may change that, or the switch of the medium",
                                           path, slot->label);
         if (r == -ESTALE)
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,

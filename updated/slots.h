@@ -18,6 +18,9 @@
 /* What update.conf says about them; owned by its reader. */
 typedef struct SlotSettings {
         char *disk; /* as seen below root; NULL: the running partition's */
+        char *slots
+                [2]; /* A and B: "PARTUUID=…" or "PARTLABEL=…"; NULL: by labels that end in -A and -B */
+        char *type; /* GUID that both have to have; NULL: any, the same */
         BootChooserType chooser;
         char *boot_directory; /* where the boot partition is mounted; NULL: where it usually is */
         unsigned tries;       /* of a new version */
@@ -42,18 +45,18 @@ struct Slots {
 void slots_done(Slots *slots);
 
 /*
- * Finds the running slot and its partner: partitions of one type whose labels end in -A and -B, and what the
- * boot loader knows of them. -errno with *failure filled when even the running slot can not be told; a
+ * Finds the running slot and its partner, by the settings or as partitions of one type whose labels end in -A and -B, and
+ * what the boot loader knows of them. -errno with *failure filled when even the running slot can not be told; a
  * missing partner is no failure here.
  */
 int slots_read(const char *root, const SlotSettings *settings, Slots *ret,
                UpdateFailure *failure) _must_check_;
 
 /* The choice alone: sets running, target and why_no_target of slots from its gpt. */
-int slots_choose(Slots *slots, const RunningPartition *running,
+int slots_choose(Slots *slots, const SlotSettings *settings, const RunningPartition *running,
                  UpdateFailure *failure) _must_check_;
 
-/* "A" or "B": the last letter of the label. */
+/* "A" or "B": what the settings call it, or the last letter of the label. */
 const char *slot_name(const GptPartition *slot);
 
 /* Why one of the functions below failed with that -errno; borrowed. */

@@ -76,12 +76,15 @@ static int verb_slots(_unused_ int argc, _unused_ char **argv)
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(update_slots_done) UpdateSlots slots = {};
+        _cleanup_free_ char *chooser = NULL;
         int r;
 
         r = client_open(&bus);
         if (r < 0)
                 return r;
         r = update_client_get_slots(bus, &slots, &error);
+        if (r >= 0)
+                r = client_chooser_get(bus, &chooser, &error);
         if (r < 0)
                 return client_failed(&error, r);
 
@@ -91,7 +94,7 @@ static int verb_slots(_unused_ int argc, _unused_ char **argv)
                 return log_error_return(-ENODEV,
                                         "updated can not tell which slot runs; its log says "
                                         "why");
-        client_show_slots(&slots);
+        client_show_slots(&slots, chooser);
         return EXIT_DONE;
 }
 

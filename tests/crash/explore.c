@@ -10,12 +10,19 @@
 #define LARGE_WRITE \
         (16 * KIB) /* writes above this are cut into large pieces: there are enough of them */
 
+/* vfat keeps no journal: of a rename either half may be lost. */
+typedef enum PieceHalf {
+        PIECE_WHOLE,
+        PIECE_NEW_NAME,
+        PIECE_OLD_NAME, /* goes */
+} PieceHalf;
 #define SLOTS_REMEMBERED 4
 
 /* What a disk or a file system does at once. */
 typedef struct Piece {
         const Record *record;
         size_t from, size; /* of its data */
+        PieceHalf half;    /* of a rename */
 } Piece;
 
 /* What a slot of the durable world holds: to look is to compare a million bytes. */
@@ -45,11 +52,11 @@ static uint64_t walk_random(Walk *walk)
         return walk->chance;
 }
 
-static void record_apply_names(const Record *record, World *world)
+static void record_apply_names(const Record *record, PieceHalf half, World *world)
 {
-        if (record->remove)
+        if (record->remove && half != PIECE_NEW_NAME)
                 world_remove_name(world, record->remove);
-        if (record->add)
+        if (record->add && half != PIECE_OLD_NAME)
                 world_add_name(world, record->add, record->file);
 }
 
@@ -58,7 +65,7 @@ static void piece_apply(const Piece *piece, World *world)
         const Record *record = piece->record;
 
         if (record->kind == RECORD_NAME)
-                record_apply_names(record, world);
+                record_apply_names(record, piece->half, world);
         else
                 world_write(world, record->file, record->offset + piece->from,
                             record->data + piece->from, piece->size);
@@ -123,6 +130,12 @@ static char *disk_violation(Walk *walk, World *world)
         return NULL;
 }
 
+/* By one sector at a time: the boot loader's rule says whether what is there is right. */
+static bool is_written_in_place(const char *name)
+{
+        return after_prefix(name, WORLD_BOOT "/grub/");
+}
+
 static char *package_violation(const World *world, const Release *release)
 {
         int file = world_find(world, release->package_path);
@@ -139,7 +152,7 @@ static char *package_violation(const World *world, const Release *release)
 }
 
 /* What the boot loader may choose has everything beside it that belongs to it. */
-static char *packages_violation(World *world)
+static char *packages_violation(Walk *walk, World *world)
 {
         WorldFile *disk = &world->files[WORLD_DISK];
         const Release *release;
@@ -151,8 +164,9 @@ static char *packages_violation(World *world)
         if (boot_table_open(disk->data, disk->size, &table) < 0)
                 return NULL; /* told before */
         while (!text && boot_table_next_slot(&table, &index, &slot)) {
-                release = boot_slot_is_selectable(&slot) ? release_of(disk->data + slot.offset)
-                                                         : NULL;
+                release = boot_slot_is_selectable(&slot)
+                                  ? slot_release(walk, disk->data, slot.offset)
+                                  : NULL;
                 if (release)
                         text = package_violation(world, release);
         }
@@ -168,7 +182,7 @@ static char *files_violation(const World *world, const World *complete)
                 char *text;
 
                 if (name->file < 0 || world_name_is_temporary(name->name)
-                    || world_find(world, name->name) < 0)
+                    || world_find(world, name->name) < 0 || is_written_in_place(name->name))
                         continue;
                 is = &world->files[name->file];
                 was = (size_t)name->file < complete->n_files ? &complete->files[name->file] : NULL;
@@ -183,13 +197,20 @@ static char *files_violation(const World *world, const World *complete)
         return NULL;
 }
 
+/* walk may be NULL; complete NULL: of what a boot loader sees only. */
+static char *state_violation(Walk *walk, World *world, const World *complete)
+{
+        char *text =
+                loader_kind() == LOADER_GPT ? disk_violation(walk, world) : loader_violation(world);
+
+        if (!text && complete && loader_kind() == LOADER_GPT)
+                text = packages_violation(walk, world);
+        return text || !complete ? text : files_violation(world, complete);
+}
+
 char *world_violation(World *world, const World *complete)
 {
-        char *text = disk_violation(NULL, world);
-
-        if (!text && complete)
-                text = packages_violation(world);
-        return text || !complete ? text : files_violation(world, complete);
+        return state_violation(NULL, world, complete);
 }
 
 /* I3: the real code, on a real directory. A version that was tried and not confirmed is not wanted any more. */
@@ -219,9 +240,7 @@ static void walk_check(Walk *walk, World *world)
         Exploration *exploration = walk->exploration;
 
         exploration->n_states++;
-        exploration->violation = disk_violation(walk, world);
-        if (!exploration->violation)
-                exploration->violation = files_violation(world, &walk->complete);
+        exploration->violation = state_violation(walk, world, &walk->complete);
         if (!exploration->violation && exploration->converge > 0
             && (walk->record_ends || exploration->n_states % exploration->converge == 0))
                 walk_converge(walk, world);
@@ -296,11 +315,18 @@ static void walk_subsets(Walk *walk, World *scratch)
         }
 }
 
-static void walk_add(Walk *walk, const Record *record, size_t from, size_t size)
+static void walk_add(Walk *walk, const Piece *piece)
 {
         walk->pieces = realloc(walk->pieces, (walk->n_pieces + 1) * sizeof(Piece));
         CHECK(walk->pieces);
-        walk->pieces[walk->n_pieces++] = (Piece) { record, from, size };
+        walk->pieces[walk->n_pieces++] = *piece;
+}
+
+static void walk_add_name(Walk *walk, const Record *record, PieceHalf half, World *scratch)
+{
+        walk_add(walk, &(Piece) { .record = record, .half = half });
+        walk->record_ends = half != PIECE_NEW_NAME;
+        walk_subsets(walk, scratch);
 }
 
 static bool name_is_in(const char *name, const char *directory)
@@ -365,13 +391,18 @@ static void walk_record(Walk *walk, const Record *record, World *scratch)
                 return;
         }
         if (record->kind == RECORD_NAME) {
-                walk_add(walk, record, 0, 0);
-                walk->record_ends = true;
-                walk_subsets(walk, scratch);
+                bool rename =
+                        record->add && record->remove && after_prefix(record->add, WORLD_BOOT);
+
+                walk_add_name(walk, record, rename ? PIECE_NEW_NAME : PIECE_WHOLE, scratch);
+                if (rename && !walk->exploration->violation)
+                        walk_add_name(walk, record, PIECE_OLD_NAME, scratch);
                 return;
         }
         for (size_t from = 0; from < record->size && !walk->exploration->violation; from += piece) {
-                walk_add(walk, record, from, MIN_OF(piece, record->size - from));
+                walk_add(walk, &(Piece) { .record = record,
+                                          .from = from,
+                                          .size = MIN_OF(piece, record->size - from) });
                 walk->record_ends = from + piece >= record->size;
                 walk_subsets(walk, scratch);
         }
@@ -402,5 +433,6 @@ void explore_replay(World *world, const Record *records, size_t n)
 {
         for (size_t i = 0; i < n; i++)
                 if (records[i].kind == RECORD_DATA || records[i].kind == RECORD_NAME)
-                        piece_apply(&(Piece) { &records[i], 0, records[i].size }, world);
+                        piece_apply(&(Piece) { .record = &records[i], .size = records[i].size },
+                                    world);
 }

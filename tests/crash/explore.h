@@ -36,7 +36,7 @@ void explore_replay(World *world, const Record *records, size_t n);
 void exploration_done(Exploration *exploration);
 
 /*
- * I1, I2 and the state files of one world, the rules of which are in explore.c. complete NULL: of its disk only.
- * NULL, or what is wrong.
+ * I1, I2 and the state files of one world, the rules of which are in explore.c and loader.c. complete NULL: of what a boot
+ * loader sees only. NULL, or what is wrong.
  */
 char *world_violation(World *world, const World *complete);

@@ -15,8 +15,6 @@
 
 #define DISK_SIZE (4 * MIB)
 #define TURNS_MAX 1000 /* of the event loop, in one attempt */
-#define UUID_A    "7130c94a-213a-4e5a-8e26-6cce9662f132"
-#define UUID_B    "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"
 
 #define SETTINGS                                                             \
         "SERVER=http://localhost/v1/update/\nDISK=/disk.img\nWORKER_USER=\n" \
@@ -96,9 +94,12 @@ static void world_add_packages(World *world)
 
 void host_world(const char *root, unsigned sector_size, World *ret)
 {
+        const bool gpt = loader_kind() == LOADER_GPT;
         const DiskPartition layout[] = {
-                { "USR-A", DISK_TYPE_USR, UUID_A, SLOT_SIZE, DISK_BOOT_BITS(2, 0, 1) },
-                { "USR-B", DISK_TYPE_USR, UUID_B, SLOT_SIZE, DISK_BOOT_BITS(1, 0, 1) },
+                { "USR-A", DISK_TYPE_USR, LOADER_UUID_A, SLOT_SIZE,
+                  gpt ? DISK_BOOT_BITS(2, 0, 1) : 0 },
+                { "USR-B", DISK_TYPE_USR, LOADER_UUID_B, SLOT_SIZE,
+                  gpt ? DISK_BOOT_BITS(1, 0, 1) : 0 },
         };
         _cleanup_free_ char *path = NULL, *disk = NULL;
         size_t size;
@@ -109,6 +110,8 @@ void host_world(const char *root, unsigned sector_size, World *ret)
         memcpy(disk + MIB, release_get(RELEASE_INSTALLED)->image, IMAGE_SIZE);
         memcpy(disk + MIB + SLOT_SIZE, release_get(RELEASE_OLD)->image, IMAGE_SIZE);
         world_init(ret, (uint8_t *)disk, size);
+        loader_world(ret);
+        file_set(root, "/usr/share/coreos/update.conf", "BOOT_CHOOSER=%s\n", loader_setting());
         world_add_packages(ret);
 }
 
@@ -122,14 +125,37 @@ static const Release *slot_release(const char *disk, uint64_t offset)
         return release_of(slot);
 }
 
+/* By the rule of the boot loader in use: where the slot is on the disk, and its UUID. */
+static int slot_choose(const char *root, const char *disk, LoaderChange *change, BootChoice *ret)
+{
+        int slot;
+
+        if (loader_kind() == LOADER_GPT)
+                return boot_loader_choose(disk, ret);
+        slot = loader_boot(root, change);
+        if (slot < 0)
+                return -ENODEV;
+        ret->offset = MIB + (uint64_t)slot * SLOT_SIZE;
+        return text_set(&ret->part_uuid, slot == 0 ? LOADER_UUID_A : LOADER_UUID_B);
+}
+
 const Release *host_boot(const char *root)
+{
+        LoaderChange change = {};
+        const Release *release = host_boot_changing(root, &change);
+
+        loader_change_done(&change);
+        return release;
+}
+
+const Release *host_boot_changing(const char *root, LoaderChange *change)
 {
         _cleanup_(boot_choice_done) BootChoice choice = {};
         _cleanup_free_ char *disk = NULL;
         const Release *release;
 
         CHECK(text_format(&disk, "%s/disk.img", root) >= 0);
-        if (boot_loader_choose(disk, &choice) < 0)
+        if (slot_choose(root, disk, change, &choice) < 0)
                 return NULL;
         release = slot_release(disk, choice.offset);
         if (!release)

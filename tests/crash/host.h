@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "crash/loader.h"
 #include "crash/recorder.h"
 #include "crash/release.h"
 #include "crash/world.h"
@@ -30,6 +31,9 @@ void host_world(const char *root, unsigned sector_size, World *ret);
 
 /* Power on: the release that runs, or NULL when nothing starts, or nothing whole. A try is used up on disk. */
 const Release *host_boot(const char *root);
+
+/* The same; what the boot loader changed on the boot partition is in *change. */
+const Release *host_boot_changing(const char *root, LoaderChange *change);
 
 /* The daemon starts, checks for an update, and takes it. */
 void host_run(const char *root, Session *ret);

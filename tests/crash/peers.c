@@ -128,7 +128,7 @@ struct Worker {
         WorkerHooks hooks;
         UpdatePlan plan;
         PayloadKeys *keys;
-        int target_fd;
+        int target_fd, kernel_fd;
 };
 
 Worker *worker_free(Worker *worker)
@@ -152,7 +152,9 @@ static int worker_apply(Worker *worker, PayloadError *why)
                             .offset = worker->plan.target_offset,
                             .size = worker->plan.target_size,
                             .resizable = package },
-                .kernel = PAYLOAD_TARGET_NONE,
+                .kernel = { .fd = worker->plan.kernel_size_max > 0 ? worker->kernel_fd : -1,
+                            .size = worker->plan.kernel_size_max,
+                            .resizable = true },
                 .size = worker->plan.size,
                 .sha256 = worker->plan.sha256,
         };
@@ -199,6 +201,7 @@ int worker_start(sd_event *event, const WorkerParameters *parameters, const Work
         CHECK(worker);
         worker->hooks = *hooks;
         worker->target_fd = parameters->target_fd;
+        worker->kernel_fd = parameters->kernel_fd;
         CHECK(update_plan_parse(parameters->plan, &worker->plan) >= 0);
         CHECK(payload_keys_new(&worker->keys) >= 0);
         CHECK(payload_keys_add_pem(worker->keys, parameters->keys, strlen(parameters->keys)) >= 0);

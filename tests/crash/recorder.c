@@ -86,7 +86,8 @@ static const char *name_of(const char *path)
 {
         const char *name = after_prefix(path, recorder.root);
 
-        return name && after_prefix(name, "/var/lib") ? name : NULL;
+        return name && (after_prefix(name, "/var/lib") || after_prefix(name, "/boot")) ? name
+                                                                                       : NULL;
 }
 
 static char *copy_of(const char *text)
@@ -202,6 +203,7 @@ static ssize_t on_write(int fd, const void *data, size_t size)
         return disk_io_system.write(fd, data, size);
 }
 
+/* Files of ours only grow so, with zeros. */
 static int on_truncate(int fd, uint64_t size)
 {
         _cleanup_free_ uint8_t *zeros = NULL;
@@ -216,9 +218,9 @@ static int on_truncate(int fd, uint64_t size)
         return disk_io_system.truncate(fd, size);
 }
 
+/* Neither bytes nor size change: there is nothing to be lost. */
 static int on_allocate(int fd, uint64_t size)
 {
-        CHECK(file_of(fd) < 0);
         return call_fails("fallocate") ? recorder.failure.error : disk_io_system.allocate(fd, size);
 }
 
@@ -413,6 +415,40 @@ unsigned long recorder_calls(void)
 const char *recorder_call(unsigned long n)
 {
         return n > 0 && n <= recorder.n_calls ? recorder.calls[n - 1] : "";
+}
+
+static int file_at(const char *path)
+{
+        _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+
+        CHECK(fd >= 0 && file_of(fd) >= 0);
+        return file_of(fd);
+}
+
+void recorder_add_write(const char *path, const uint8_t *data, size_t size)
+{
+        int file = file_at(path);
+        Record *record = record_add(RECORD_DATA);
+
+        record->file = file;
+        record->size = size;
+        record->data = malloc(size);
+        CHECK(record->data);
+        memcpy(record->data, data, size);
+        record_add(RECORD_SYNC_FILE)->file = file;
+}
+
+void recorder_add_rename(const char *from, const char *to)
+{
+        int file = file_at(to);
+        Record *record = record_add(RECORD_NAME);
+        char *directory = copy_of(name_of(to));
+
+        record->file = file;
+        record->add = copy_of(name_of(to));
+        record->remove = copy_of(name_of(from));
+        *strrchr(directory, '/') = 0;
+        record_add(RECORD_SYNC_DIRECTORY)->add = directory;
 }
 
 void recorder_add_disk(uint64_t offset, const uint8_t *data, size_t size)

@@ -56,4 +56,7 @@ unsigned long recorder_calls(void);
 const char *recorder_call(unsigned long n); /* its name, from 1: "pwrite"; "" behind the last */
 
 /* A boot loader changed the disk, durably. */
+void recorder_add_write(const char *path, const uint8_t *data,
+                        size_t size);                       /* from its beginning */
+void recorder_add_rename(const char *from, const char *to); /* was renamed */
 void recorder_add_disk(uint64_t offset, const uint8_t *data, size_t size);

@@ -5,8 +5,9 @@
 
 #include "payload/payload.h"
 
-#define IMAGE_SIZE (960 * KIB)
-#define SLOT_SIZE  (1 * MIB)
+#define IMAGE_SIZE  (960 * KIB)
+#define SLOT_SIZE   (1 * MIB)
+#define KERNEL_SIZE (6 * KIB)
 
 #define PACKAGE_NAME      "oem-crash" /* the image that every release has beside it */
 #define PACKAGE_SIZE      (16 * KIB)
@@ -27,7 +28,9 @@ typedef struct Release {
         char *payload;
         size_t payload_size;
         uint8_t sha256[SHA256_SIZE]; /* of the payload */
-        uint8_t *package_image;      /* PACKAGE_SIZE bytes */
+        char *kernel;
+        size_t kernel_size;
+        uint8_t *package_image; /* PACKAGE_SIZE bytes */
         char *package;
         size_t package_size;
         uint8_t package_sha256[SHA256_SIZE];
@@ -37,6 +40,9 @@ typedef struct Release {
 /* Makes all of them in directory, and the public key of their signatures there as key.pub.pem. */
 void releases_make(const char *directory, const char *payload_tool);
 void releases_done(void);
+
+/* Which kernels they have from now on: plain ones, or unified kernel images. */
+void releases_use_uki(bool uki);
 
 const Release *release_get(ReleaseNumber number);
 

@@ -99,9 +99,12 @@ const Release *scene_boot(void)
 {
         const Release *release;
         World before = {}, after = {};
+        LoaderChange change = {};
 
         scene_disk(&before);
-        release = host_boot(scene_directory);
+        release = host_boot_changing(scene_directory, &change);
+        loader_change_record(&change, scene_directory);
+        loader_change_done(&change);
         scene_disk(&after);
         for (size_t i = 0; i < before.files[WORLD_DISK].size; i += SECTOR)
                 if (memcmp(before.files[WORLD_DISK].data + i, after.files[WORLD_DISK].data + i,

@@ -117,13 +117,14 @@ void world_remove_name(World *world, const char *name)
 int world_find(const World *world, const char *name)
 {
         const WorldName *known = world_name(world, name);
+        const char *base = after_prefix(name, WORLD_BOOT) ? WORLD_BOOT : "/var/lib";
         _cleanup_free_ char *copy = strdup(name);
 
         CHECK(copy);
-        for (char *slash = strrchr(copy, '/'); slash && strlen(copy) > strlen("/var/lib");
+        for (char *slash = strrchr(copy, '/'); slash && strlen(copy) > strlen(base);
              slash = strrchr(copy, '/')) {
                 *slash = 0;
-                if (strlen(copy) > strlen("/var/lib") && !world_name(world, copy))
+                if (strlen(copy) > strlen(base) && !world_name(world, copy))
                         return -1;
         }
         return known ? known->file : -1;
@@ -133,7 +134,9 @@ bool world_name_is_temporary(const char *name)
 {
         const char *dot = strrchr(name, '.');
 
-        return dot && (strlen(dot) == TEMPORARY_LETTERS + 1 || streq(dot, ".part"));
+        return dot
+               && (strlen(dot) == TEMPORARY_LETTERS + 1 || streq(dot, ".new")
+                   || streq(dot, ".part"));
 }
 
 static int entry_remove(const char *path, _unused_ const struct stat *status, _unused_ int type,
@@ -155,10 +158,16 @@ static void file_put(const char *root, const char *name, const WorldFile *file)
 
 void world_materialize(const World *world, const char *root)
 {
-        _cleanup_free_ char *state = NULL;
+        static const char *const directories[] = { WORLD_STATE, WORLD_BOOT };
 
-        CHECK(text_format(&state, "%s%s", root, WORLD_STATE) >= 0);
-        (void)nftw(state, entry_remove, 16, FTW_DEPTH | FTW_PHYS); /* it may not be there */
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                _cleanup_free_ char *path = NULL;
+
+                CHECK(text_format(&path, "%s%s", root, directories[i]) >= 0);
+                (void)nftw(path, entry_remove, 16, FTW_DEPTH | FTW_PHYS); /* it may not be there */
+                if (streq(directories[i], WORLD_BOOT)) /* it is a mount point, and always there */
+                        CHECK(mkdir(path, 0755) >= 0);
+        }
         file_put(root, "/disk.img", &world->files[WORLD_DISK]);
 
         /* Directories first, those above before those below: shorter names first. */

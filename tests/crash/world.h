@@ -1,5 +1,5 @@
 /*
- * What is on a host's media: the bytes of the disk, the state files, their names. Worlds are made from the
+ * What is on a host's media: the bytes of the disk, the state files, the boot partition, their names. Worlds are made from the
  * records of a run (recorder.h), and put into a directory to let the real code run in them.
  */
 #pragma once
@@ -8,6 +8,7 @@
 
 #define WORLD_DISK  0 /* the file that is the disk image */
 #define WORLD_STATE "/var/lib/updated"
+#define WORLD_BOOT  "/boot"
 
 typedef struct WorldFile {
         uint8_t *data;

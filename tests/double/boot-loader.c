@@ -195,19 +195,31 @@ static void table_take_try(const BootTable *table, size_t entry_offset)
         put_u32(table->header + HEADER_CRC, header_checksum(table->header));
 }
 
-/* In the other copy too, when it is valid and says the same. */
-static void slot_take_try(const BootTable *table, const BootSlot *slot)
+/* The other copy, when it is valid and says the same. */
+static bool table_open_other(const BootTable *table, BootTable *ret)
 {
         uint64_t other_lba = get_u64(table->header + HEADER_ALTERNATE_LBA);
+
+        return table_open_at(table->disk, table->size, table->sector_size, other_lba, ret) >= 0
+               && ret->n_entries == table->n_entries && ret->entry_size == table->entry_size
+               && memcmp(ret->entries, table->entries, (size_t)table->n_entries * table->entry_size)
+                          == 0;
+}
+
+bool boot_table_is_twofold(const BootTable *table)
+{
+        BootTable other;
+
+        return table_open_other(table, &other);
+}
+
+/* In the other copy too. */
+static void slot_take_try(const BootTable *table, const BootSlot *slot)
+{
         size_t offset = (size_t)(slot->entry - table->entries);
         BootTable other;
-        bool same;
+        bool same = table_open_other(table, &other);
 
-        same = table_open_at(table->disk, table->size, table->sector_size, other_lba, &other) >= 0
-               && other.n_entries == table->n_entries && other.entry_size == table->entry_size
-               && memcmp(other.entries, table->entries,
-                         (size_t)table->n_entries * table->entry_size)
-                          == 0;
         table_take_try(table, offset);
         if (same)
                 table_take_try(&other, offset);

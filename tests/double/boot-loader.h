@@ -37,6 +37,9 @@ typedef struct BootSlot {
 /* -ENOMEDIUM: neither copy is valid. */
 int boot_table_open(uint8_t *disk, uint64_t size, BootTable *ret) _must_check_;
 
+/* Are both copies valid, and say the same? */
+bool boot_table_is_twofold(const BootTable *table);
+
 /* The next slot from *index on; false behind the last. */
 bool boot_table_next_slot(const BootTable *table, uint32_t *index, BootSlot *ret);
 

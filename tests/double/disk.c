@@ -3,6 +3,8 @@
 
 #include "double/disk.h"
 
+#define ENTRIES_DEFAULT 128 /* of a table that nobody asked for more */
+
 static int context_open(const char *path, unsigned sector_size, struct fdisk_context **ret)
 {
         struct fdisk_context *context = fdisk_new_context();
@@ -81,6 +83,8 @@ int disk_make(const char *path, uint64_t size, unsigned sector_size,
                 return r;
 
         r = fdisk_create_disklabel(context, "gpt");
+        if (r >= 0 && n > ENTRIES_DEFAULT)
+                r = fdisk_gpt_set_npartitions(context, 2 * ENTRIES_DEFAULT);
         for (size_t i = 0; i < n && r >= 0; i++) {
                 r = partition_add(context, i, start, &partitions[i]);
                 start += partitions[i].size;
@@ -100,6 +104,21 @@ int disk_set_attributes(const char *path, unsigned sector_size, size_t number, u
         if (r < 0)
                 return r;
         r = fdisk_gpt_set_partition_attrs(context, number, attributes);
+        if (r >= 0)
+                r = context_write(context);
+        fdisk_unref_context(context);
+        return r;
+}
+
+int disk_remove(const char *path, unsigned sector_size, size_t number)
+{
+        struct fdisk_context *context;
+        int r;
+
+        r = context_open(path, sector_size, &context);
+        if (r < 0)
+                return r;
+        r = fdisk_delete_partition(context, number);
         if (r >= 0)
                 r = context_write(context);
         fdisk_unref_context(context);

@@ -22,6 +22,9 @@ typedef struct DiskPartition {
 int disk_make(const char *path, uint64_t size, unsigned sector_size,
               const DiskPartition *partitions, size_t n) _must_check_;
 
+/* Takes one away. */
+int disk_remove(const char *path, unsigned sector_size, size_t number) _must_check_;
+
 /* libfdisk's own write of one partition's attributes, to compare with. */
 int disk_set_attributes(const char *path, unsigned sector_size, size_t number,
                         uint64_t attributes) _must_check_;

@@ -25,7 +25,7 @@ WRAPPED = {
     r"gnutls/": ("updated/base/http-serve.",),
     r"libfdisk/|blkid/": ("updated/slots", "updated/gpt", "updated/slot-mount.", "payload/target."),
     r"microhttpd\.h": ("updated/base/http-reply.", "updated/base/http-serve.", "updated/serve-", "locksmith/fleetlock-serve."),
-    r"openssl/": ("locksmith/host-id.", "payload/digest.", "payload/keys.", "updated/digest", "updated/serve-store.", "updated/base/base64."),
+    r"openssl/": ("locksmith/host-id.", "payload/digest.", "payload/key-engine.", "payload/keys.", "updated/digest", "updated/serve-store.", "updated/base/base64."),
     r"yaml\.h": ("cloud-config/yaml-tree.",),
 }
 

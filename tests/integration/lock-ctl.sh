@@ -189,4 +189,8 @@ refuses "a frozen etcd is given up" 1 "timed out" run_ctl status
 kill -CONT "$etcd_main_pid"
 etcd_stop main
 refuses "etcd is down" 1 "$etcd_main: .*onnect" run_ctl lock x
+if python3 -c 'import socket; [socket.create_server(("127.0.0.1", port)).close() for port in (2379, 4001)]' 2>/dev/null; then
+    refuses "nobody has said where etcd is: a hint" 1 "where etcd is was not said: see --endpoint" \
+        env -u LOCKSMITHCTL_ENDPOINT "$ctl" --root "$root" status
+fi
 done_testing

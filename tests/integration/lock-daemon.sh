@@ -107,6 +107,22 @@ host_stop $a
 same "and does not reboot" "$(wc -l <"$scratch/a.calls")" $((n + 1))
 bus_start b
 peers b "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+kill -STOP "$etcd_main_pid"
+host_start b REBOOT_STRATEGY=best-effort
+b=$started
+becomes "best-effort with an etcd that hangs waits for it, also on a host that never had one" 30 logged b "an etcd that does not answer as it should"
+becomes "the reason is told" 10 reason_is b "$etcd_main"
+host_stop $b
+kill -CONT "$etcd_main_pid"
+port=$(free_port)
+start python3 -m http.server --bind 127.0.0.1 "$port" >/dev/null 2>&1
+wait_for 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+host_start b REBOOT_STRATEGY=best-effort LOCKSMITHD_ENDPOINT="http://127.0.0.1:$port"
+b=$started
+becomes "so it does when something answers that is none" 10 reason_is b "501"
+host_stop $b
+same "and does not reboot" "$(wc -l <"$scratch/b.calls")" 0
+test -e "$scratch/b/var/lib/updated/etcd-seen" && fail "nor is that taken for an etcd for ever" || pass "nor is that taken for an etcd for ever"
 host_start b REBOOT_STRATEGY=best-effort LOCKSMITHD_ENDPOINT=http://127.0.0.1:1
 b=$started
 becomes "best-effort on a host that never had an etcd reboots" 10 called b 1

@@ -31,7 +31,7 @@ works "the image is on it again" cmp -n 3145728 image "$device"
 refuses "an image that does not fit" 1 "the image has 16777216 bytes, the target has room for 8388608" "${apply[@]}" too-large
 same "the device is as it was, and nobody is warned" "$(grep -c 'do not use it' err) $(cmp -n 3145728 image "$device" && echo same)" "0 same"
 head -c 20000 update >./cut
-refuses "a payload that is cut in a file" 1 "by its manifest it has [0-9]+ bytes, 20000 were" "${apply[@]}" cut
+refuses "a payload that is cut in a file" 1 "it has 20000 bytes, by its manifest [0-9]+ are wanted" "${apply[@]}" cut
 same "is found before anything is written" "$(grep -c 'do not use it' err)" 0
 refuses "through a pipe it is found too late" 1 "in the middle of its data" bash -c "${apply[*]} - <cut"
 same "which is said" "$(grep -c 'do not use it' err)" 1

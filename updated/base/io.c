@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -8,6 +9,7 @@
 #include "base/io.h"
 #include "base/text.h"
 
+#define TEMPORARY_PREFIX  ".#"
 #define TEMPORARY_LETTERS 6
 
 int root_join(const char *root, const char *path, char **ret)
@@ -198,23 +200,32 @@ int parents_make(const char *path, mode_t mode)
         return 0;
 }
 
-/* Creates a file that was not there: path and a dot and some letters. */
-static int temporary_create(const char *path, char **ret_path)
+static const char temporary_letters[] = "abcdefghijklmnopqrstuvwxyz234567"; /* five bits each */
+
+int temporary_name(const char *path, char **ret)
 {
-        static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567"; /* five bits each */
+        const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+        char ending[TEMPORARY_LETTERS + 1] = {};
         uint32_t chance;
+
+        if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
+                return -EIO;
+        for (size_t i = 0; i < TEMPORARY_LETTERS; i++)
+                ending[i] = temporary_letters[chance >> 5 * i & 31];
+        return text_format(ret, "%.*s" TEMPORARY_PREFIX "%s.%s", (int)(name - path), path, name,
+                           ending);
+}
+
+int temporary_create(const char *path, char **ret_path)
+{
         int fd;
 
         do {
                 _cleanup_free_ char *temporary = NULL;
-                char ending[TEMPORARY_LETTERS + 1] = {};
+                int r = temporary_name(path, &temporary);
 
-                if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
-                        return -EIO;
-                for (size_t i = 0; i < TEMPORARY_LETTERS; i++)
-                        ending[i] = letters[chance >> 5 * i & 31];
-                if (text_format(&temporary, "%s.%s", path, ending) < 0)
-                        return -ENOMEM;
+                if (r < 0)
+                        return r;
                 fd = disk_io()->open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
                 if (fd >= 0)
                         *ret_path = TAKE_PTR(temporary);
@@ -223,8 +234,7 @@ static int temporary_create(const char *path, char **ret_path)
         return fd;
 }
 
-/* Writes and syncs the temporary file; the caller removes it on failure. */
-static int file_write_temporary(int fd, const void *data, size_t size, mode_t mode)
+int temporary_fill(int fd, const void *data, size_t size, mode_t mode)
 {
         int r;
 
@@ -237,6 +247,75 @@ static int file_write_temporary(int fd, const void *data, size_t size, mode_t mo
                 return r;
 
         return disk_io()->sync(fd);
+}
+
+static bool is_temporary_name(const char *name)
+{
+        const char *rest = after_prefix(name, TEMPORARY_PREFIX), *dot = strrchr(name, '.');
+
+        return rest && dot > rest && strlen(dot + 1) == TEMPORARY_LETTERS
+               && dot[1 + strspn(dot + 1, temporary_letters)] == 0;
+}
+
+static bool is_leftover(int directory, const char *name, uint64_t now)
+{
+        struct stat status;
+
+        return is_temporary_name(name)
+               && fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+               && S_ISREG(status.st_mode) && status.st_uid == geteuid() && status.st_nlink == 1
+               && status.st_mtime >= 0 && (uint64_t)status.st_mtime <= now
+               && now - (uint64_t)status.st_mtime > TEMPORARY_AGE;
+}
+
+static int leftover_remove(const char *directory, const char *name)
+{
+        _cleanup_free_ char *path = NULL;
+
+        if (text_format(&path, "%s/%s", directory, name) < 0)
+                return -ENOMEM;
+        return disk_io()->unlink(path);
+}
+
+static int directory_sweep(const char *root, const char *directory, uint64_t now)
+{
+        _cleanup_free_ char *full = NULL;
+        struct dirent **entries = NULL;
+        _cleanup_close_ int fd = -1;
+        int n, n_removed = 0, r;
+
+        r = root_join(root, directory, &full);
+        if (r < 0)
+                return r;
+        fd = RET_ERRNO(open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        n = fd < 0 ? fd : RET_ERRNO(scandirat(fd, ".", &entries, NULL, alphasort));
+        if (n < 0)
+                return n == -ENOENT ? 0 : n;
+
+        for (int i = 0; i < n; i++) {
+                if (r >= 0 && is_leftover(fd, entries[i]->d_name, now)) {
+                        r = leftover_remove(full, entries[i]->d_name);
+                        n_removed += r >= 0;
+                }
+                free(entries[i]);
+        }
+        free(entries);
+        return r < 0 ? r : n_removed;
+}
+
+int temporaries_sweep(const char *root, const char *const *directories, uint64_t now)
+{
+        int n_removed = 0, result = 0;
+
+        for (; *directories; directories++) {
+                int r = directory_sweep(root, *directories, now);
+
+                n_removed += MAX_OF(r, 0);
+                if (r < 0 && result == 0)
+                        result = r;
+        }
+
+        return result < 0 ? result : n_removed;
 }
 
 int file_replace(const char *root, const char *path, const void *data, size_t size, mode_t mode)
@@ -257,7 +336,7 @@ int file_replace(const char *root, const char *path, const void *data, size_t si
         if (fd < 0)
                 return fd;
 
-        r = file_write_temporary(fd, data, size, mode);
+        r = temporary_fill(fd, data, size, mode);
         if (r >= 0)
                 r = disk_io()->rename(temporary, full);
         if (r < 0) {

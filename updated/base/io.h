@@ -44,6 +44,28 @@ int file_read_line(const char *root, const char *path, char **ret) _must_check_;
 int file_replace(const char *root, const char *path, const void *data, size_t size,
                  mode_t mode) _must_check_;
 
+/*
+ * The first half of file_replace(), for those who have something to do in between: an empty file beside path, that
+ * nobody takes for the file itself (".#NAME.xxxxxx"). Returns an fd or -errno; *ret_path is the caller's, who renames
+ * or unlinks it.
+ */
+int temporary_create(const char *path, char **ret_path) _must_check_;
+
+/* The name alone, which nobody has now. */
+int temporary_name(const char *path, char **ret) _must_check_;
+
+/* Gives it content and mode, and syncs it. */
+int temporary_fill(int fd, const void *data, size_t size, mode_t mode) _must_check_;
+
+#define TEMPORARY_AGE 3600 /* s; nobody takes as long to write a file */
+
+/*
+ * Removes what power cuts left of writing files in these directories (ended by NULL; they need not be there): regular
+ * files with our kind of name, of our user, that were not touched for TEMPORARY_AGE. Nothing else, and no link. now:
+ * seconds since 1970. Returns how many were removed, or the first -errno.
+ */
+int temporaries_sweep(const char *root, const char *const *directories, uint64_t now) _must_check_;
+
 /* Removes a file durably; a file that is not there is fine. */
 int file_remove(const char *root, const char *path) _must_check_;
 

@@ -72,6 +72,11 @@ def key_make():
     run("openssl", "pkey", "-in", private.name, "-pubout", "-out", HERE + "/key.pub.pem")
 
 
+def key_id():
+    return sha(subprocess.run(["openssl", "pkey", "-in", private.name, "-pubout", "-outform", "DER"], check=True,
+                              capture_output=True).stdout)
+
+
 def sign(digest):
     return subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", private.name, "-pkeyopt", "digest:sha256",
                            "-pkeyopt", "rsa_padding_mode:pkcs1"], input=digest, check=True, capture_output=True).stdout
@@ -202,10 +207,10 @@ def partition(name=b"usr", operations=None, new=info(len(IMAGE), sha(IMAGE)), ol
 
 
 def payload2(partitions=None, data=IMAGE, metadata_message=None, metadata_size=None, message=None, more=b"", size=262,
-             metadata_signed=True):
+             metadata_signed=True, key_id=None):
     """Format version 2: the metadata has signatures of its own, which are not part of what is signed at the end."""
     def signed(digest):
-        return text(1, text(2, sign(digest)))
+        return text(1, text(2, sign(digest)) + (text(1000, key_id) if key_id else b""))
     m = number(3, BLOCK) + number(4, len(data)) + number(5, size) + number(12, 0)
     for p in [partition()] if partitions is None else partitions:
         m += text(13, p)
@@ -249,7 +254,8 @@ def all_operations():
         diff + brotli_hello, BASE[:BLOCK - 5] + b"hello", [(0, 1)])
     add(14, zstd(two), two)
     return payload2([partition(operations=operations, new=info(len(new), sha(new)), old=info(len(BASE), sha(BASE))),
-                     partition(b"vendor", [operation(data=IMAGE, offset=len(data))])], data + IMAGE)
+                     partition(b"vendor", [operation(data=IMAGE, offset=len(data))])], data + IMAGE, size=297,
+                    key_id=key_id())
 
 
 def all_of_version_2():
@@ -260,6 +266,9 @@ def all_of_version_2():
 
     bad("v2-metadata-unsigned", "the metadata of the payload is not signed", payload2(metadata_signed=False))
     bad("v2-metadata-signature", "metadata: none of its 1 signatures", payload2(metadata_message=text(1, text(2, b"x" * 256))))
+    bad("v2-key-id-other", "metadata: none of its 1 signatures", payload2(size=297, key_id=sha(b"another key")))
+    bad("v2-key-id-short", "metadata: signature 0 is .* has a bad key id", payload2(size=296, key_id=b"x" * 31))
+    bad("v2-signature-more", "metadata: signature 0 is .* or more", payload2(size=265, metadata_message=text(1, text(2, b"x" * 256) + number(77, 1))))
     bad("v2-metadata-garbage", "metadata: the signatures are no valid protobuf", payload2(metadata_message=b"\xff" * 262))
     bad("v2-metadata-too-large", "signatures of the metadata of 65537 bytes", payload2(metadata_size=65537))
     bad("v2-signature", "[^a]: none of its 1 signatures", payload2(message=text(1, text(2, b"x" * 256))))
@@ -268,6 +277,8 @@ def all_of_version_2():
     bad("v2-name-none", "name of partition 0 is not allowed", payload2([partition(None)]))
     bad("v2-name-path", "name of partition 0 is not allowed", payload2([partition(b"../usr")]))
     bad("v2-name-dot", "name of partition 0 is not allowed", payload2([partition(b".hidden")]))
+    bad("v2-version-long", "usr: its version is no plain text", payload2([partition() + text(17, b"1" * 65)]))
+    bad("v2-version-control", "usr: its version is no plain text", payload2([partition() + text(17, b"1\n2")]))
     bad("v2-name-long", "name of partition 0 is not allowed", payload2([partition(b"x" * 65)]))
     bad("v2-name-twice", "two parts are for the usr", payload2([partition(), partition()]))
     bad("v2-no-slot", 'no partition of the payload is called "usr"',
@@ -406,8 +417,8 @@ def all_of_them():
     bad("signatures-garbage", "the signatures are no valid protobuf", payload(message=b"\xff" * 264))
     bad("signatures-none", "0 signatures; 1 to 16 are possible", payload(message=text(9, b"x" * 261), size=264))
     bad("signatures-many", "17 signatures; 1 to 16", payload(message=text(1, number(1, 2) + text(2, b"x")) * 17, size=17 * 7))
-    bad("signature-empty", "signature 0 is empty, too large or badly padded", payload(message=text(1, number(1, 2) + text(2, b"")), size=6))
-    bad("signature-large", "signature 0 is empty, too large or badly padded",
+    bad("signature-empty", "signature 0 is empty, too large, badly padded", payload(message=text(1, number(1, 2) + text(2, b"")), size=6))
+    bad("signature-large", "signature 0 is empty, too large, badly padded",
         payload(message=text(1, number(1, 2) + text(2, b"x" * 2049)), size=2057))
     bad("signature-version", "signature 0 is not numbered as version 2",
         payload(message=lambda d: text(1, number(1, 1) + text(2, sign(d)))))

@@ -14,6 +14,13 @@ static const struct {
 } situations[] = {
         { L, {}, ACTION_WAIT_FOR_DAEMON },
 
+        /* without the bus nobody can be asked, and no lock is kept */
+        { L, { .lock = LOCK_STATE_HELD, .window_open = true }, ACTION_RELEASE },
+        { L, { .lock = LOCK_STATE_WANTED, .window_open = true }, ACTION_RELEASE },
+        { L, { .lock = LOCK_STATE_RELEASING }, ACTION_WAIT_FOR_DAEMON },
+        { L, { .lock = LOCK_STATE_FREE }, ACTION_WAIT_FOR_DAEMON },
+        { L, { .lock = LOCK_STATE_HELD, .rebooting = true }, ACTION_WAIT_FOR_REBOOT },
+
         /* after the boot: the old lock goes only when what runs is good */
         { L, { .update = UPDATE_NONE, .window_open = true }, ACTION_CHECK_SLOT },
         { L, { .update = UPDATE_NONE, .slot_good = true }, ACTION_CHECK_MEMBER },

@@ -40,7 +40,7 @@ static void write_work(PoolJob *job)
         if (write->kept == KEPT_NOTHING)
                 return;
 
-        assert_int_equal(operation_output_allocate(&write->output), 0);
+        assert_int_equal(operation_output_allocate(&write->output, BLOCK), 0);
         memset(write->output.data, write->kept == KEPT_OTHER_DATA ? 0xEE : data[0], BLOCK);
         write->output.size = write->kept == KEPT_HALF ? BLOCK / 2 : BLOCK;
         write->output.zeros = write->kept == KEPT_ZEROS;

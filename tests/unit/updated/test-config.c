@@ -94,6 +94,16 @@ static void test_the_boot_chooser_and_its_tries(_unused_ void **state)
         assert_int_equal(config.slots.chooser, BOOT_CHOOSER_GPT);
         assert_string_equal(config.slots.boot_directory, "/efi");
         assert_int_equal(config.slots.tries, 9);
+        config_done(&config);
+
+        put("/usr/share/coreos/update.conf", "SLOT_A=PARTUUID=1-2\nSLOT_B=PARTLABEL=x\n"
+                                             "SLOT_TYPE=5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6\n");
+        put("/etc/coreos/update.conf", "SLOT_A=/dev/sda3\nSLOT_B=PARTLABEL=\nSLOT_TYPE=usr\n"
+                                       "SLOT_TYPE=5dfbf5f428484bacaa5e0d9a20b745a6\n");
+        assert_int_equal(config_read(root, &config), 0);
+        assert_string_equal(config.slots.slots[0], "PARTUUID=1-2");
+        assert_string_equal(config.slots.slots[1], "PARTLABEL=x");
+        assert_string_equal(config.slots.type, "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6");
 }
 
 static void test_the_first_check_is_spread_or_as_it_was(_unused_ void **state)

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <linux/blkpg.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
@@ -110,7 +111,7 @@ static void slots_of(const Scene *scene, Slots *ret)
 
         *ret = (Slots) { .target = SLOT_NONE };
         assert_int_equal(gpt_read(scene->loop, &ret->gpt), 0);
-        assert_int_equal(slots_choose(ret, &running, &failure), 0);
+        assert_int_equal(slots_choose(ret, &(SlotSettings) {}, &running, &failure), 0);
 }
 
 static void test_the_target_is_opened_alone(_unused_ void **state)
@@ -166,6 +167,28 @@ static void test_a_mounted_target_is_refused(_unused_ void **state)
         assert_int_equal(umount(place), 0);
         assert_int_equal(slots_open_target(&slots, &region, &failure), 0);
         close(region.fd);
+        slots_done(&slots);
+        scene_end(&scene);
+}
+
+static void test_a_read_only_target_is_refused(_unused_ void **state)
+{
+        _cleanup_(update_failure_done) UpdateFailure failure = {};
+        _cleanup_free_ char *device = NULL;
+        int fd, read_only = 1;
+        SlotRegion region;
+        Scene scene;
+        Slots slots;
+
+        assert_true(scene_begin(&scene, 512));
+        assert_true(text_format(&device, "%sp2", scene.loop) >= 0);
+        fd = open(device, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(ioctl(fd, BLKROSET, &read_only), 0);
+        close(fd);
+        slots_of(&scene, &slots);
+        assert_true(slots_open_target(&slots, &region, &failure) < 0);
+        assert_non_null(strstr(update_failure_text(&failure), "is read-only"));
         slots_done(&slots);
         scene_end(&scene);
 }
@@ -243,6 +266,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_target_is_opened_alone),
                 cmocka_unit_test(test_a_mounted_target_is_refused),
+                cmocka_unit_test(test_a_read_only_target_is_refused),
                 cmocka_unit_test(test_a_size_that_the_kernel_does_not_know_is_refused),
                 cmocka_unit_test(test_the_table_of_a_device_is_that_of_libfdisk),
                 cmocka_unit_test(test_what_slash_is_on_is_running),

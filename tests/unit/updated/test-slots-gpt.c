@@ -266,6 +266,103 @@ static void test_the_backup_is_durable_before_the_primary_is_touched(_unused_ vo
         scene_end(&scene);
 }
 
+/* Entries of 200 partitions are not those of a disk with slots; 128 are. */
+static void test_more_than_128_partitions_are_refused_untouched(_unused_ void **state)
+{
+        static const struct {
+                size_t n;
+                int r;
+        } cases[] = { { 128, 0 }, { 129, -E2BIG }, { 200, -E2BIG } };
+        DiskPartition many[200];
+        Scene scene;
+
+        for (size_t i = 0; i < ELEMENTSOF(many); i++)
+                many[i] = (DiskPartition) { i % 2 == 0 ? "USR-A" : "USR-B", DISK_TYPE_USR, NULL,
+                                            4096, 0 };
+        scene_begin(&scene, 512);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Gpt gpt = {};
+
+                assert_int_equal(disk_make(scene.path, DISK_SIZE, 512, many, cases[i].n), 0);
+                copy_file(scene.path, scene.other);
+                assert_int_equal(gpt_read(scene.path, &gpt), cases[i].r);
+                assert_true(files_are_equal(scene.path, scene.other));
+                gpt_done(&gpt);
+        }
+        scene_end(&scene);
+}
+
+/* A table with room for 256 partitions, with three in it. */
+static void test_a_larger_table_is_written_where_it_is(_unused_ void **state)
+{
+        DiskPartition many[130];
+        Scene scene;
+        Gpt gpt;
+
+        for (size_t i = 0; i < ELEMENTSOF(many); i++)
+                many[i] = (DiskPartition) { "X", DISK_TYPE_ESP, NULL, 4096, 0 };
+        scene_begin(&scene, 512);
+        assert_int_equal(disk_make(scene.path, DISK_SIZE, 512, many, ELEMENTSOF(many)), 0);
+        for (size_t i = 3; i < ELEMENTSOF(many); i++)
+                assert_int_equal(disk_remove(scene.path, 512, i), 0);
+        copy_file(scene.path, scene.other);
+        set_attributes(scene.path, 1, DISK_BOOT_BITS(2, 1, 0));
+        assert_int_equal(disk_set_attributes(scene.other, 512, 1, DISK_BOOT_BITS(2, 1, 0)), 0);
+        assert_true(files_are_equal(scene.path, scene.other));
+        assert_int_equal(gpt_read(scene.path, &gpt), 0);
+        assert_int_equal(gpt.n_partitions, 3);
+        assert_false(gpt.wants_repair);
+        gpt_done(&gpt);
+        scene_end(&scene);
+}
+
+/* The MBR of a hybrid one is somebody's work: a partition of it, beside the protective one. */
+static void test_a_hybrid_mbr_stays_as_it_is(_unused_ void **state)
+{
+        static const uint8_t partition[16] = {
+                0x80, 0, 2, 0, 0x0c, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0
+        };
+        uint8_t before[512], after[512];
+        Scene scene;
+        int fd;
+
+        scene_begin(&scene, 512);
+        fd = open(scene.path, O_RDWR | O_CLOEXEC);
+        assert_int_equal(pwrite_full(fd, partition, sizeof(partition), 446 + 16), 0);
+        assert_int_equal(pread_full(fd, before, sizeof(before), 0), 0);
+        assert_false(wants_repair(scene.path));
+        set_attributes(scene.path, 2, DISK_BOOT_BITS(2, 1, 0));
+        assert_int_equal(pread_full(fd, after, sizeof(after), 0), 0);
+        assert_memory_equal(before, after, sizeof(before));
+        assert_false(wants_repair(scene.path));
+
+        flip_byte(scene.path, 512 + 16); /* also when the table behind it is mended */
+        set_attributes(scene.path, 2, DISK_BOOT_BITS(2, 0, 1));
+        assert_int_equal(pread_full(fd, after, sizeof(after), 0), 0);
+        assert_memory_equal(before, after, sizeof(before));
+        close(fd);
+        scene_end(&scene);
+}
+
+static void test_the_device_of_each_kind_of_partition(_unused_ void **state)
+{
+        static const struct {
+                const char *disk, *partition;
+        } names[] = {
+                { "/dev/nvme0n1", "/dev/nvme0n1p3" }, { "/dev/vda", "/dev/vda3" },
+                { "/dev/sda", "/dev/sda3" },          { "/dev/mmcblk0", "/dev/mmcblk0p3" },
+                { "/dev/loop7", "/dev/loop7p3" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const Gpt gpt = { .path = (char *)names[i].disk };
+                _cleanup_free_ char *path = NULL;
+
+                assert_int_equal(gpt_partition_path(&gpt, 2, &path), 0);
+                assert_string_equal(path, names[i].partition);
+        }
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -275,6 +372,10 @@ int main(void)
                 cmocka_unit_test(test_a_disk_that_has_grown_gets_its_backup_at_the_new_end),
                 cmocka_unit_test(test_a_table_that_changed_meanwhile_is_left_alone),
                 cmocka_unit_test(test_entries_in_an_unusual_place_are_refused),
+                cmocka_unit_test(test_more_than_128_partitions_are_refused_untouched),
+                cmocka_unit_test(test_a_larger_table_is_written_where_it_is),
+                cmocka_unit_test(test_a_hybrid_mbr_stays_as_it_is),
+                cmocka_unit_test(test_the_device_of_each_kind_of_partition),
                 cmocka_unit_test(test_what_is_no_disk_with_a_table_is_refused),
                 cmocka_unit_test(test_the_backup_is_durable_before_the_primary_is_touched),
         };
