@@ -54,10 +54,8 @@ static void on_result(const LockResult *result, void *userdata)
         log_error("%s: %s%s", run->what, result->why,
                   result->unsure
                           ? "; it may have been done all the same: look at locksmithctl status"
-                  : run->without_endpoint && result->outcome == LOCK_FAILED
-                          ? "; where etcd is was not said: see --endpoint, or LOCKSMITHD_ENDPOINT"
-                            " in locksmithd(8)"
-                          : "");
+                  : run->without_endpoint && result->outcome == LOCK_FAILED ? CTL_ENDPOINT_HINT
+                                                                            : "");
 }
 
 int ctl_run(Ctl *ctl, const LockRequest *request, const char *what)

@@ -37,6 +37,10 @@ void ctl_done(Ctl *ctl);
  */
 int ctl_run(Ctl *ctl, const LockRequest *request, const char *what) _must_check_;
 
+/* Behind the reason of a failure, where nobody has said where etcd is. */
+#define CTL_ENDPOINT_HINT \
+        "; where etcd is was not said: see --endpoint, or LOCKSMITHD_ENDPOINT in locksmithd(8)"
+
 /* Everything that there is to know about the lock of a group. */
 typedef struct CtlView {
         Semaphore semaphore;
