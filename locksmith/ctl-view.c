@@ -84,9 +84,7 @@ int ctl_read(Ctl *ctl, bool hosts, CtlView *ret)
                 return log_error_return(r, "Error reading the lock: interrupted");
         if (r < 0 && why)
                 return log_error_return(r, "Error reading the lock: %s%s", why,
-                                        r == -EIO && !ctl->settings.endpoint && ctl->session.etcd
-                                                ? CTL_ENDPOINT_HINT
-                                                : "");
+                                        r == -EIO ? ctl_endpoint_hint(ctl) : "");
         return r < 0 ? log_error_errno(r, "Error reading the lock: %m") : 0;
 }
 
