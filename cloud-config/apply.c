@@ -1,50 +1,7 @@
-#include <fcntl.h>
-#include <sys/file.h>
-#include <time.h>
-
+#include "cloud-config/apply.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "cloud-config/apply.h"
 #include "cloud-config/stage.h"
-
-#define LOCK_RETRY_NSEC 50000000 /* flock() knows no timeout */
-
-static int directory_open_for(const char *root, const char *path)
-{
-        _cleanup_free_ char *full = NULL;
-        int r;
-
-        r = root_join(root, path, &full);
-        if (r < 0)
-                return r;
-        r = parents_make(full, 0755);
-        if (r < 0)
-                return r;
-
-        *strrchr(full, '/') = 0;
-        return RET_ERRNO(open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
-int apply_lock(const char *root)
-{
-        _cleanup_close_ int fd = directory_open_for(root, STATE_PATH);
-        usec_t end = now_boottime() + APPLY_LOCK_TIMEOUT;
-
-        if (fd < 0)
-                return fd;
-
-        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                const struct timespec pause = { .tv_nsec = LOCK_RETRY_NSEC };
-
-                if (errno != EWOULDBLOCK && errno != EINTR)
-                        return -errno;
-                if (now_boottime() >= end)
-                        return -EBUSY;
-                (void)nanosleep(&pause, NULL); /* woken early, the next try is early */
-        }
-
-        return TAKE_FD(fd);
-}
 
 static int file_stage(Stage *stage, const char *root, const PlannedFile *file)
 {

@@ -7,16 +7,6 @@
 #include "cloud-config/plan.h"
 #include "cloud-config/units.h"
 
-/* How long a second run waits for the first. */
-#define APPLY_LOCK_TIMEOUT (5 * USEC_PER_SEC)
-
-/*
- * Takes the host below root: from plan_make() to the last step only one process may be at it. Held until the returned
- * descriptor is closed, at the latest by the end of the process. The lock is on the directory of the state file, so
- * nothing is left behind. -EBUSY when somebody else has it for longer than APPLY_LOCK_TIMEOUT.
- */
-int apply_lock(const char *root) _must_check_;
-
 /*
  * Writes the files of the plan and sets or removes the mask. remember: the unit steps are kept in the state file
  * until apply_finish() says that they are done. Returns 0, or -errno with *ret_path, the file in question (owned).

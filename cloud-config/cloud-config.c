@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "base/update-conf.h"
 #include "cloud-config/apply.h"
 #include "cloud-config/diff.h"
 #include "cloud-config/document.h"
@@ -11,6 +12,9 @@
 #include "cloud-config/report.h"
 #include "cloud-config/show.h"
 #include "cloud-config/source.h"
+
+/* How long a second program waits for the first. */
+#define LOCK_TIMEOUT (5 * USEC_PER_SEC)
 
 static const char *arg_root;
 static bool arg_dry_run;
@@ -229,15 +233,16 @@ static int plan_apply(Plan *plan, Outcome *outcome)
         return 0;
 }
 
-/* Returns a descriptor that holds the lock, or the error. */
+/* From the plan to the last step. Returns a descriptor that holds the lock, or the error. */
 static int host_lock(void)
 {
-        int fd = apply_lock(arg_root);
+        int fd = update_conf_lock(arg_root, LOCK_TIMEOUT);
 
         if (fd == -EBUSY)
-                return log_error_return(fd, "nothing was changed: another cloud-config is at work "
-                                            "on this host; try again when it has finished");
-        return fd < 0 ? log_error_errno(fd, "nothing was changed: locking %s: %m", STATE_PATH) : fd;
+                return log_error_return(fd, "nothing was changed: another program is changing "
+                                            "update.conf; try again when it has finished");
+        return fd < 0 ? log_error_errno(fd, "nothing was changed: locking " UPDATE_CONF_LOCK ": %m")
+                      : fd;
 }
 
 /* Nobody else writes these as long as we have the lock. */

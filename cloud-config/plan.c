@@ -4,9 +4,9 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "base/update-conf.h"
 #include "cloud-config/drop-in.h"
 #include "cloud-config/plan.h"
-#include "cloud-config/update-conf.h"
 
 void plan_done(Plan *plan)
 {

@@ -1,11 +1,15 @@
 #include <endian.h>
 #include <sys/stat.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "payload/checkpoint.h"
 
-#define CHECKPOINT_MAGIC UINT64_C(0x536c756963652031) /* "Sluice 1" */
+#define CHECKPOINT_MAGIC UINT64_C(0x536c756963652032) /* "Sluice 2" */
 #define CHECKPOINT_MODE  0600
+#define N_COPIES         (PAYLOAD_CHECKPOINT_ROOM / PAYLOAD_CHECKPOINT_STEP)
+
+_Static_assert(CHECKPOINT_SIZE <= 512, "a checkpoint is written by one sector");
 
 /* A cursor over the encoded numbers, which are big-endian. */
 typedef struct Encoder {
@@ -110,6 +114,7 @@ int checkpoint_encode(const Checkpoint *checkpoint, uint8_t ret[static CHECKPOIN
         encode_u64(&encoder, CHECKPOINT_MAGIC);
         encode_u64(&encoder, checkpoint->mark.n_operations);
         encode_u64(&encoder, checkpoint->mark.bytes);
+        encode_u64(&encoder, checkpoint->n_resumes);
         encode_bytes(&encoder, checkpoint->metadata_sha256, SHA256_SIZE);
         for (size_t i = 0; i < ELEMENTSOF(checkpoint->targets); i++)
                 encode_target(&encoder, &checkpoint->targets[i]);
@@ -136,6 +141,7 @@ int checkpoint_parse(const void *data, size_t size, Checkpoint *ret)
         *ret = (Checkpoint) {};
         ret->mark.n_operations = parse_u64(&parser);
         ret->mark.bytes = parse_u64(&parser);
+        ret->n_resumes = parse_u64(&parser);
         parse_bytes(&parser, ret->metadata_sha256, SHA256_SIZE);
         for (size_t i = 0; i < ELEMENTSOF(ret->targets); i++)
                 parse_target(&parser, &ret->targets[i]);
@@ -144,20 +150,104 @@ int checkpoint_parse(const void *data, size_t size, Checkpoint *ret)
         return 0;
 }
 
-int checkpoint_read(const char *path, Checkpoint *ret)
+static uint64_t copy_offset(const CheckpointPlace *place, size_t copy)
 {
-        _cleanup_free_ char *data = NULL;
-        size_t size;
+        return place->offset + copy * PAYLOAD_CHECKPOINT_STEP;
+}
+
+/* -ENOENT: nothing was ever written there. */
+static int copy_read(const CheckpointPlace *place, size_t copy, Checkpoint *ret)
+{
+        static const uint8_t nothing[CHECKPOINT_SIZE];
+        uint8_t data[CHECKPOINT_SIZE];
         int r;
 
-        r = file_read(NULL, path, CHECKPOINT_SIZE, &data, &size);
+        r = pread_full(place->fd, data, sizeof(data), copy_offset(place, copy));
+        if (r < 0)
+                return r == -ENODATA ? -EBADMSG : r;
+        if (memcmp(data, nothing, sizeof(data)) == 0)
+                return -ENOENT;
+
+        return checkpoint_parse(data, sizeof(data), ret);
+}
+
+static bool checkpoint_is_newer(const Checkpoint *a, const Checkpoint *b)
+{
+        return a->mark.n_operations != b->mark.n_operations
+                       ? a->mark.n_operations > b->mark.n_operations
+                       : a->n_resumes > b->n_resumes;
+}
+
+/* The newest that is whole, and where it is. */
+static int copies_read(const CheckpointPlace *place, Checkpoint *ret, size_t *ret_copy)
+{
+        int result = -ENOENT;
+
+        for (size_t i = 0; i < N_COPIES; i++) {
+                Checkpoint found;
+                int r = copy_read(place, i, &found);
+
+                if (r < 0 && r != -ENOENT && r != -EBADMSG)
+                        return r;
+                if (r == -EBADMSG && result == -ENOENT)
+                        result = r;
+                if (r < 0 || (result == 0 && !checkpoint_is_newer(&found, ret)))
+                        continue;
+                *ret = found;
+                *ret_copy = i;
+                result = 0;
+        }
+
+        return result;
+}
+
+/* In the place of the older one, or of what is no checkpoint. */
+static int copies_write(const CheckpointPlace *place, const uint8_t *data, size_t size)
+{
+        size_t newest = N_COPIES - 1;
+        Checkpoint found;
+        int r;
+
+        r = copies_read(place, &found, &newest);
+        if (r < 0 && r != -ENOENT && r != -EBADMSG)
+                return r;
+        r = pwrite_full(place->fd, data, size, copy_offset(place, (newest + 1) % N_COPIES));
+        if (r < 0)
+                return r;
+
+        return disk_io()->sync_data(place->fd);
+}
+
+static int copies_remove(const CheckpointPlace *place)
+{
+        static const uint8_t nothing[CHECKPOINT_SIZE];
+
+        for (size_t i = 0; i < N_COPIES; i++) {
+                int r = pwrite_full(place->fd, nothing, sizeof(nothing), copy_offset(place, i));
+
+                if (r < 0)
+                        return r;
+        }
+
+        return disk_io()->sync_data(place->fd);
+}
+
+int checkpoint_read(const CheckpointPlace *place, Checkpoint *ret)
+{
+        _cleanup_free_ char *data = NULL;
+        size_t size, copy;
+        int r;
+
+        if (!place->path)
+                return copies_read(place, ret, &copy);
+        r = file_read(NULL, place->path, CHECKPOINT_SIZE, &data, &size);
         if (r < 0)
                 return r == -EFBIG ? -EBADMSG : r;
 
         return checkpoint_parse(data, size, ret);
 }
 
-int checkpoint_write(const char *path, const Checkpoint *checkpoint)
+int checkpoint_write(const CheckpointPlace *place, const Checkpoint *checkpoint)
 {
         uint8_t data[CHECKPOINT_SIZE];
         int r;
@@ -166,7 +256,13 @@ int checkpoint_write(const char *path, const Checkpoint *checkpoint)
         if (r < 0)
                 return r;
 
-        return file_replace(NULL, path, data, sizeof(data), CHECKPOINT_MODE);
+        return place->path ? file_replace(NULL, place->path, data, sizeof(data), CHECKPOINT_MODE)
+                           : copies_write(place, data, sizeof(data));
+}
+
+int checkpoint_remove(const CheckpointPlace *place)
+{
+        return place->path ? file_remove(NULL, place->path) : copies_remove(place);
 }
 
 static bool target_equal(const TargetId *a, const TargetId *b)

@@ -9,9 +9,12 @@
 
 #define CHECKPOINT_TARGETS 2 /* slot, kernel */
 
-/* Magic, operations and bytes; metadata; targets; two states; the SHA-256 of all that. */
+/* Runs that go on from one place: something there may be what ends them. */
+#define CHECKPOINT_RESUMES_MAX 10
+
+/* Magic, operations, bytes, resumes; metadata; targets; two states; the SHA-256 of all that. */
 #define CHECKPOINT_SIZE                                   \
-        (3 * 8 + SHA256_SIZE + CHECKPOINT_TARGETS * 5 * 8 \
+        (4 * 8 + SHA256_SIZE + CHECKPOINT_TARGETS * 5 * 8 \
          + 2 * (8 + SHA256_WORDS * 4 + SHA256_BLOCK_SIZE) + SHA256_SIZE)
 
 /* Which file or device a target is, and where in it. All zero: there is none. */
@@ -32,8 +35,16 @@ typedef enum TargetKind {
 typedef struct Checkpoint {
         uint8_t metadata_sha256[SHA256_SIZE]; /* of header and manifest */
         TargetId targets[CHECKPOINT_TARGETS];
-        ReaderMark mark; /* where to go on */
+        ReaderMark mark;    /* where to go on */
+        uint64_t n_resumes; /* runs that went on there, and came no further yet */
 } Checkpoint;
+
+/* Where it is kept: a file of its own, or (path NULL) two places in an open one, see payload.h. */
+typedef struct CheckpointPlace {
+        const char *path;
+        int fd;
+        uint64_t offset;
+} CheckpointPlace;
 
 /* Identifies a target that has to hold an image of so many bytes: -errno of fstat(2). */
 int target_identify(const PayloadTarget *target, uint64_t image_size, TargetId *ret) _must_check_;
@@ -45,10 +56,13 @@ int checkpoint_encode(const Checkpoint *checkpoint,
 int checkpoint_parse(const void *data, size_t size, Checkpoint *ret) _must_check_;
 
 /* -ENOENT: there is none; -EBADMSG; or what reading says. */
-int checkpoint_read(const char *path, Checkpoint *ret) _must_check_;
+int checkpoint_read(const CheckpointPlace *place, Checkpoint *ret) _must_check_;
 
-/* Replaces the file durably. Everything that it promises must be on the medium before. */
-int checkpoint_write(const char *path, const Checkpoint *checkpoint) _must_check_;
+/* Replaces it durably. Everything that it promises must be on the medium before. */
+int checkpoint_write(const CheckpointPlace *place, const Checkpoint *checkpoint) _must_check_;
+
+/* Durable as well; none there is fine. */
+int checkpoint_remove(const CheckpointPlace *place) _must_check_;
 
 /* Do both go with the same payload and the same targets, wherever they stand? */
 bool checkpoint_matches(const Checkpoint *a, const Checkpoint *b);

@@ -79,6 +79,7 @@ typedef struct PayloadTarget {
         uint64_t offset; /* bytes from the start of the file */
         uint64_t size;   /* bytes that may be written */
         bool resizable;  /* a regular file of its own: it gets the size of the image; size 0: any */
+        bool optional;   /* a payload without anything for it is fine, and leaves it as it is */
 } PayloadTarget;
 
 #define PAYLOAD_TARGET_NONE \
@@ -102,6 +103,13 @@ typedef enum PayloadHashing {
                                     what is signed with the metadata is enough */
 } PayloadHashing;
 
+/*
+ * In an open file: two places a block apart, written in turn, so that a power cut leaves the one before. At first
+ * all of it is zero.
+ */
+#define PAYLOAD_CHECKPOINT_STEP 4096
+#define PAYLOAD_CHECKPOINT_ROOM (2 * PAYLOAD_CHECKPOINT_STEP)
+
 typedef struct PayloadApplyParameters {
         const PayloadKeys *keys;   /* borrowed; must hold one key at least */
         PayloadTarget target;      /* the slot */
@@ -120,8 +128,10 @@ typedef struct PayloadApplyParameters {
         uint64_t timestamp_min;  /* refuse payloads made before; 0: not checked */
         unsigned signatures_min; /* so many different trusted keys must have signed; 0 means 1 */
         PayloadHashing hashing;
-        const char *checkpoint;   /* a file (borrowed path) to go on from after a crash, or NULL */
-        uint64_t checkpoint_step; /* a checkpoint after so many bytes; 0: as is best */
+        const char *checkpoint; /* a file (borrowed path) to go on from after a crash, or NULL */
+        int checkpoint_fd; /* instead, for who may make no files: an open one (borrowed), or 0 */
+        uint64_t checkpoint_offset; /* where in it PAYLOAD_CHECKPOINT_ROOM bytes are for that */
+        uint64_t checkpoint_step;   /* a checkpoint after so many bytes; 0: as is best */
 } PayloadApplyParameters;
 
 /*
@@ -152,6 +162,7 @@ int payload_apply_finish(PayloadApply *apply, PayloadError *ret_error) _must_che
  * front of that byte is hashed and not used otherwise; payload_apply_resume() says instead that
  * that byte is the next one to be pushed (an HTTP Range, a seek). The checkpoint is removed when
  * the payload is refused, kept when it only ends early, and belongs to the caller after success.
+ * When ten runs have gone on from the same place and none came any further, the next one does not.
  */
 uint64_t payload_apply_resume_offset(const PayloadApply *apply);
 int payload_apply_resume(PayloadApply *apply) _must_check_;

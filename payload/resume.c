@@ -69,6 +69,8 @@ static const char *checkpoint_refusal(const PayloadApply *apply, const Checkpoin
                 return "it is of another payload or another target";
         if (!reader_mark_is_valid(apply->reader, &found->mark))
                 return "it was made in another way";
+        if (found->n_resumes >= CHECKPOINT_RESUMES_MAX)
+                return "ten runs went on from there, and none came any further";
         return NULL;
 }
 
@@ -78,32 +80,49 @@ static void checkpoint_complain(PayloadApply *apply, const char *why)
         apply->checkpoint_problem = strdup(why); /* without memory nobody is told */
 }
 
+static CheckpointPlace checkpoint_place(const PayloadApply *apply)
+{
+        return (CheckpointPlace) {
+                .path = apply->parameters.checkpoint,
+                .fd = apply->parameters.checkpoint_fd,
+                .offset = apply->parameters.checkpoint_offset,
+        };
+}
+
+static bool checkpoint_is_wanted(const PayloadApply *apply)
+{
+        return apply->parameters.checkpoint || apply->parameters.checkpoint_fd > 0;
+}
+
 int resume_look(PayloadApply *apply, const Manifest *manifest, PayloadError *error)
 {
-        const char *path = apply->parameters.checkpoint, *refusal;
+        const CheckpointPlace place = checkpoint_place(apply);
+        const char *refusal;
         Checkpoint found;
         int r;
 
-        apply->checkpointing = path && manifest_is_repeatable(apply, manifest);
-        if (!path)
+        apply->checkpointing =
+                checkpoint_is_wanted(apply) && manifest_is_repeatable(apply, manifest);
+        if (!checkpoint_is_wanted(apply))
                 return 0;
         r = checkpoint_identify(apply, manifest);
         if (r < 0)
                 return payload_fail(error, PAYLOAD_REFUSAL_TARGET_IO, r, "looking at the target");
 
-        r = checkpoint_read(path, &found);
+        r = checkpoint_read(&place, &found);
         if (r == -ENOENT)
                 return 0;
         refusal = apply->checkpointing ? checkpoint_refusal(apply, &found, r)
                                        : "a delta of version 1 can not be resumed";
         if (!refusal) {
                 apply->resume = found.mark;
+                apply->checkpoint.n_resumes = found.n_resumes;
                 return 0;
         }
 
         /* What it promises is going to be overwritten: nobody must believe it later. */
         checkpoint_complain(apply, refusal);
-        r = file_remove(NULL, path);
+        r = checkpoint_remove(&place);
         return r < 0 ? payload_fail(error, PAYLOAD_REFUSAL_NONE, r, "removing the old checkpoint")
                      : 0;
 }
@@ -124,6 +143,20 @@ static void parts_follow(PayloadApply *apply, const Manifest *manifest)
         }
 }
 
+/* The update itself can do without. */
+static void checkpoint_save(PayloadApply *apply, const ReaderMark *mark)
+{
+        const CheckpointPlace place = checkpoint_place(apply);
+        int r;
+
+        apply->checkpoint.mark = *mark;
+        r = checkpoint_write(&place, &apply->checkpoint);
+        if (r >= 0)
+                return;
+        apply->checkpointing = false;
+        checkpoint_complain(apply, strerror(-r));
+}
+
 int resume_begin(PayloadApply *apply, const Manifest *manifest, PayloadError *error)
 {
         int r;
@@ -138,6 +171,8 @@ int resume_begin(PayloadApply *apply, const Manifest *manifest, PayloadError *er
 
         reader_skip(apply->reader, apply->resume.n_operations);
         parts_follow(apply, manifest);
+        apply->checkpoint.n_resumes++;
+        checkpoint_save(apply, &apply->resume);
         return 0;
 }
 
@@ -167,23 +202,19 @@ int resume_advance(PayloadApply *apply, const ReaderMark *mark, uint64_t work, P
                                             "syncing the target");
         }
         apply->unsaved_work = 0;
-        apply->checkpoint.mark = *mark;
-        r = checkpoint_write(apply->parameters.checkpoint, &apply->checkpoint);
-        if (r < 0) { /* the update itself can do without */
-                apply->checkpointing = false;
-                checkpoint_complain(apply, strerror(-r));
-        }
-
+        apply->checkpoint.n_resumes = 0;
+        checkpoint_save(apply, mark);
         return 0;
 }
 
 void resume_forget(PayloadApply *apply)
 {
+        const CheckpointPlace place = checkpoint_place(apply);
         int r;
 
-        if (!apply->parameters.checkpoint || !apply->touched)
+        if (!checkpoint_is_wanted(apply) || !apply->touched)
                 return;
-        r = file_remove(NULL, apply->parameters.checkpoint);
+        r = checkpoint_remove(&place);
         if (r < 0)
                 checkpoint_complain(apply, strerror(-r));
 }

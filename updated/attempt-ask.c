@@ -33,6 +33,8 @@ static uint32_t attempt_error_number(const Attempt *attempt, const UpdateFailure
         if (fd >= 0)
                 number |= OMAHA_ERROR_FLAG_TEST;
         (void)close_fd(fd);
+        if (attempt->continued > 0)
+                number |= OMAHA_ERROR_FLAG_RESUMED;
         if (config_server_is_private(attempt->context.config))
                 number |= OMAHA_ERROR_FLAG_SERVER;
         return number;
@@ -54,26 +56,34 @@ static int attempt_build(const Attempt *attempt, bool check, const OmahaEvent *e
         return omaha_request_build(&request, ret);
 }
 
-void attempt_report(Attempt *attempt, OmahaEventType type, OmahaEventResult result)
+/* Of an attempt that the server knows of. */
+static void attempt_queue(Attempt *attempt, const OmahaEvent *event)
 {
         _cleanup_free_ char *request = NULL;
-        const OmahaEvent event = {
-                .type = type,
-                .result = result,
-                .error = result == OMAHA_RESULT_ERROR || result == OMAHA_RESULT_DEFERRED
-                                 ? attempt_error_number(attempt, &attempt->failure)
-                                 : 0,
-        };
         bool offered = attempt->kind != ATTEMPT_PING && attempt->kind != ATTEMPT_INSTALL;
         int r;
 
-        if (!offered) /* the server knows nothing of it */
+        if (!offered)
                 return;
-        r = attempt_build(attempt, false, &event, &request);
+        r = attempt_build(attempt, false, event, &request);
         if (r >= 0)
                 r = reporter_add(attempt->context.reporter, request);
         if (r < 0)
                 (void)log_warning_errno(r, "queueing an event for the update server: %m");
+}
+
+void attempt_report(Attempt *attempt, OmahaEventType type, OmahaEventResult result)
+{
+        attempt_queue(attempt, &(OmahaEvent) { .type = type, .result = result });
+}
+
+void attempt_report_failure(Attempt *attempt, OmahaEventResult result, const UpdateFailure *failure)
+{
+        attempt_queue(attempt, &(OmahaEvent) {
+                                       .type = OMAHA_EVENT_UPDATE_COMPLETE,
+                                       .result = result,
+                                       .error = attempt_error_number(attempt, failure),
+                               });
 }
 
 /*

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "journal.h"
 #include "keys.h"
+#include "resume-file.h"
 #include "version.h"
 
 static VersionPolicy attempt_policy(const Attempt *attempt)
@@ -52,6 +53,8 @@ int attempt_decide(Attempt *attempt)
         r = plan_decide(&attempt->response, &attempt->slots, &history, &attempt->plan,
                         &attempt->reason, &attempt->failure);
         if (r > 0)
+                r = attempt_heed_retries(attempt);
+        if (r == 0 && !attempt->reason)
                 r = attempt_plan_packages(attempt);
         return r < 0 ? r : 1;
 }
@@ -127,10 +130,22 @@ static void attempt_tell_resumed(Attempt *attempt)
                      "the download goes on at byte %llu", (unsigned long long)resumed);
 }
 
+/* What an earlier attempt wrote into this slot is still of use. */
+static void attempt_tell_continued(Attempt *attempt)
+{
+        uint64_t continued = worker_facts(attempt->worker)->continued;
+        bool told = attempt->continued == continued;
+
+        attempt->continued = continued;
+        if (!told && continued > 0)
+                attempt->hooks.on_continued(attempt, attempt->hooks.userdata);
+}
+
 static void on_worker_progress(uint64_t bytes, void *userdata)
 {
         Attempt *attempt = userdata;
 
+        attempt_tell_continued(attempt);
         attempt_tell_resumed(attempt);
         if (attempt->plan.size == 0)
                 attempt->plan.size = worker_facts(attempt->worker)->size;
@@ -189,7 +204,9 @@ static void on_worker_end(int error, const UpdateFailure *failure, void *userdat
         if (error < 0)
                 error = update_failure_set(&attempt->failure, error, failure->code, "%s",
                                            update_failure_text(failure));
-        else
+        attempt->whole = error >= 0;
+        attempt_judge_urls(attempt, worker_facts(attempt->worker));
+        if (error >= 0)
                 error = attempt_take_facts(attempt, worker_facts(attempt->worker));
         attempt->worker = worker_free(attempt->worker);
         attempt_stage_done(attempt, error < 0 ? error : 1);
@@ -218,6 +235,32 @@ static int attempt_set_transport(Attempt *attempt)
         return transport_copy(transport, &attempt->plan.transport);
 }
 
+/*
+ * Before the target is touched, so that what is known of it is gone before it becomes wrong. Where nothing can be
+ * noted, an interruption means a new beginning, and nothing worse.
+ */
+static void attempt_open_checkpoint(Attempt *attempt)
+{
+        const GptPartition *slot = &attempt->slots.gpt.partitions[attempt->slots.target];
+        bool lost = false;
+        int r;
+
+        if (!attempt->plan.announced)
+                return;
+        r = resume_file_open(attempt->context.root, &attempt->plan, slot->uuid,
+                             &attempt->checkpoint_fd, &lost);
+        if (lost)
+                log_info("an update that was interrupted is not gone on with: " RESUME_PATH
+                         " is of another payload or another slot, or damaged");
+        if (r < 0)
+                (void)log_warning_errno(r,
+                                        "an interruption of this update will mean a new beginning: "
+                                        "%s: %m",
+                                        RESUME_PATH);
+        else
+                attempt->plan.checkpoint = RESUME_OFFSET;
+}
+
 /* Users of the host are not those of another root. */
 const char *attempt_worker_user(const Attempt *attempt)
 {
@@ -244,8 +287,10 @@ int attempt_fetch(Attempt *attempt)
         if (r < 0)
                 return r;
         r = attempt_forget_version(attempt);
-        if (r >= 0)
-                r = attempt_make_unselectable(attempt);
+        if (r < 0)
+                return r;
+        attempt_open_checkpoint(attempt);
+        r = attempt_make_unselectable(attempt);
         if (r >= 0)
                 r = boot_kernel_open(&attempt->slots, &attempt->kernel, &attempt->failure);
         if (r < 0)
@@ -263,6 +308,7 @@ int attempt_fetch(Attempt *attempt)
                 .keys = keys,
                 .target_fd = attempt->target.fd,
                 .payload_fd = MAX_OF(attempt->payload_fd, 0),
+                .checkpoint_fd = MAX_OF(attempt->checkpoint_fd, 0),
                 .kernel_fd = MAX_OF(attempt->kernel.fd, 0),
         };
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
@@ -318,6 +364,19 @@ static int attempt_activate_undo(Attempt *attempt, int error)
                                   attempt->slots.place, slots_why(&attempt->slots, error));
 }
 
+/* One that stays is of use only for this payload in this slot, and believed only as far as the slot reads back. */
+static void attempt_remove_checkpoint(Attempt *attempt)
+{
+        int r;
+
+        if (attempt->checkpoint_fd < 0)
+                return;
+        attempt->checkpoint_fd = close_fd(attempt->checkpoint_fd);
+        r = resume_file_remove(attempt->context.root);
+        if (r < 0)
+                (void)log_warning_errno(r, "removing " RESUME_PATH ": %m");
+}
+
 int attempt_activate(Attempt *attempt)
 {
         int r;
@@ -345,6 +404,7 @@ int attempt_activate(Attempt *attempt)
         if (r < 0)
                 return attempt_activate_undo(attempt, r);
 
+        attempt_remove_checkpoint(attempt);
         attempt_report(attempt, OMAHA_EVENT_UPDATE_COMPLETE, OMAHA_RESULT_SUCCESS);
         return 1;
 }

@@ -89,12 +89,15 @@ static void attempt_fail(Attempt *attempt, int error)
                 (void)update_failure_set(&attempt->failure, error, UPDATE_ERROR_GENERIC, "%s",
                                          strerror(-error));
         attempt->stage = -1;
+        attempt_note_retries(attempt);
         attempt_set_status(attempt, UPDATE_STATUS_REPORTING_ERROR_EVENT);
 
         if (failure_is_reported(&attempt->failure)) {
-                attempt_report(attempt, OMAHA_EVENT_UPDATE_COMPLETE,
-                               attempt->failure.code == UPDATE_ERROR_POLICY ? OMAHA_RESULT_DEFERRED
-                                                                            : OMAHA_RESULT_ERROR);
+                attempt_report_failure(attempt,
+                                       attempt->failure.code == UPDATE_ERROR_POLICY
+                                               ? OMAHA_RESULT_DEFERRED
+                                               : OMAHA_RESULT_ERROR,
+                                       &attempt->failure);
                 r = reporter_flush(attempt->context.reporter, on_failure_told, attempt);
         }
         if (r <= 0)
@@ -159,6 +162,7 @@ int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHo
                 .payload_fd = -1,
                 .package_fd = -1,
                 .target = { .fd = -1 },
+                .checkpoint_fd = -1,
                 .kernel = BOOT_KERNEL_NONE,
         };
         r = sd_event_add_defer(context->event, &attempt->timer, on_begin, attempt);
@@ -212,6 +216,7 @@ Attempt *attempt_free(Attempt *attempt)
         (void)close_fd(attempt->payload_fd);
         (void)close_fd(attempt->package_fd);
         (void)close_fd(attempt->target.fd);
+        (void)close_fd(attempt->checkpoint_fd);
         boot_kernel_done(&attempt->kernel);
         slots_done(&attempt->slots);
         omaha_response_done(&attempt->response);

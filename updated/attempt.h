@@ -11,6 +11,7 @@
 #include "package-store.h"
 #include "postinst.h"
 #include "reporter.h"
+#include "retries.h"
 #include "state.h"
 #include "worker.h"
 
@@ -36,7 +37,8 @@ typedef enum AttemptOutcome {
 typedef struct Attempt Attempt;
 
 typedef struct AttemptHooks {
-        void (*on_change)(Attempt *attempt, void *userdata); /* status, bytes, plan or slots */
+        void (*on_change)(Attempt *attempt, void *userdata);    /* status, bytes, plan or slots */
+        void (*on_continued)(Attempt *attempt, void *userdata); /* see continued */
         void (*on_end)(Attempt *attempt, AttemptOutcome outcome, void *userdata); /* may free it */
         void *userdata;
 } AttemptHooks;
@@ -71,6 +73,9 @@ struct Attempt {
         uint64_t bytes;         /* fetched, of attempt_total() */
         uint64_t image;   /* bytes of the image in the target, once it is verified; 0: not known */
         uint64_t resumed; /* the byte at which the worker went on last */
+        uint64_t continued;    /* what is before that byte is of an interrupted attempt */
+        bool put_off;          /* ATTEMPT_NOTHING, because the offer failed too often */
+        bool round_ended;      /* of the retries: the next one is put off */
         bool slots_changed;    /* the attributes on disk are others than before */
         char *reason;          /* of ATTEMPT_NOTHING */
         UpdateFailure failure; /* of ATTEMPT_FAILED */
@@ -81,10 +86,15 @@ struct Attempt {
         Worker *worker;
         Postinst *postinst;
         OmahaResponse response;
-        char *url;      /* of ATTEMPT_INSTALL: where the payload is, or … */
-        int payload_fd; /* … the payload itself; else -1 */
+        Retries retries;
+        size_t url_numbers[OMAHA_URLS_MAX]; /* of the plan's addresses in the answer */
+        char *url;                          /* of ATTEMPT_INSTALL: where the payload is, or … */
+        int payload_fd;                     /* … the payload itself; else -1 */
         Slots slots;
         SlotRegion target;
+        int checkpoint_fd; /* for the worker, or -1 */
+        bool whole;        /* the payload is there and verified */
+        bool judged;       /* it is known how its addresses did */
         BootKernel kernel;
         size_t package;         /* of packages: the one under way */
         int package_fd;         /* its file */

@@ -1,13 +1,15 @@
-#include "channel.h"
-#include "base/buffer.h"
+#include <sys/stat.h>
+
 #include "base/io.h"
 #include "base/text.h"
+#include "base/update-conf.h"
+#include "channel.h"
 
 #define CHANNEL_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 #define CHANNEL_KEY     "GROUP"
 #define CONF_OURS       "/etc/coreos/update.conf"
 #define CONF_OTHER      "/etc/flatcar/update.conf"
-#define CONF_MODE       0644
+#define CONF_MODE       0644 /* of a new file */
 
 bool channel_is_valid(const char *channel)
 {
@@ -16,74 +18,67 @@ bool channel_is_valid(const char *channel)
         return n > 0 && n <= CHANNEL_MAX && strspn(channel, CHANNEL_LETTERS) == n;
 }
 
-/* "  GROUP = x", as env-file.c reads it: blanks before and behind the key do not matter. */
-static bool line_sets_group(const char *line, size_t n)
+/* There may be a password in it: who may read it stays as it was. */
+static int conf_replace(const char *root, const char *path, const char *text)
 {
-        size_t blanks = strspn(line, " \t"), key = sizeof(CHANNEL_KEY) - 1;
+        _cleanup_free_ char *full = NULL;
+        struct stat status;
+        int r;
 
-        if (blanks + key >= n || strncmp(line + blanks, CHANNEL_KEY, key) != 0)
-                return false;
-        key += blanks;
-        key += strspn(line + key, " \t");
-        return key < n && line[key] == '=';
-}
-
-int channel_replace(const char *text, const char *channel, bool append, char **ret)
-{
-        _cleanup_(buffer_done) Buffer out = BUFFER_MAX(2 * IO_SMALL_FILE_MAX);
-        bool found = false, newline = true;
-        int r = 0;
-
-        if (strlen(text) > IO_SMALL_FILE_MAX)
-                return -EFBIG;
-        for (const char *line = text; *line && r >= 0;) {
-                size_t n = strcspn(line, "\n");
-                bool group = line_sets_group(line, n);
-
-                newline = line[n] == '\n';
-                found |= group;
-                r = group ? buffer_appendf(&out, CHANNEL_KEY "=%s", channel)
-                          : buffer_append(&out, line, n);
-                if (r >= 0 && newline)
-                        r = buffer_append_text(&out, "\n");
-                line += n + newline;
-        }
-        if (r >= 0 && !found && append)
-                r = buffer_appendf(&out, "%s" CHANNEL_KEY "=%s\n", newline ? "" : "\n", channel);
+        r = root_join(root, path, &full);
         if (r < 0)
                 return r;
 
-        r = buffer_take_text(&out, ret, NULL);
-        return r < 0 ? r : found || append;
+        return file_replace(root, path, text, strlen(text),
+                            stat(full, &status) < 0 ? CONF_MODE : status.st_mode & 07777);
 }
 
 /* Returns 1 when the file sets GROUP now. */
-static int channel_write_file(const char *root, const char *path, const char *channel, bool append)
+static int conf_set_channel(const char *root, const char *path, const char *channel, bool append,
+                            char **ret_why)
 {
-        _cleanup_free_ char *before = NULL, *after = NULL;
-        int r, set;
+        const Assignment assignment = { CHANNEL_KEY, channel };
+        _cleanup_free_ char *before = NULL, *after = NULL, *line = NULL;
+        const char *why = NULL;
+        unsigned number = 0;
+        int r;
 
         r = file_read(root, path, IO_SMALL_FILE_MAX, &before, NULL);
-        if (r < 0 && r != -ENOENT)
+        if (r == -ENOENT)
+                r = text_set(&before, "");
+        if (r >= 0)
+                r = update_conf_line(before, CHANNEL_KEY, &line);
+        if (r < 0)
                 return r;
-        set = channel_replace(before ? before : "", channel, append, &after);
-        if (set <= 0 || streq_null(before, after))
-                return set;
+        if (!line && !append)
+                return 0;
 
-        r = file_replace(root, path, after, strlen(after), CONF_MODE);
-        return r < 0 ? r : set;
+        r = update_conf_merge(before, &assignment, 1, &after, &number, &why);
+        if (r == -EBADMSG)
+                (void)text_format(ret_why, "%s:%u: %s", path, number, why);
+        if (r < 0)
+                return r;
+        r = streq(before, after) ? 0 : conf_replace(root, path, after);
+        return r < 0 ? r : 1;
 }
 
-int channel_write(const char *root, const char *channel)
+int channel_write(const char *root, const char *channel, char **ret_why)
 {
-        int r, other;
+        _cleanup_close_ int lock = -1;
+        int other, r;
 
         if (!channel_is_valid(channel))
                 return -EINVAL;
+        lock = update_conf_lock(root, 0);
+        if (lock == -EBUSY)
+                *ret_why = strdup("another program is changing update.conf; try again when "
+                                  "it has finished"); /* or without it */
+        if (lock < 0)
+                return lock;
 
-        other = channel_write_file(root, CONF_OTHER, channel, false);
+        other = conf_set_channel(root, CONF_OTHER, channel, false, ret_why);
         if (other < 0)
                 return other;
-        r = channel_write_file(root, CONF_OURS, channel, other == 0);
+        r = conf_set_channel(root, CONF_OURS, channel, other == 0, ret_why);
         return r < 0 ? r : 0;
 }

@@ -1,6 +1,6 @@
 /*
  * Changes GROUP in the administrator's update.conf, and nothing else in it: comments and other lines stay as they
- * are.
+ * are. How, and under which lock, is base/update-conf.h.
  */
 #pragma once
 
@@ -12,13 +12,8 @@
 bool channel_is_valid(const char *channel);
 
 /*
- * The text of update.conf with GROUP=channel in place of every line that sets GROUP, or as a new last line when
- * there is none and append is set. *ret is the caller's; returns 1 when GROUP is set in it, else 0.
- */
-int channel_replace(const char *text, const char *channel, bool append, char **ret) _must_check_;
-
-/*
  * Writes it: into each file in /etc that sets GROUP already, so that it does not matter which of them counts; else
- * into /etc/coreos/update.conf.
+ * into /etc/coreos/update.conf. Mode bits stay as they are. Does not wait: -EBUSY when another program changes the file
+ * just now. On any failure *ret_why may be a sentence (the caller's) or NULL.
  */
-int channel_write(const char *root, const char *channel) _must_check_;
+int channel_write(const char *root, const char *channel, char **ret_why) _must_check_;

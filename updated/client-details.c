@@ -117,7 +117,8 @@ static int numbers_get(sd_bus *bus, ClientDetails *details, sd_bus_error *error)
         } numbers[] = {
                 { "NextCheck", &details->next_check },   { "BytesDone", &details->bytes_done },
                 { "BytesTotal", &details->bytes_total }, { "Speed", &details->speed },
-                { "TimeLeft", &details->time_left },
+                { "TimeLeft", &details->time_left },     { "Rounds", &details->rounds },
+                { "NotBefore", &details->not_before },
         };
         int paused, r;
 
@@ -133,6 +134,26 @@ static int numbers_get(sd_bus *bus, ClientDetails *details, sd_bus_error *error)
         if (r < 0)
                 return r;
         details->paused = paused;
+        return 0;
+}
+
+static int failures_get(sd_bus *bus, ClientDetails *details, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const void *failures;
+        size_t size;
+        int r;
+
+        r = sd_bus_get_property(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
+                                "AddressFailures", error, &reply, "au");
+        if (r >= 0)
+                r = sd_bus_message_read_array(reply, 'u', &failures, &size);
+        if (r < 0)
+                return r;
+
+        size = MIN_OF(size, sizeof(details->failures));
+        memcpy(details->failures, failures, size);
+        details->n_failures = size / sizeof(details->failures[0]);
         return 0;
 }
 
@@ -156,6 +177,8 @@ int client_details_get(sd_bus *bus, ClientDetails *ret, sd_bus_error *error)
                 r = trial_get(bus, &details, error);
         if (r >= 0)
                 r = numbers_get(bus, &details, error);
+        if (r >= 0)
+                r = failures_get(bus, &details, error);
         if (r < 0)
                 return r;
 

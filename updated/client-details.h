@@ -12,7 +12,8 @@ typedef struct ClientSetting {
         char *origin; /* a file and its line, or "default" */
 } ClientSetting;
 
-#define CLIENT_SETTINGS_MAX 16
+#define CLIENT_SETTINGS_MAX  16
+#define CLIENT_ADDRESSES_MAX 64
 
 typedef struct ClientDetails {
         UpdateReport report;
@@ -26,7 +27,10 @@ typedef struct ClientDetails {
         char *error_text;         /* "" when there is none */
         uint64_t next_check;      /* seconds since 1970, 0: not planned */
         uint64_t bytes_done, bytes_total, speed, time_left; /* of the download; s and bytes/s */
-        bool paused;                                        /* nothing is checked by schedule */
+        uint64_t rounds, not_before; /* failed rounds through the offer's addresses; s since 1970 */
+        uint32_t failures[CLIENT_ADDRESSES_MAX]; /* of each address in this round */
+        size_t n_failures;
+        bool paused; /* nothing is checked by schedule */
 } ClientDetails;
 
 /* Blocks. error tells why it failed. */

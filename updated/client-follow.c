@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "client-connect.h"
 #include "client-details.h"
 #include "client-follow.h"
 #include "client-show.h"
@@ -225,10 +226,7 @@ static int follow_run(Follow *follow)
                 return follow_done(follow, log_error_errno(r, "setting up: %m"));
         r = follow_begin(follow, &error);
         if (r < 0)
-                log_error("asking updated: %s%s", bus_error_text(&error, r),
-                          sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN)
-                                  ? "; is updated.service running?"
-                                  : "");
+                (void)client_failed("asking updated", &error, r); /* is r again */
         if (r <= 0)
                 return follow_done(follow, r < 0 ? EXIT_REFUSED : EXIT_DONE);
 

@@ -86,6 +86,10 @@ void client_show_details(const ClientDetails *details)
         printf("Next check:  %s\n",
                details->paused ? "paused, until \"update-engine-client resume\""
                                : client_moment((int64_t)details->next_check, now, moment));
+        if (report->status == UPDATE_STATUS_IDLE && details->not_before > (uint64_t)now)
+                printf("Put off:     %s, after %" PRIu64 " rounds through the payload's addresses; "
+                       "\"update-engine-client update\" tries at once\n",
+                       client_moment((int64_t)details->not_before, now, moment), details->rounds);
         for (size_t i = 0; i < details->n_settings; i++)
                 printf("%s%s=%s (%s)\n", i == 0 ? "Settings:    " : "             ",
                        details->settings[i].name, details->settings[i].value,
@@ -213,18 +217,34 @@ int client_show_slots_json(const UpdateSlots *slots)
         return json_print(slots_to_json(slots));
 }
 
+static json_t *failures_to_json(const ClientDetails *details)
+{
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < details->n_failures && list; i++) {
+                if (json_array_append_new(list, json_integer(details->failures[i])) < 0) {
+                        json_decref(list);
+                        list = NULL;
+                }
+        }
+
+        return list;
+}
+
 int client_show_details_json(const ClientDetails *details)
 {
         json_t *value = report_to_json(&details->report);
         json_t *more = json_pack(
-                "{ss ss so so si ss ss ss sI sb sI sI sI sI}", "running_version",
+                "{ss ss so so si ss ss ss sI sb sI sI sI sI sI sI so}", "running_version",
                 details->running_version, "channel", details->channel, "slots",
                 slots_to_json(&details->slots), "settings", settings_to_json(details), "error_code",
                 details->error_code, "error", details->error_text, "trial", details->trial,
                 "trial_text", details->trial_text, "next_check", (json_int_t)details->next_check,
                 "paused", (int)details->paused, "bytes_done", (json_int_t)details->bytes_done,
                 "bytes_total", (json_int_t)details->bytes_total, "speed",
-                (json_int_t)details->speed, "time_left", (json_int_t)details->time_left);
+                (json_int_t)details->speed, "time_left", (json_int_t)details->time_left, "rounds",
+                (json_int_t)details->rounds, "not_before", (json_int_t)details->not_before,
+                "address_failures", failures_to_json(details));
 
         if (!value || !more || json_object_update(value, more) < 0) {
                 json_decref(value);

@@ -116,6 +116,16 @@ static const char *set_downgrade(void *target, const char *value)
         return NULL;
 }
 
+static const char *set_metered(void *target, const char *value)
+{
+        bool yes = streq(value, "yes");
+
+        if (!yes && !streq(value, "no"))
+                return "METERED must be \"yes\" or \"no\"";
+        *(bool *)target = yes;
+        return NULL;
+}
+
 static const char *set_minimum(void *target, const char *value)
 {
         if (!text_is_plain(value, VERSION_MAX))
@@ -249,12 +259,17 @@ static const struct {
         { "BOOT_TRIES", set_tries, offsetof(Config, slots.tries) },
         { "WORKER_USER", set_worker_user, offsetof(Config, worker_user) },
         { "CA_FILE", set_path, offsetof(Config, transport.ca_file) },
+        { "CA_DIRECTORY", set_path, offsetof(Config, transport.ca_directory) },
         { "CLIENT_CERTIFICATE", set_path, offsetof(Config, transport.certificate_file) },
         { "CLIENT_KEY", set_path, offsetof(Config, transport.key_file) },
         { "PINNED_PUBLIC_KEY", set_pins, offsetof(Config, transport.pinned_key) },
         { "PROXY", set_proxy, offsetof(Config, transport.proxy) },
         { "NO_PROXY", set_text, offsetof(Config, transport.no_proxy) },
         { "DOWNLOAD_RATE_MAX", set_rate, offsetof(Config, transport.rate_max) },
+        { "DOWNLOAD_RATE_MIN", set_rate, offsetof(Config, transport.rate_min) },
+        { "DOWNLOAD_STALL", set_time, offsetof(Config, transport.stall) },
+        { "CONNECT_TIMEOUT", set_time, offsetof(Config, transport.connect_timeout) },
+        { "METERED", set_metered, offsetof(Config, metered) },
         { "DOWNLOAD_USER", set_text, offsetof(Config, transport.user) },
         { "DOWNLOAD_PASSWORD", set_text, offsetof(Config, transport.password) },
         { "DOWNGRADE", set_downgrade, offsetof(Config, downgrade) },
@@ -344,6 +359,7 @@ static int config_init(Config *config)
                 .health_target = strdup(CONFIG_HEALTH_TARGET),
                 .health_timeout = CONFIG_HEALTH_TIMEOUT,
                 .slots = { .tries = CONFIG_TRIES_DEFAULT },
+                .transport = { .rate_min = CONFIG_RATE_MIN_DEFAULT },
         };
 
         return config->server && config->group && config->machine_alias && config->worker_user

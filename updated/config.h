@@ -10,7 +10,8 @@
 
 #define CONFIG_FIRST_CLASSIC    (7 * USEC_PER_MINUTE) /* FIRST_CHECK=classic */
 #define CONFIG_INTERVAL_DEFAULT (45 * USEC_PER_MINUTE)
-#define CONFIG_TRIES_DEFAULT    1 /* of a new version, as update_engine gives it */
+#define CONFIG_RATE_MIN_DEFAULT 1000 /* bytes/s: a gigabyte in 12 days */
+#define CONFIG_TRIES_DEFAULT    1    /* of a new version, as update_engine gives it */
 #define CONFIG_WORKER_DEFAULT   "sluice-update"
 #define CONFIG_HEALTH_TARGET    "boot-complete.target"
 #define CONFIG_HEALTH_TIMEOUT   (10 * USEC_PER_MINUTE)
@@ -18,7 +19,7 @@
 #define CONFIG_POSTINST_DEFAULT (10 * USEC_PER_MINUTE)
 #define CONFIG_TIME_MAX         (30 * USEC_PER_DAY) /* a longer wait between checks is a typing error */
 
-#define CONFIG_KEYS 35 /* that update.conf has for us */
+#define CONFIG_KEYS 40 /* that update.conf has for us */
 
 typedef struct Config {
         char *server; /* NULL: "disabled", no server is asked */
@@ -27,6 +28,7 @@ typedef struct Config {
         SlotSettings slots;
         char *worker_user;          /* "": the worker keeps the daemon's user */
         Transport transport;        /* with the files that it names */
+        bool metered;               /* METERED=yes: nothing is fetched by schedule */
         bool downgrade;             /* DOWNGRADE=allow */
         char *minimum_version;      /* "": none */
         char *metrics_file;         /* NULL: none is written */

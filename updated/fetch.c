@@ -20,6 +20,9 @@ struct Fetch {
         char *etag;          /* of the file whose bytes the sink has */
         bool head_checked;   /* of the answer under way */
         bool stale;          /* the answer is about another file: begin anew */
+        uint64_t
+                jump; /* the byte that the sink wants next, and does not expect yet; 0: the one at offset */
+        bool jump_refused; /* this URL gives the whole file or nothing */
         unsigned n_tries, n_idle;
         usec_t delay;
         UpdateFailure failure; /* of the request under way, or the last one */
@@ -100,21 +103,10 @@ static void fetch_again(Fetch *fetch, uint64_t retry_after)
         fetch->delay = MIN_OF(fetch->delay * 2, (usec_t)FETCH_DELAY_MAX);
 }
 
-/* The next URL from its first byte, or the end. */
-static void fetch_next_url(Fetch *fetch)
+static void fetch_judge(const Fetch *fetch, int verdict)
 {
-        if (fetch->url + 1 >= fetch->plan->urls.n_items || fetch->n_tries >= FETCH_TRIES_MAX) {
-                fetch_end(fetch);
-                return;
-        }
-
-        log_warning("%s; trying the next address", update_failure_text(&fetch->failure));
-        fetch->url++;
-        fetch->offset = 0;
-        fetch->best = 0;
-        fetch->n_idle = 0;
-        fetch->delay = FETCH_DELAY_FIRST;
-        fetch_timer(fetch, 0, on_retry);
+        if (fetch->sink.judge)
+                fetch->sink.judge(fetch->url, verdict, fetch->sink.userdata);
 }
 
 /* Refusals of what came can be the fault of one mirror; everything else will be the same with another. */
@@ -122,6 +114,26 @@ static bool failure_is_of_content(const UpdateFailure *failure)
 {
         return failure->code >= UPDATE_ERROR_PAYLOAD_FORMAT
                && failure->code <= UPDATE_ERROR_PAYLOAD_SIGNATURE;
+}
+
+/* The next URL from its first byte, or the end. */
+static void fetch_next_url(Fetch *fetch)
+{
+        fetch_judge(fetch,
+                    failure_is_of_content(&fetch->failure) ? RETRIES_REFUSED : RETRIES_FAILED);
+        if (fetch->url + 1 >= fetch->plan->urls.n_items || fetch->n_tries >= FETCH_TRIES_MAX) {
+                fetch_end(fetch);
+                return;
+        }
+
+        log_warning("%s; trying the next address", update_failure_text(&fetch->failure));
+        fetch->url++;
+        fetch->offset = fetch->jump = 0;
+        fetch->jump_refused = false;
+        fetch->best = 0;
+        fetch->n_idle = 0;
+        fetch->delay = FETCH_DELAY_FIRST;
+        fetch_timer(fetch, 0, on_retry);
 }
 
 static int fetch_fail(Fetch *fetch, int error, UpdateErrorCode code, const char *what)
@@ -183,6 +195,24 @@ static int fetch_check_head(Fetch *fetch, const HttpResult *head)
         return 0;
 }
 
+/* Another request can save what the sink does not want. */
+static bool fetch_wants_to_jump(const Fetch *fetch)
+{
+        uint64_t wanted = fetch->sink.wanted ? fetch->sink.wanted(fetch->sink.userdata) : 0;
+
+        return !fetch->jump_refused && wanted > fetch->offset + FETCH_JUMP_MIN
+               && wanted < fetch->size;
+}
+
+/* The answer is the rest of the very file that the sink has the beginning of. */
+static int fetch_take_jump(Fetch *fetch)
+{
+        int r = fetch->jump > 0 ? fetch->sink.jump(fetch->sink.userdata, &fetch->failure) : 0;
+
+        fetch->jump = 0;
+        return r;
+}
+
 static int on_data(const HttpResult *head, const void *data, size_t size, void *userdata)
 {
         Fetch *fetch = userdata;
@@ -190,38 +220,45 @@ static int on_data(const HttpResult *head, const void *data, size_t size, void *
 
         if (!fetch->head_checked) {
                 r = fetch_check_head(fetch, head);
+                if (r >= 0)
+                        r = fetch_take_jump(fetch);
                 if (r < 0)
                         return r;
                 fetch->head_checked = true;
+                fetch_judge(fetch, RETRIES_GOOD);
         }
 
         r = fetch->sink.push(data, size, fetch->sink.userdata, &fetch->failure);
         if (r < 0)
                 return r;
         fetch->offset += size;
-        return 0;
+        if (!fetch_wants_to_jump(fetch))
+                return 0;
+        fetch->jump = fetch->sink.wanted(fetch->sink.userdata);
+        return -ECANCELED;
 }
 
-static void fetch_complete(Fetch *fetch)
+/* Nothing is wrong: the rest is asked for from where it is wanted. */
+static void fetch_jump(Fetch *fetch)
 {
-        int r = fetch->sink.finish(fetch->sink.userdata, &fetch->failure);
-
-        if (r < 0 && failure_is_of_content(&fetch->failure))
-                fetch_next_url(fetch);
-        else
-                fetch_end(fetch);
+        fetch->offset = fetch->jump;
+        fetch->n_tries--;
+        fetch_timer(fetch, 0, on_retry);
 }
 
 /* The transfer broke, or the server is not well: again, if there is hope. */
 static void fetch_broken(Fetch *fetch, const HttpResult *result)
 {
-        bool progress = fetch->offset > fetch->best; /* the same bytes over and over are none */
+        /* The same bytes over and over are none, nor is one byte after the other. */
+        bool progress = fetch->offset >= fetch->best + FETCH_PROGRESS_MIN;
         unsigned idle_max =
                 MIN_OF(MAX_OF(fetch->plan->failures_per_url, 1U), (unsigned)FETCH_IDLE_MAX);
 
         fetch->best = MAX_OF(fetch->best, fetch->offset);
-        if (fetch->stale)
-                fetch->offset = 0;
+        if (fetch->stale) {
+                fetch->jump_refused |= fetch->jump > 0;
+                fetch->offset = fetch->jump = 0;
+        }
         if (progress)
                 fetch->delay = FETCH_DELAY_FIRST;
         fetch->n_idle = progress ? 0 : fetch->n_idle + 1;
@@ -232,6 +269,19 @@ static void fetch_broken(Fetch *fetch, const HttpResult *result)
 
         log_info("%s; trying again", update_failure_text(&fetch->failure));
         fetch_again(fetch, result->retry_after);
+}
+
+static void fetch_complete(Fetch *fetch)
+{
+        int r = fetch->sink.finish(fetch->sink.userdata, &fetch->failure);
+
+        fetch->stale = r == -ESTALE;
+        if (fetch->stale)
+                fetch_broken(fetch, &(HttpResult) {});
+        else if (r < 0 && failure_is_of_content(&fetch->failure))
+                fetch_next_url(fetch);
+        else
+                fetch_end(fetch);
 }
 
 static void fetch_judge_status(Fetch *fetch, const HttpResult *result)
@@ -272,8 +322,12 @@ static void on_done(const HttpResult *result, void *userdata)
         Fetch *fetch = userdata;
 
         fetch->request = NULL;
-        if (fetch->failure.code != UPDATE_ERROR_NONE && !failure_is_of_content(&fetch->failure)
-            && fetch->failure.code != UPDATE_ERROR_TRANSFER) {
+        if (fetch->jump > fetch->offset) {
+                fetch_jump(fetch);
+        } else if (fetch->failure.code != UPDATE_ERROR_NONE
+                   && !failure_is_of_content(&fetch->failure)
+                   && fetch->failure.code != UPDATE_ERROR_TRANSFER) {
+                fetch_judge(fetch, RETRIES_FAILED);
                 fetch_end(fetch); /* this host's own trouble */
         } else if (fetch->failure.code != UPDATE_ERROR_NONE) {
                 fetch_next_url(fetch);
@@ -322,7 +376,7 @@ static int fetch_request(Fetch *fetch)
                         return r;
         }
 
-        if (fetch->offset > 0)
+        if (fetch->offset > 0 && fetch->jump == 0)
                 fetch->sink.resume(fetch->offset, fetch->sink.userdata);
         r = transport_apply(&fetch->plan->transport, parameters.url, true, &parameters);
         if (r < 0)

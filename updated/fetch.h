@@ -6,13 +6,16 @@
 
 #include "base/http.h"
 #include "plan.h"
+#include "retries.h"
 
 #define FETCH_TRIES_MAX       20 /* requests in all */
 #define FETCH_IDLE_MAX        4 /* requests to one URL, one after the other, that brought nothing new */
+#define FETCH_PROGRESS_MIN    (4 * KIB)
 #define FETCH_DELAY_FIRST     (500 * USEC_PER_MSEC)
 #define FETCH_DELAY_MAX       (20 * USEC_PER_SEC)
 #define FETCH_RETRY_AFTER_MAX 60         /* seconds that a server may make us wait */
 #define FETCH_SIZE_MAX        (64 * GIB) /* of a payload whose size nobody announced */
+#define FETCH_JUMP_MIN        (64 * KIB) /* less is not worth a request of its own */
 
 /* Where the bytes go. Each returns 0, or -errno with *failure filled. */
 typedef struct FetchSink {
@@ -23,7 +26,14 @@ typedef struct FetchSink {
         void (*resume)(uint64_t offset,
                        void *userdata); /* what was pushed stays, from here it goes on */
         int (*push)(const void *data, size_t size, void *userdata, UpdateFailure *failure);
-        int (*finish)(void *userdata, UpdateFailure *failure); /* all bytes are there */
+        uint64_t (*wanted)(
+                void *userdata); /* after a push: what is before this byte is of no use */
+        int (*jump)(void *userdata,
+                    UpdateFailure *failure); /* that byte is the next to be pushed */
+        void (*judge)(size_t url, int verdict,
+                      void *userdata); /* RetriesVerdict of an address; may be NULL */
+        int (*finish)(void *userdata,
+                      UpdateFailure *failure); /* all bytes are there; -ESTALE: anew */
         void *userdata;
 } FetchSink;
 

@@ -14,6 +14,8 @@ static const char *const history_outcome_table[_HISTORY_OUTCOME_MAX] = {
         [HISTORY_ILL] = "ill",
         [HISTORY_FELL_BACK] = "fell-back",
         [HISTORY_ROLLED_BACK] = "rolled-back",
+        [HISTORY_PUT_OFF] = "put-off",
+        [HISTORY_RESUMED] = "resumed",
 };
 DEFINE_STRING_TABLE(history_outcome, HistoryOutcome);
 

@@ -19,6 +19,8 @@ typedef enum HistoryOutcome {
         HISTORY_ILL,         /* it runs, and was not found good */
         HISTORY_FELL_BACK,   /* it did not boot, the version before runs again */
         HISTORY_ROLLED_BACK, /* somebody made the version before the next to boot */
+        HISTORY_PUT_OFF,     /* it failed too often: not tried again for a while */
+        HISTORY_RESUMED,     /* an interrupted update goes on where it was */
         _HISTORY_OUTCOME_MAX,
         _HISTORY_OUTCOME_INVALID = -EINVAL,
 } HistoryOutcome;

@@ -175,6 +175,37 @@ static int property_get_number(_unused_ sd_bus *bus, _unused_ const char *path,
         return -ENOENT;
 }
 
+/* What is remembered of the offer; without memory of it all is 0. */
+static Retries manager_retries(const Manager *manager)
+{
+        Retries retries = {};
+
+        if (manager->state.retries && retries_parse(manager->state.retries, &retries) < 0)
+                return (Retries) {};
+        return retries;
+}
+
+static int property_get_retries(_unused_ sd_bus *bus, _unused_ const char *path,
+                                _unused_ const char *interface, const char *property,
+                                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+        Retries retries = manager_retries(userdata);
+
+        return sd_bus_message_append(
+                reply, "t", streq(property, "Rounds") ? retries.rounds : retries.not_before);
+}
+
+static int property_get_failures(_unused_ sd_bus *bus, _unused_ const char *path,
+                                 _unused_ const char *interface, _unused_ const char *property,
+                                 sd_bus_message *reply, void *userdata,
+                                 _unused_ sd_bus_error *error)
+{
+        Retries retries = manager_retries(userdata);
+
+        return sd_bus_message_append_array(reply, 'u', retries.failures,
+                                           retries.n_urls * sizeof(retries.failures[0]));
+}
+
 static int property_get_paused(_unused_ sd_bus *bus, _unused_ const char *path,
                                _unused_ const char *interface, _unused_ const char *property,
                                sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
@@ -341,6 +372,9 @@ const sd_bus_vtable manager2_vtable[] = {
         SD_BUS_PROPERTY("BytesTotal", "t", property_get_number, 0, CHANGES),
         SD_BUS_PROPERTY("Speed", "t", property_get_number, 0, CHANGES),
         SD_BUS_PROPERTY("TimeLeft", "t", property_get_number, 0, CHANGES),
+        SD_BUS_PROPERTY("Rounds", "t", property_get_retries, 0, CHANGES),
+        SD_BUS_PROPERTY("NotBefore", "t", property_get_retries, 0, CHANGES),
+        SD_BUS_PROPERTY("AddressFailures", "au", property_get_failures, 0, CHANGES),
         SD_BUS_PROPERTY("Trial", "(ss)", property_get_trial, 0, CHANGES),
         SD_BUS_PROPERTY("Paused", "b", property_get_paused, 0, CHANGES),
         SD_BUS_VTABLE_END,

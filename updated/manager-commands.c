@@ -195,6 +195,7 @@ int manager_rollback(Manager *manager, UpdateFailure *failure)
 int manager_set_channel(Manager *manager, const char *channel, UpdateFailure *failure)
 {
         static const char *const changed[] = { "Channel", "Settings", NULL };
+        _cleanup_free_ char *why = NULL;
         int r;
 
         if (!channel_is_valid(channel))
@@ -202,10 +203,11 @@ int manager_set_channel(Manager *manager, const char *channel, UpdateFailure *fa
                         failure, -EINVAL, UPDATE_ERROR_GENERIC,
                         "a channel is a word of letters, digits and \"._-\", of at "
                         "most 128 bytes");
-        r = channel_write(manager->root, channel);
+        r = channel_write(manager->root, channel, &why);
         if (r < 0)
                 return update_failure_set(failure, r, UPDATE_ERROR_GENERIC,
-                                          "writing GROUP into update.conf: %s", strerror(-r));
+                                          "writing GROUP into update.conf: %s",
+                                          why ? why : strerror(-r));
         log_notice("the channel is %s from now on", channel);
         /* An attempt that is under way keeps the settings that it began with. */
         r = manager->attempt ? 0 : manager_read_settings(manager);

@@ -102,6 +102,8 @@ void manager_raise_marks(Manager *manager)
 
         if (!slots_running_is_good(&manager->slots))
                 return;
+        if (streq_null(state->staged_version, version))
+                text_clear(&state->retries); /* it took its time, and is there */
         if (higher || manager->config.downgrade)
                 r = text_set(&state->highest_version, version);
         if (r >= 0 && state->staged_made && streq_null(state->staged_version, version)

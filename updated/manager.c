@@ -115,6 +115,42 @@ static void on_attempt_change(Attempt *attempt, void *userdata)
         manager_tell(manager, changed);
 }
 
+/* What an interrupted attempt had written is still there: this one goes on behind it. */
+static void on_attempt_continued(Attempt *attempt, void *userdata)
+{
+        _cleanup_(update_failure_done) UpdateFailure note = {};
+
+        (void)update_failure_set(&note, 0, UPDATE_ERROR_NONE, "at byte %llu of %llu",
+                                 (unsigned long long)attempt->continued,
+                                 (unsigned long long)attempt->plan.size);
+        manager_note(userdata, HISTORY_RESUMED, attempt->plan.version, &note);
+        journal_tell(JOURNAL_RESUMED,
+                     &(JournalFields) { .version = attempt->plan.version,
+                                        .stage = update_status_to_string(attempt->status),
+                                        .slot = attempt_slot_name(attempt) },
+                     "an update that was interrupted goes on %s; what slot %s holds already is "
+                     "read back at the end",
+                     update_failure_text(&note), attempt_slot_name(attempt));
+}
+
+/* When it is fetched by schedule again; the same answer of the server changes nothing of that. */
+static void manager_note_put_off(Manager *manager, const Attempt *attempt)
+{
+        _cleanup_(update_failure_done) UpdateFailure note = {};
+        uint64_t now = now_realtime() / USEC_PER_SEC, until = attempt->retries.not_before;
+
+        if (!retries_must_wait(&attempt->retries, &attempt->response, now))
+                return;
+        (void)update_failure_set(&note, 0, UPDATE_ERROR_NONE,
+                                 "for %llu hours, after %llu rounds through its addresses",
+                                 (unsigned long long)(until - now) / 3600,
+                                 (unsigned long long)attempt->retries.rounds);
+        manager_note(manager, HISTORY_PUT_OFF, attempt->plan.version, &note);
+        log_notice("version %s is put off %s; \"update-engine-client update\" tries it at once",
+                   *attempt->plan.version ? attempt->plan.version : "(not named)",
+                   update_failure_text(&note));
+}
+
 static void manager_note_failure(Manager *manager, const Attempt *attempt)
 {
         const UpdateFailure *failure = &attempt->failure;
@@ -126,6 +162,8 @@ static void manager_note_failure(Manager *manager, const Attempt *attempt)
                      failure->code == UPDATE_ERROR_CANCELLED ? HISTORY_CANCELLED : HISTORY_FAILED,
                      attempt->plan.version, failure);
         manager->metrics.failures[failure->code]++;
+        if (attempt->round_ended)
+                manager_note_put_off(manager, attempt);
         journal_tell(JOURNAL_REFUSED,
                      &(JournalFields) { .version = attempt->plan.version,
                                         .stage = update_status_to_string(manager->report.status),
@@ -153,7 +191,8 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 {
         switch (outcome) {
         case ATTEMPT_NOTHING:
-                update_failure_done(&manager->last_error);
+                if (!attempt->put_off) /* the last failure is why */
+                        update_failure_done(&manager->last_error);
                 journal_tell(JOURNAL_CHECKED, &(JournalFields) {}, "no update: %s",
                              attempt->reason);
                 return manager_set_report(manager, UPDATE_STATUS_IDLE, NULL, 0);
@@ -179,8 +218,9 @@ static int manager_set_outcome(Manager *manager, const Attempt *attempt, Attempt
 
 static void on_attempt_end(Attempt *attempt, AttemptOutcome outcome, void *userdata)
 {
-        static const char *const changed[] = { "LastError", "Slots", "Packages", "RunningSlotGood",
-                                               NULL };
+        static const char *const changed[] = { "LastError",       "Slots",  "Packages",
+                                               "RunningSlotGood", "Rounds", "NotBefore",
+                                               "AddressFailures", NULL };
         Manager *manager = userdata;
         int r = 0;
 
@@ -211,6 +251,7 @@ int manager_attempt(Manager *manager, AttemptKind kind)
                                                NULL };
         const AttemptHooks hooks = {
                 .on_change = on_attempt_change,
+                .on_continued = on_attempt_continued,
                 .on_end = on_attempt_end,
                 .userdata = manager,
         };
@@ -320,14 +361,19 @@ static void manager_plan_check(Manager *manager)
 
 int manager_reset(Manager *manager)
 {
+        static const char *const changed[] = { "LastError", "Rounds", "NotBefore",
+                                               "AddressFailures", NULL };
+
         if (manager->attempt && manager->attempt->kind != ATTEMPT_PING)
                 return -EBUSY;
 
         /* Also what did not boot gets another chance: somebody has looked at it. */
         text_clear(&manager->state.failed_version);
         text_clear(&manager->state.failed_sha256);
+        text_clear(&manager->state.retries);
         text_clear(&manager->state.left_version);
         update_failure_done(&manager->last_error);
+        manager_emit_changed(manager, changed);
         if (manager->report.status != UPDATE_STATUS_UPDATED_NEED_REBOOT) {
                 manager_save_state(manager);
                 return 0;

@@ -39,6 +39,7 @@ static const struct {
         [UPDATE_ERROR_ROLLED_BACK] = { "rolled-back", 44 },
         [UPDATE_ERROR_CANCELLED] = { "cancelled", 48 },
         [UPDATE_ERROR_POLICY] = { "policy", 35 },
+        [UPDATE_ERROR_BACKOFF] = { "backoff", 40 },
         [UPDATE_ERROR_SETTINGS] = { "settings", 1 },
         [UPDATE_ERROR_PACKAGE] = { "package", 5 },
         [UPDATE_ERROR_POSTINST] = { "postinst", 5 },

@@ -36,6 +36,7 @@ typedef enum UpdateErrorCode {
         UPDATE_ERROR_ROLLED_BACK,       /* the new version did not boot, the old one runs again */
         UPDATE_ERROR_CANCELLED,         /* somebody asked for it */
         UPDATE_ERROR_POLICY,            /* a version that update.conf does not let in */
+        UPDATE_ERROR_BACKOFF,           /* the payload failed too often: later */
         UPDATE_ERROR_SETTINGS,          /* update.conf names what can not be used */
         UPDATE_ERROR_PACKAGE,           /* an image beside the payload is missing, or not right */
         UPDATE_ERROR_POSTINST,          /* a program that has a say before the activation says no */

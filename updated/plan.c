@@ -165,15 +165,16 @@ int update_plan_print(const UpdatePlan *plan, char **ret)
                             : text_set(&sha256, PLAN_NO_SHA256);
         if (r < 0)
                 return r;
-        r = buffer_appendf(&text,
-                           "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
-                           "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nKERNEL_SIZE_MAX=%llu\nNOW=%llu\n"
-                           "MADE_MIN=%llu\n",
-                           PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
-                           plan->failures_per_url, (unsigned long long)plan->target_offset,
-                           (unsigned long long)plan->target_size,
-                           (unsigned long long)plan->kernel_size_max, (unsigned long long)plan->now,
-                           (unsigned long long)plan->made_min);
+        r = buffer_appendf(
+                &text,
+                "PLAN=%d\nVERSION=\"%s\"\nSIZE=%llu\nSHA256=%s\nFAILURES_PER_URL=%u\n"
+                "TARGET_OFFSET=%llu\nTARGET_SIZE=%llu\nKERNEL_SIZE_MAX=%llu\nCHECKPOINT=%llu\n"
+                "NOW=%llu\nMADE_MIN=%llu\n",
+                PLAN_FORMAT, plan->version, (unsigned long long)plan->size, sha256,
+                plan->failures_per_url, (unsigned long long)plan->target_offset,
+                (unsigned long long)plan->target_size, (unsigned long long)plan->kernel_size_max,
+                (unsigned long long)plan->checkpoint, (unsigned long long)plan->now,
+                (unsigned long long)plan->made_min);
         if (r >= 0)
                 r = transport_print(&plan->transport, &text);
         for (size_t i = 0; i < plan->urls.n_items && r >= 0; i++)
@@ -208,6 +209,8 @@ static int plan_read_numbers(const EnvFile *file, UpdatePlan *plan)
                 r = plan_number(file, "TARGET_SIZE", INT64_MAX, &plan->target_size);
         if (r >= 0)
                 r = plan_number(file, "KERNEL_SIZE_MAX", INT64_MAX, &plan->kernel_size_max);
+        if (r >= 0)
+                r = plan_number(file, "CHECKPOINT", INT64_MAX, &plan->checkpoint);
         if (r >= 0)
                 r = plan_number(file, "NOW", INT64_MAX, &plan->now);
         if (r >= 0)

@@ -23,6 +23,7 @@ typedef struct UpdatePlan {
         /* The region of the target fd. Size 0: a file of its own, which becomes as large as its image. */
         uint64_t target_offset, target_size;
         uint64_t kernel_size_max; /* bytes that the kernel may have; 0: it is not written */
+        uint64_t checkpoint;      /* where in its fd its room begins; 0: there is none */
         Transport transport;      /* for the URLs */
         uint64_t now;             /* seconds since 1970: what has expired by then is refused */
         uint64_t made_min;        /* the same unit: what was made before is refused; 0: nothing */

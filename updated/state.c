@@ -33,6 +33,7 @@ static const struct {
         { "HIGHEST_VERSION", offsetof(State, highest_version) },
         { "TRUSTED_TIME", offsetof(State, trusted_time) },
         { "PAUSED", offsetof(State, paused) },
+        { "RETRIES", offsetof(State, retries) },
 };
 
 static char **state_field(const State *state, size_t i)
@@ -57,16 +58,6 @@ static int state_take(const EnvFile *file, State *state)
         }
 
         return 0;
-}
-
-/* FNV-1a: differs after every change of one byte. Against accidents; who may write the file may compute it. */
-static uint64_t state_checksum(const char *text, size_t size)
-{
-        uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < size; i++)
-                sum = (sum ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-        return sum;
 }
 
 /* What somebody else could have written is no state of ours. */
@@ -105,7 +96,7 @@ static int state_read_text(const char *root, char **ret)
         if (!check)
                 return -EBADMSG;
         if (text_format(&wanted, STATE_CHECK "%016llx\n",
-                        (unsigned long long)state_checksum(text, (size_t)(check - text)))
+                        (unsigned long long)text_checksum(text, (size_t)(check - text), 0))
             < 0)
                 return -ENOMEM;
         if (!streq(check, wanted))
@@ -161,7 +152,7 @@ int state_write(const char *root, const State *state)
         }
         if (r >= 0)
                 r = buffer_appendf(&text, STATE_CHECK "%016llx\n",
-                                   (unsigned long long)state_checksum(text.data, text.size));
+                                   (unsigned long long)text_checksum(text.data, text.size, 0));
         if (r < 0)
                 return r;
 

@@ -23,6 +23,7 @@ typedef struct State {
         char *highest_version; /* the highest that was marked good: the high-water mark */
         char *trusted_time;    /* s since 1970: what was signed says that it is not earlier */
         char *paused;          /* not NULL: the schedule asks nobody */
+        char *retries;         /* of what the server offers, see retries.h */
 } State;
 
 /* A file that is missing, unreadable, damaged or of another format gives an empty state; what is wrong is logged. */

@@ -4,9 +4,8 @@
 #include "base/base64.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "pem-files.h"
 #include "transport.h"
-
-#define RATE_KEY "HTTP_RATE_MAX"
 
 /* What a plan carries, in base64: PEM has many lines, and passwords any letters. */
 static const struct {
@@ -23,6 +22,21 @@ static const struct {
         { "HTTP_PASSWORD", offsetof(Transport, password) },
 };
 
+static const struct {
+        const char *key;
+        size_t offset;
+} transport_numbers[] = {
+        { "HTTP_RATE_MAX", offsetof(Transport, rate_max) },
+        { "HTTP_RATE_MIN", offsetof(Transport, rate_min) },
+        { "HTTP_STALL", offsetof(Transport, stall) },
+        { "HTTP_CONNECT_TIMEOUT", offsetof(Transport, connect_timeout) },
+};
+
+static uint64_t *transport_number(const Transport *transport, size_t i)
+{
+        return (void *)((char *)transport + transport_numbers[i].offset);
+}
+
 static char **transport_text(const Transport *transport, size_t i)
 {
         return (void *)((char *)transport + transport_texts[i].offset);
@@ -33,6 +47,7 @@ void transport_done(Transport *transport)
         for (size_t i = 0; i < ELEMENTSOF(transport_texts); i++)
                 free(*transport_text(transport, i));
         free(transport->ca_file);
+        free(transport->ca_directory);
         free(transport->certificate_file);
         free(transport->key_file);
         free(transport->broken);
@@ -41,8 +56,10 @@ void transport_done(Transport *transport)
 
 int transport_copy(const Transport *transport, Transport *ret)
 {
-        _cleanup_(transport_done) Transport copy = { .rate_max = transport->rate_max };
+        _cleanup_(transport_done) Transport copy = {};
 
+        for (size_t i = 0; i < ELEMENTSOF(transport_numbers); i++)
+                *transport_number(&copy, i) = *transport_number(transport, i);
         for (size_t i = 0; i < ELEMENTSOF(transport_texts); i++) {
                 int r = text_set(transport_text(&copy, i), *transport_text(transport, i));
 
@@ -62,20 +79,46 @@ static int transport_break(Transport *transport, const char *setting, const char
                            path, strerror(-error));
 }
 
+/* The authorities of a file and of a directory, in one text. A directory that has none trusts nobody. */
+static int transport_load_authorities(Transport *transport, const char *root)
+{
+        _cleanup_(buffer_done) Buffer pem = BUFFER_MAX(TRANSPORT_CA_MAX);
+        const char *setting = transport->ca_file ? "CA_FILE" : "CA_DIRECTORY";
+        const char *path = transport->ca_file ? transport->ca_file : transport->ca_directory;
+        int r = 0;
+
+        if (!path)
+                return 0;
+        if (transport->ca_file)
+                r = pem_append_file(root, transport->ca_file, TRANSPORT_PEM_MAX, &pem);
+        if (r >= 0 && transport->ca_directory) {
+                setting = "CA_DIRECTORY";
+                path = transport->ca_directory;
+                r = pem_append_directory(root, path, TRANSPORT_PEM_MAX, &pem);
+        }
+        if (r >= 0 && pem.size == 0)
+                r = -ENOKEY;
+        if (r < 0)
+                return r == -ENOMEM ? r : transport_break(transport, setting, path, r);
+
+        return buffer_take_text(&pem, &transport->ca, NULL);
+}
+
 int transport_load(Transport *transport, const char *root)
 {
         const struct {
                 const char *setting, *path;
                 char **target;
         } files[] = {
-                { "CA_FILE", transport->ca_file, &transport->ca },
                 { "CLIENT_CERTIFICATE", transport->certificate_file, &transport->certificate },
                 { "CLIENT_KEY", transport->key_file, &transport->key },
         };
+        int r;
 
+        r = transport_load_authorities(transport, root);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
-                int r;
-
                 if (!files[i].path)
                         continue;
                 r = file_read(root, files[i].path, TRANSPORT_PEM_MAX, files[i].target, NULL);
@@ -114,6 +157,9 @@ int transport_apply(const Transport *transport, const char *url, bool payload,
         parameters->pinned_key = transport->pinned_key;
         parameters->proxy = transport_proxy(transport, https);
         parameters->no_proxy = transport->no_proxy;
+        parameters->connect_timeout = transport->connect_timeout;
+        parameters->rate_min = transport->rate_min;
+        parameters->stall = transport->stall;
         if (payload) {
                 parameters->rate_max = transport->rate_max;
                 parameters->user = transport->user;
@@ -124,9 +170,11 @@ int transport_apply(const Transport *transport, const char *url, bool payload,
 
 int transport_print(const Transport *transport, Buffer *text)
 {
-        int r;
+        int r = 0;
 
-        r = buffer_appendf(text, RATE_KEY "=%llu\n", (unsigned long long)transport->rate_max);
+        for (size_t i = 0; i < ELEMENTSOF(transport_numbers) && r >= 0; i++)
+                r = buffer_appendf(text, "%s=%llu\n", transport_numbers[i].key,
+                                   (unsigned long long)*transport_number(transport, i));
         for (size_t i = 0; i < ELEMENTSOF(transport_texts) && r >= 0; i++) {
                 const char *value = *transport_text(transport, i);
                 _cleanup_free_ char *encoded = NULL;
@@ -144,10 +192,14 @@ int transport_print(const Transport *transport, Buffer *text)
 int transport_parse(const EnvFile *file, Transport *ret)
 {
         _cleanup_(transport_done) Transport transport = {};
-        const char *rate = env_file_get(file, RATE_KEY);
-        int r;
+        int r = 0;
 
-        r = rate ? text_to_u64(rate, INT64_MAX, &transport.rate_max) : -EBADMSG;
+        for (size_t i = 0; i < ELEMENTSOF(transport_numbers) && r >= 0; i++) {
+                const char *value = env_file_get(file, transport_numbers[i].key);
+
+                r = value ? text_to_u64(value, INT64_MAX, transport_number(&transport, i))
+                          : -EBADMSG;
+        }
         for (size_t i = 0; i < ELEMENTSOF(transport_texts) && r >= 0; i++) {
                 const char *value = env_file_get(file, transport_texts[i].key);
                 char **target = transport_text(&transport, i);

@@ -8,17 +8,21 @@
 #include "base/env-file.h"
 #include "base/http.h"
 
-#define TRANSPORT_PEM_MAX (64 * KIB) /* of one file */
+#define TRANSPORT_PEM_MAX (64 * KIB)  /* of one file */
+#define TRANSPORT_CA_MAX  (256 * KIB) /* of all authorities: a plan has to carry them */
 
 /* All owned; NULL: not set. */
 typedef struct Transport {
-        char *ca_file, *certificate_file, *key_file; /* as update.conf names them */
-        char *ca, *certificate, *key;                /* what is in them: PEM */
-        char *pinned_key;                            /* "sha256//…" */
-        char *proxy;                                 /* "": none, whatever the environment says */
+        char *ca_file, *ca_directory, *certificate_file, *key_file; /* as update.conf names them */
+        char *ca, *certificate, *key;                               /* what is in them: PEM */
+        char *pinned_key;                                           /* "sha256//…" */
+        char *proxy; /* "": none, whatever the environment says */
         char *no_proxy;
         char *user, *password; /* for payloads, over https only */
         uint64_t rate_max;     /* bytes/s of a payload; 0: no limit */
+        uint64_t rate_min;     /* bytes/s; less … */
+        usec_t stall;          /* … for so long is a dead connection; 0: HTTP_LOW_SPEED_SECONDS */
+        usec_t connect_timeout; /* name, connection and TLS; 0: HTTP_CONNECT_TIMEOUT */
         char *broken; /* why it can not be used: nothing is fetched with half of the settings */
 } Transport;
 

@@ -1,8 +1,8 @@
 #include <stdio.h>
 
-#include "base/bus.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "client-connect.h"
 #include "client-follow.h"
 #include "client-history.h"
 #include "client-show.h"
@@ -16,20 +16,6 @@ static bool arg_check = false;
 static bool arg_reset = false;
 static bool arg_watch = false;
 
-static int client_open(sd_bus **ret)
-{
-        int r;
-
-        r = bus_open(NULL, ret);
-        return r < 0 ? log_error_errno(r, "connecting to the system bus: %m") : 0;
-}
-
-static int client_failed(const sd_bus_error *error, int r)
-{
-        return log_error_return(r, "asking updated: %s; is updated.service running?",
-                                bus_error_text(error, r));
-}
-
 /* Calls a method without arguments and says so. */
 static int client_call(int (*call)(sd_bus *bus, const char *method, sd_bus_error *error),
                        const char *method, const char *done)
@@ -42,28 +28,56 @@ static int client_call(int (*call)(sd_bus *bus, const char *method, sd_bus_error
         if (r < 0)
                 return r;
         r = call(bus, method, &error);
-        if (r < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN))
-                return client_failed(&error, r);
         if (r < 0)
-                return log_error_return(r, "%s: %s", method, bus_error_text(&error, r));
+                return client_failed(method, &error, r);
 
         log_info("%s", done);
         return EXIT_DONE;
 }
 
+static int get_details(sd_bus *bus, void *ret, sd_bus_error *error)
+{
+        return client_details_get(bus, ret, error);
+}
+
+typedef struct SlotsAndChooser {
+        UpdateSlots slots;
+        char *chooser;
+} SlotsAndChooser;
+
+static void slots_and_chooser_done(SlotsAndChooser *all)
+{
+        update_slots_done(&all->slots);
+        free(all->chooser);
+}
+
+static int get_slots(sd_bus *bus, void *ret, sd_bus_error *error)
+{
+        SlotsAndChooser *all = ret;
+        int r;
+
+        r = update_client_get_slots(bus, &all->slots, error);
+        return r < 0 ? r : client_chooser_get(bus, &all->chooser, error);
+}
+
+static int get_history(sd_bus *bus, void *ret, sd_bus_error *error)
+{
+        return client_history_get(bus, ret, error);
+}
+
+static int get_status(sd_bus *bus, void *ret, sd_bus_error *error)
+{
+        return update_client_get_status(bus, ret, error);
+}
+
 static int verb_status(_unused_ int argc, _unused_ char **argv)
 {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(client_details_done) ClientDetails details = {};
         int r;
 
-        r = client_open(&bus);
+        r = client_get(get_details, &details);
         if (r < 0)
                 return r;
-        r = client_details_get(bus, &details, &error);
-        if (r < 0)
-                return client_failed(&error, r);
 
         if (arg_json)
                 return client_show_details_json(&details);
@@ -73,28 +87,20 @@ static int verb_status(_unused_ int argc, _unused_ char **argv)
 
 static int verb_slots(_unused_ int argc, _unused_ char **argv)
 {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        _cleanup_(update_slots_done) UpdateSlots slots = {};
-        _cleanup_free_ char *chooser = NULL;
+        _cleanup_(slots_and_chooser_done) SlotsAndChooser all = {};
         int r;
 
-        r = client_open(&bus);
+        r = client_get(get_slots, &all);
         if (r < 0)
                 return r;
-        r = update_client_get_slots(bus, &slots, &error);
-        if (r >= 0)
-                r = client_chooser_get(bus, &chooser, &error);
-        if (r < 0)
-                return client_failed(&error, r);
 
         if (arg_json)
-                return client_show_slots_json(&slots);
-        if (slots.n_slots == 0)
+                return client_show_slots_json(&all.slots);
+        if (all.slots.n_slots == 0)
                 return log_error_return(-ENODEV,
                                         "updated can not tell which slot runs; its log says "
                                         "why");
-        client_show_slots(&slots, chooser);
+        client_show_slots(&all.slots, all.chooser);
         return EXIT_DONE;
 }
 
@@ -178,7 +184,7 @@ static int verb_set_channel(_unused_ int argc, char **argv)
         r = sd_bus_call_method(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
                                "SetChannel", &error, NULL, "s", argv[1]);
         if (r < 0)
-                return log_error_return(r, "SetChannel: %s", bus_error_text(&error, r));
+                return client_failed("SetChannel", &error, r);
 
         log_info("The channel is %s from the next check on.", argv[1]);
         return EXIT_DONE;
@@ -186,17 +192,12 @@ static int verb_set_channel(_unused_ int argc, char **argv)
 
 static int verb_history(_unused_ int argc, _unused_ char **argv)
 {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(history_done) History history = {};
         int r;
 
-        r = client_open(&bus);
+        r = client_get(get_history, &history);
         if (r < 0)
                 return r;
-        r = client_history_get(bus, &history, &error);
-        if (r < 0)
-                return client_failed(&error, r);
 
         if (arg_json)
                 return client_history_show_json(&history);
@@ -206,17 +207,12 @@ static int verb_history(_unused_ int argc, _unused_ char **argv)
 
 static int classic_status(void)
 {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(update_report_done) UpdateReport report = {};
         int r;
 
-        r = client_open(&bus);
+        r = client_get(get_status, &report);
         if (r < 0)
                 return r;
-        r = update_client_get_status(bus, &report, &error);
-        if (r < 0)
-                return client_failed(&error, r);
 
         client_show_report_classic(&report);
         return EXIT_DONE;

@@ -1,7 +1,8 @@
 /*
  * The worker of the update daemon: fetches a payload, checks it and writes it to the target. It needs no
  * privilege and no file: plan on fd 0, reports on fd 1, target on fd 3, trusted keys (PEM) on fd 4, and the payload
- * on fd 5 when the plan has no URL; where the plan has room for a kernel, its file is fd 6.
+ * on fd 5 when the plan has no URL; where the plan has room for a kernel, its file is fd 6, and where it has a
+ * checkpoint, that is in fd 7.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +24,10 @@ typedef struct Job {
         PayloadKeys *keys;
         PayloadApply *apply;
         uint64_t fetched, size; /* bytes of the payload; size 0: not known yet */
+        uint64_t continued;     /* what is before that byte was done by an earlier worker */
+        bool problem_told;
+        int judged; /* what was reported of an address last, and which one it was */
+        size_t judged_url;
         usec_t reported;
         int exit_status;
         sd_event *event;
@@ -83,20 +88,55 @@ static int on_begin(void *userdata, UpdateFailure *failure)
                         .fd = job->plan.kernel_size_max > 0 ? WORKER_FD_KERNEL : -1,
                         .size = job->plan.kernel_size_max,
                         .resizable = true,
+                        .optional = true,
                 },
                 .size = job->plan.size,
                 .sha256 = job->plan.announced ? job->plan.sha256 : NULL,
                 .now = job->plan.now,
                 .timestamp_min = job->plan.made_min,
+                .checkpoint_fd = job->plan.checkpoint > 0 ? WORKER_FD_CHECKPOINT : 0,
+                .checkpoint_offset = job->plan.checkpoint,
         };
         int r;
 
         job->apply = payload_apply_free(job->apply);
-        job->fetched = 0;
+        job->fetched = job->continued = 0;
         r = payload_apply_new(&parameters, &job->apply);
         if (r < 0)
                 return update_failure_set(failure, r, UPDATE_ERROR_GENERIC,
                                           "setting up the payload engine: %s", strerror(-r));
+        return 0;
+}
+
+/* The engine has seen the manifest: what is there of an earlier run, or why that is of no use. */
+static void job_look_back(Job *job)
+{
+        const char *problem = payload_apply_checkpoint_problem(job->apply);
+        uint64_t offset = payload_apply_resume_offset(job->apply);
+
+        if (problem && !job->problem_told)
+                log_warning("checkpoint: %s; the payload is written from its beginning", problem);
+        job->problem_told |= problem != NULL;
+        if (offset == 0 || job->continued > 0)
+                return;
+        job->continued = offset;
+        report("CONTINUED", "%llu", (unsigned long long)offset);
+}
+
+static uint64_t on_wanted(void *userdata)
+{
+        return payload_apply_resume_offset(((Job *)userdata)->apply);
+}
+
+static int on_jump(void *userdata, UpdateFailure *failure)
+{
+        Job *job = userdata;
+        int r = payload_apply_resume(job->apply);
+
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_GENERIC,
+                                          "going on with an interrupted update: %s", strerror(-r));
+        job->fetched = job->continued;
         return 0;
 }
 
@@ -111,6 +151,7 @@ static int on_push(const void *data, size_t size, void *userdata, UpdateFailure 
         if (r < 0)
                 return job_refuse(r, &why, failure);
 
+        job_look_back(job);
         job->fetched += size;
         now = now_boottime();
         if (now - job->reported >= PROGRESS_INTERVAL || job->fetched == job->size) {
@@ -118,6 +159,20 @@ static int on_push(const void *data, size_t size, void *userdata, UpdateFailure 
                 job->reported = now;
         }
         return 0;
+}
+
+static void on_judge(size_t url, int verdict, void *userdata)
+{
+        Job *job = userdata;
+        const char *key = verdict == RETRIES_GOOD     ? "URL_GOOD"
+                          : verdict == RETRIES_FAILED ? "URL_FAILED"
+                                                      : "URL_REFUSED";
+
+        if (job->judged == verdict && job->judged_url == url)
+                return; /* every connection brings something */
+        job->judged = verdict;
+        job->judged_url = url;
+        report(key, "%zu", url);
 }
 
 static void on_announce(uint64_t size, void *userdata)
@@ -163,6 +218,11 @@ static int on_finish(void *userdata, UpdateFailure *failure)
 
         report("STAGE", "%s", worker_stage_to_string(WORKER_STAGE_VERIFY));
         r = payload_apply_finish(job->apply, &why);
+        if (r == -EBADMSG && job->continued > 0) {
+                /* Whatever an earlier worker left there, it is not what this one relied on. */
+                (void)job_refuse(r, &why, failure);
+                return -ESTALE;
+        }
         if (r < 0)
                 return job_refuse(r, &why, failure);
         r = job_check_version(job, failure);
@@ -246,6 +306,9 @@ static int job_run(Job *job)
                 .announce = on_announce,
                 .resume = on_resume,
                 .push = on_push,
+                .wanted = on_wanted,
+                .judge = on_judge,
+                .jump = on_jump,
                 .finish = on_finish,
                 .userdata = job,
         };
@@ -301,13 +364,14 @@ int main(int argc, char **argv)
 {
         static const Program program = {
                 .name = "updated-worker",
-                .synopsis = "<PLAN 3<>TARGET 4<KEYS.pem [5<PAYLOAD] [6<>KERNEL]",
+                .synopsis = "<PLAN 3<>TARGET 4<KEYS [5<PAYLOAD] [6<>KERNEL] [7<>STATE]",
                 .summary =
                         "Started by updated: fetches, checks and writes one payload. The plan comes on\n"
                         "standard input, reports go to standard output, the target is file\n"
                         "descriptor 3, the trusted public keys are file descriptor 4. Without an\n"
                         "URL in the plan, file descriptor 5 is the payload; where the plan has room\n"
-                        "for a kernel, file descriptor 6 is its file.",
+                        "for a kernel, file descriptor 6 is its file. How far it comes is noted in\n"
+                        "file descriptor 7 where the plan says so.",
                 .run = run,
         };
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/buffer.h"
@@ -12,7 +14,9 @@
 #include "base/text.h"
 #include "worker.h"
 
-#define EXIT_CHILD 127 /* could not even be started */
+#define EXIT_CHILD    127                   /* could not even be started */
+#define FILE_SIZE_MAX ((rlim_t)(256 * MIB)) /* beside a slot: kernel, checkpoint, log */
+#define OWN_SIZE_MAX  ((rlim_t)(16 * GIB))  /* of an image that has a file of its own */
 
 struct Worker {
         sd_event_source *child;
@@ -70,9 +74,9 @@ static WorkerUser worker_user_find(const char *name)
         return (WorkerUser) { .change = true, .uid = entry->pw_uid, .gid = entry->pw_gid };
 }
 
-/* What the child gets as 0, 1, 3, 4 and perhaps 5 and 6; 0: not there. */
+/* What the child gets as 0, 1, 3, 4 and perhaps 5, 6 and 7; 0: not there. */
 typedef struct WorkerFds {
-        int plan, report, target, keys, payload, kernel;
+        int plan, report, target, keys, payload, kernel, checkpoint;
 } WorkerFds;
 
 /* First out of the way of the numbers they are to get, then there. Only async-signal-safe calls. */
@@ -81,16 +85,20 @@ static int child_place_fds(const WorkerFds *fds)
         const struct {
                 int from, to;
         } places[] = {
-                { fds->plan, STDIN_FILENO },         { fds->report, STDOUT_FILENO },
-                { fds->target, WORKER_FD_TARGET },   { fds->keys, WORKER_FD_KEYS },
-                { fds->payload, WORKER_FD_PAYLOAD }, { fds->kernel, WORKER_FD_KERNEL },
+                { fds->plan, STDIN_FILENO },
+                { fds->report, STDOUT_FILENO },
+                { fds->target, WORKER_FD_TARGET },
+                { fds->keys, WORKER_FD_KEYS },
+                { fds->payload, WORKER_FD_PAYLOAD },
+                { fds->kernel, WORKER_FD_KERNEL },
+                { fds->checkpoint, WORKER_FD_CHECKPOINT },
         };
         int high[ELEMENTSOF(places)] = {};
 
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 if (places[i].from <= 0)
                         continue;
-                high[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, WORKER_FD_KERNEL + 1);
+                high[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, WORKER_FD_CHECKPOINT + 1);
                 if (high[i] < 0)
                         return -errno;
         }
@@ -101,7 +109,22 @@ static int child_place_fds(const WorkerFds *fds)
                         return -errno;
         }
 
-        return RET_ERRNO(close_range(WORKER_FD_KERNEL + 1, ~0U, 0));
+        return RET_ERRNO(close_range(WORKER_FD_CHECKPOINT + 1, ~0U, 0));
+}
+
+/* Nothing that it writes becomes larger than the target, or than anybody's log: it must not fill a disk. */
+static int child_limit_files(int target_fd)
+{
+        struct stat status;
+        struct rlimit limit = { FILE_SIZE_MAX, FILE_SIZE_MAX };
+
+        if (fstat(target_fd, &status) < 0)
+                return -errno;
+        if (S_ISREG(status.st_mode))
+                limit.rlim_cur = limit.rlim_max =
+                        status.st_size > 0 ? MAX_OF((rlim_t)status.st_size, FILE_SIZE_MAX)
+                                           : OWN_SIZE_MAX;
+        return RET_ERRNO(prlimit(0, RLIMIT_FSIZE, &limit, NULL));
 }
 
 static int child_drop_privileges(const WorkerUser *user)
@@ -123,7 +146,8 @@ static _noreturn_ void child_run(const char *program, const WorkerFds *fds, cons
         sigset_t none;
 
         if (sigemptyset(&none) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0
-            || child_place_fds(fds) < 0 || child_drop_privileges(user) < 0 || getppid() != parent)
+            || child_limit_files(fds->target) < 0 || child_place_fds(fds) < 0
+            || child_drop_privileges(user) < 0 || getppid() != parent)
                 _exit(EXIT_CHILD);
         execv(program, (char *const *)argv);
         _exit(EXIT_CHILD);
@@ -132,6 +156,16 @@ static _noreturn_ void child_run(const char *program, const WorkerFds *fds, cons
 static int worker_take_number(uint64_t *target, const char *value)
 {
         return text_to_u64(value, INT64_MAX, target) < 0 ? -EBADMSG : 0;
+}
+
+static int worker_take_verdict(Worker *worker, const char *value, RetriesVerdict verdict)
+{
+        uint64_t url;
+
+        if (text_to_u64(value, OMAHA_URLS_MAX - 1, &url) < 0)
+                return -EBADMSG;
+        worker->facts.urls[url] |= (uint8_t)verdict;
+        return 0;
 }
 
 /* A line of the worker is a foreign text as well: bounded, printable, of known words. */
@@ -146,6 +180,14 @@ static int worker_take_line(Worker *worker, char *line)
                 return worker_take_number(&worker->facts.size, value);
         if ((value = after_prefix(line, "RESUMED=")))
                 return worker_take_number(&worker->facts.resumed, value);
+        if ((value = after_prefix(line, "CONTINUED=")))
+                return worker_take_number(&worker->facts.continued, value);
+        if ((value = after_prefix(line, "URL_GOOD=")))
+                return worker_take_verdict(worker, value, RETRIES_GOOD);
+        if ((value = after_prefix(line, "URL_FAILED=")))
+                return worker_take_verdict(worker, value, RETRIES_FAILED);
+        if ((value = after_prefix(line, "URL_REFUSED=")))
+                return worker_take_verdict(worker, value, RETRIES_REFUSED);
         if ((value = after_prefix(line, "IMAGE=")))
                 return worker_take_number(&worker->facts.image, value);
         if ((value = after_prefix(line, "MADE=")))
@@ -324,7 +366,8 @@ static int worker_spawn(Worker *worker, sd_event *event, const WorkerParameters 
         if (pid == 0)
                 child_run(parameters->program,
                           &(WorkerFds) { plan, report, parameters->target_fd, keys,
-                                         parameters->payload_fd, parameters->kernel_fd },
+                                         parameters->payload_fd, parameters->kernel_fd,
+                                         parameters->checkpoint_fd },
                           &user, parent);
 
         return worker_watch(worker, event, pid);

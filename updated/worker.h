@@ -7,12 +7,15 @@
 #include <systemd/sd-event.h>
 
 #include "plan.h"
+#include "retries.h"
 
 /* The file descriptors of the worker beyond 0 (the plan), 1 (reports) and 2 (log). */
 #define WORKER_FD_TARGET  3
 #define WORKER_FD_KEYS    4
 #define WORKER_FD_PAYLOAD 5 /* only when the plan has no URL */
 #define WORKER_FD_KERNEL  6 /* an empty file; only when the plan says how large it may get */
+#define WORKER_FD_CHECKPOINT \
+        7 /* only when the plan says so: room to note how far it came, and to go on from there */
 
 #define WORKER_KEYS_MAX (256 * KIB)
 #define WORKER_LINE_MAX (8 * KIB)
@@ -38,10 +41,12 @@ typedef struct WorkerHooks {
 /* What it found out about the payload so far; "" and 0: it did not say. The version is verified at the end only. */
 typedef struct WorkerFacts {
         uint64_t size;
-        uint64_t resumed;       /* the byte at which it went on after a break; 0: none yet */
-        uint64_t image;         /* bytes of the image that was written, once it is verified */
-        uint64_t made, expires; /* seconds since 1970, as it was signed */
-        char *version;          /* may be NULL */
+        uint64_t resumed;   /* the byte at which it went on after a break; 0: none yet */
+        uint64_t continued; /* what is before that byte was done by an earlier worker; 0: nothing */
+        uint64_t image;     /* bytes of the image that was written, once it is verified */
+        uint8_t urls[OMAHA_URLS_MAX]; /* RetriesVerdict, of the plan's addresses */
+        uint64_t made, expires;       /* seconds since 1970, as it was signed */
+        char *version;                /* may be NULL */
 } WorkerFacts;
 
 typedef struct WorkerParameters {
@@ -50,8 +55,9 @@ typedef struct WorkerParameters {
         const char *plan;    /* text */
         const char *keys;    /* PEM text */
         int target_fd;
-        int payload_fd; /* 0: the plan has URLs */
-        int kernel_fd;  /* 0: kernels are not written */
+        int payload_fd;    /* 0: the plan has URLs */
+        int kernel_fd;     /* 0: kernels are not written */
+        int checkpoint_fd; /* 0: nobody is to go on with it */
 } WorkerParameters;
 
 typedef struct Worker Worker;

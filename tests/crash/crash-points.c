@@ -8,7 +8,8 @@
 #include "crash/scene.h"
 #include "double/boot-loader.h"
 
-#define STATES_MIN 10000
+#define STATES_MIN    10000
+#define CONTINUED_MIN 20 /* of the runs that went on */
 
 /* How much of it: a sample in two minutes, or everything. */
 typedef struct Effort {
@@ -200,6 +201,12 @@ int main(int argc, char **argv)
         printf("# %llu states checked in all\n", (unsigned long long)n_states);
         scene_case("ten thousand states at least were checked",
                    n_states >= STATES_MIN ? NULL : "fewer");
+        printf("# %u runs went on from a checkpoint, %u of them found something else than it promised\n",
+               peers_continued(), peers_disappointed());
+        scene_case("runs went on from checkpoints, and could rely on them",
+                   peers_continued() < CONTINUED_MIN ? "too few"
+                   : peers_disappointed() > 0        ? "something was not there"
+                                                     : NULL);
         status = scene_finish();
         scene_end();
         return status;

@@ -13,7 +13,7 @@
 #include "double/disk.h"
 #include "manager.h"
 
-#define DISK_SIZE (4 * MIB)
+#define DISK_SIZE (8 * MIB)
 #define TURNS_MAX 1000 /* of the event loop, in one attempt */
 
 #define SETTINGS                                                             \

@@ -10,11 +10,22 @@
 #define PUSH_SIZE (64 * KIB) /* as bytes come from the network */
 
 static const Release *offered;
+static unsigned n_continued, n_disappointed;
 static unsigned n_reboots;
 
 void peers_offer(const Release *release)
 {
         offered = release;
+}
+
+unsigned peers_continued(void)
+{
+        return n_continued;
+}
+
+unsigned peers_disappointed(void)
+{
+        return n_disappointed;
 }
 
 unsigned peers_reboots(void)
@@ -128,7 +139,8 @@ struct Worker {
         WorkerHooks hooks;
         UpdatePlan plan;
         PayloadKeys *keys;
-        int target_fd, kernel_fd;
+        int target_fd, kernel_fd, checkpoint_fd;
+        WorkerFacts facts;
 };
 
 Worker *worker_free(Worker *worker)
@@ -140,6 +152,30 @@ Worker *worker_free(Worker *worker)
         update_plan_done(&worker->plan);
         free(worker);
         return NULL;
+}
+
+/* A checkpoint behind each operation; what is before it is not fetched again. */
+static int worker_push(Worker *worker, PayloadApply *apply, bool package, PayloadError *why)
+{
+        const char *data = package ? offered->package : offered->payload;
+        size_t size = package ? offered->package_size : offered->payload_size;
+        int r = 0;
+
+        for (size_t done = 0, n; done < size && r >= 0; done += n) {
+                uint64_t wanted;
+
+                n = MIN_OF(PUSH_SIZE, size - done);
+                r = payload_apply_push(apply, data + done, n, why);
+                wanted = payload_apply_resume_offset(apply);
+                if (r < 0 || wanted <= done + n)
+                        continue;
+                CHECK(payload_apply_resume(apply) >= 0);
+                worker->facts.continued = wanted;
+                done = wanted - n;
+                n_continued++;
+        }
+
+        return r < 0 ? r : payload_apply_finish(apply, why);
 }
 
 static int worker_apply(Worker *worker, PayloadError *why)
@@ -154,18 +190,33 @@ static int worker_apply(Worker *worker, PayloadError *why)
                             .resizable = package },
                 .kernel = { .fd = worker->plan.kernel_size_max > 0 ? worker->kernel_fd : -1,
                             .size = worker->plan.kernel_size_max,
-                            .resizable = true },
+                            .resizable = true,
+                            .optional = true },
                 .size = worker->plan.size,
                 .sha256 = worker->plan.sha256,
+                .checkpoint_fd = worker->plan.checkpoint > 0 ? worker->checkpoint_fd : 0,
+                .checkpoint_offset = worker->plan.checkpoint,
+                .checkpoint_step = 1,
         };
-        const char *data = package ? offered->package : offered->payload;
-        size_t size = package ? offered->package_size : offered->payload_size;
         int r;
 
+        worker->facts.continued = 0;
         r = payload_apply_new(&parameters, &apply);
-        for (size_t done = 0; done < size && r >= 0; done += PUSH_SIZE)
-                r = payload_apply_push(apply, data + done, MIN_OF(PUSH_SIZE, size - done), why);
-        return r < 0 ? r : payload_apply_finish(apply, why);
+        if (r >= 0)
+                r = worker_push(worker, apply, package, why);
+        return r;
+}
+
+/* As updated-worker has it: what does not hold what a checkpoint promised is written anew. */
+static int worker_run(Worker *worker, PayloadError *why)
+{
+        int r = worker_apply(worker, why);
+
+        if (r != -EBADMSG || worker->facts.continued == 0)
+                return r;
+        n_disappointed++;
+        payload_error_done(why);
+        return worker_apply(worker, why);
 }
 
 static int on_work(_unused_ sd_event_source *source, void *userdata)
@@ -175,22 +226,21 @@ static int on_work(_unused_ sd_event_source *source, void *userdata)
         PayloadError why = {};
         int r;
 
-        r = worker_apply(worker, &why);
+        r = worker_run(worker, &why);
         if (r < 0)
                 (void)update_failure_set(&failure, r, update_error_from_payload(why.refusal), "%s",
                                          why.text ? why.text : strerror(-r));
         payload_error_done(&why);
+        worker->hooks.on_progress(offered->payload_size, worker->hooks.userdata);
         worker->hooks.on_stage(WORKER_STAGE_VERIFY, worker->hooks.userdata);
         worker->hooks.on_end(r, &failure, worker->hooks.userdata);
         return 0;
 }
 
 /* It tells nothing of the payload: a plan with addresses needs no facts. */
-const WorkerFacts *worker_facts(_unused_ const Worker *worker)
+const WorkerFacts *worker_facts(const Worker *worker)
 {
-        static const WorkerFacts none;
-
-        return &none;
+        return &worker->facts;
 }
 
 int worker_start(sd_event *event, const WorkerParameters *parameters, const WorkerHooks *hooks,
@@ -201,6 +251,7 @@ int worker_start(sd_event *event, const WorkerParameters *parameters, const Work
         CHECK(worker);
         worker->hooks = *hooks;
         worker->target_fd = parameters->target_fd;
+        worker->checkpoint_fd = parameters->checkpoint_fd;
         worker->kernel_fd = parameters->kernel_fd;
         CHECK(update_plan_parse(parameters->plan, &worker->plan) >= 0);
         CHECK(payload_keys_new(&worker->keys) >= 0);

@@ -5,8 +5,9 @@
 
 #include "payload/payload.h"
 
-#define IMAGE_SIZE  (960 * KIB)
-#define SLOT_SIZE   (1 * MIB)
+/* Three operations of the payload: there are places in the middle to go on from. */
+#define IMAGE_SIZE  (2 * MIB + 192 * KIB)
+#define SLOT_SIZE   (3 * MIB)
 #define KERNEL_SIZE (6 * KIB)
 
 #define PACKAGE_NAME      "oem-crash" /* the image that every release has beside it */

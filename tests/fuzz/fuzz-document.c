@@ -1,7 +1,7 @@
+#include "base/update-conf.h"
 #include "cloud-config/document.h"
 #include "cloud-config/drop-in.h"
 #include "cloud-config/report.h"
-#include "cloud-config/update-conf.h"
 #include "fuzz/fuzz.h"
 
 #define OLD_CONF "# kept\nGROUP=stable\nSERVER=https://old.example/\n"

@@ -1,4 +1,4 @@
-#include "cloud-config/update-conf.h"
+#include "base/update-conf.h"
 #include "fuzz/fuzz.h"
 
 /* Merging twice is merging once, and what was set is there. */

@@ -117,7 +117,7 @@ start flock "$root/var/lib/updated" sh -c 'echo locked >"$1/locked"; read -r _ <
 wait_for 10 test -s "$scratch/locked"
 printf 'coreos: {update: {group: alpha}}\n' | document
 works "a dry run needs no lock" apply --dry-run
-refuses "a second run is refused when the first does not end" 1 'nothing was changed: another cloud-config is at work' apply
+refuses "a second run is refused when the first does not end" 1 'nothing was changed: another program is changing update.conf' apply
 same "… and touches nothing" "$(grep -c GROUP=stable "$conf")" 1
 "$cloud_config" apply --root "$root" "$scratch/document" >"$scratch/waited" 2>&1 & waiting=$!
 sleep 0.5

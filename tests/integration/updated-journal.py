@@ -56,7 +56,7 @@ def test_events(tap, host, server, release, journal):
     tap.same([event for event in journal.events() if event[0] != "Version @UPDATE_VERSION@ is good"],
              [("The update server was asked", None, None, None),
               ("Update @UPDATE_VERSION@ was found", "2.0.0", None, None),
-              ("A download is taken up again", "2.0.0", None, None),
+              ("A download or an interrupted update goes on", "2.0.0", None, None),
               ("Update @UPDATE_VERSION@ is written and verified", "2.0.0", "B", None),
               ("Update @UPDATE_VERSION@ boots next", "2.0.0", "B", None)], "an update in the journal, event by event")
     host.stop_daemon()

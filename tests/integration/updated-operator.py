@@ -12,8 +12,10 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import CLIENT, IMAGE_SIZE, PAYLOAD, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
+from host import BUILD, CLIENT, IMAGE_SIZE, PAYLOAD, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
 from omaha import Server  # noqa: E402
+
+CLOUD_CONFIG = os.path.join(BUILD, "cloud-config/cloud-config")
 
 NEED_REBOOT = "UPDATE_STATUS_UPDATED_NEED_REBOOT"
 
@@ -109,6 +111,59 @@ def test_channel(tap, host, server):
     server.offer(None)
     host.update()
     tap.ok('track="alpha"' in server.requests[0], "and sent", server.requests)
+
+
+def test_channel_and_cloud_config(tap, host, server):
+    """Both change update.conf, at the same time, again and again: no change is lost, no line is torn."""
+    host.write("etc/coreos/update.conf", f"# mine\nSERVER={server.url}\nGROUP=beta\n")
+    document = host.path("document")
+    errors = []
+
+    def cloud_config():
+        for number in range(20):
+            with open(document, "w", encoding="utf-8") as file:
+                file.write(f"#cloud-config\ncoreos:\n  update:\n    reboot-strategy: {('reboot', 'best-effort')[number % 2]}\n")
+            done = subprocess.run([CLOUD_CONFIG, "apply", "--root", host.root, document], capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                errors.append(done.stderr)
+
+    thread = threading.Thread(target=cloud_config)
+    thread.start()
+    set_last = busy = 0
+    for number in range(1000):
+        code, _, error = host.client("set-channel", f"channel-{number}")
+        if code == 0:
+            set_last = number
+        elif "another program is changing update.conf" in error:
+            busy += 1
+        else:
+            errors.append(error)
+        if not thread.is_alive():
+            break
+    thread.join()
+    tap.same(errors, [], "set-channel and cloud-config at the same time: each is done, or says that the other is at it")
+    lines = host.read("etc/coreos/update.conf").splitlines()
+    tap.same(sorted(lines), sorted(["# mine", f"SERVER={server.url}", f"GROUP=channel-{set_last}", "REBOOT_STRATEGY=best-effort"]),
+             "set-channel and cloud-config at the same time: no change is lost")
+    print(f"# {number + 1} times set-channel, {busy} of them refused as busy")
+
+
+def test_nobody_answers(tap, directory, server, public):
+    """No bus, a bus without daemon, a daemon that hangs: the client says which, and where to look."""
+    host = Host(directory, server.url, public)
+    verbs = (("status",), ("slots",), ("history",), ("check",), ("update",), ("watch",), ("rollback",), ("set-channel", "x"), ("-status",))
+    for verb in verbs:
+        code, out, error = host.client(*verb)
+        tap.ok((code, out) == (1, "") and error.count("\n") == 1 and '"systemctl status dbus" tells' in error, f"{verb[0]} without a bus says so", error)
+    try:
+        host.start()
+        host.stop_daemon()
+        for verb in verbs:
+            code, out, error = host.client(*verb)
+            tap.ok((code, out) == (1, "") and error.count("\n") == 1 and '"systemctl status updated" tells' in error,
+                   f"{verb[0]} without the daemon says so", error)
+    finally:
+        host.stop()
 
 
 def test_pause(tap, directory, server, public):
@@ -218,6 +273,8 @@ def main():
         test_install_refusals(tap, host, directory, releases)
         test_cancel(tap, host, server, releases["good"])
         test_channel(tap, host, server)
+        test_channel_and_cloud_config(tap, host, server)
+        test_nobody_answers(tap, directory, server, public)
         test_rollback(tap, host, server, releases["good"])
         host.stop()
         test_pause(tap, directory, server, public)

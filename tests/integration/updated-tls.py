@@ -25,7 +25,7 @@ def configure(host, server, *lines):
 
 def install_certificate(host, name, *paths):
     for path, suffix in zip(paths, (".pem", ".key")):
-        os.makedirs(host.path("etc/tls"), exist_ok=True)
+        os.makedirs(os.path.dirname(host.path(f"etc/tls/{name}")), exist_ok=True)
         shutil.copy(path, host.path(f"etc/tls/{name}{suffix}"))
 
 
@@ -71,6 +71,23 @@ def test_own_authority(tap, host, server, directory, release):
     host.write("etc/tls/junk.pem", "no certificate\n")
     configure(host, server, "CA_FILE=/etc/tls/junk.pem")
     refused(tap, host, server, "a CA_FILE without a certificate", "certificate")
+
+
+def test_authority_directory(tap, host, server, directory, authority, release):
+    """Of two authorities in a directory one is the server's; of a directory without it none is."""
+    stranger = Authority(directory, "another")
+    install_certificate(host, "cas/stranger", stranger.certificate)
+    server.offer(release.bytes)
+    configure(host, server, "CA_DIRECTORY=/etc/tls/cas")
+    refused(tap, host, server, "an authority that is not in CA_DIRECTORY", "certificate")
+    install_certificate(host, "cas/ours", authority.certificate)
+    accepted(tap, host, release, "CA_DIRECTORY holds whom to trust, for the question and the download")
+    server.offer(release.bytes)
+    configure(host, server, "CA_DIRECTORY=/etc/tls/missing")
+    refused(tap, host, server, "a CA_DIRECTORY that is not there", "CA_DIRECTORY /etc/tls/missing of update.conf can not be read")
+    os.mkdir(host.path("etc/tls/empty"))
+    configure(host, server, "CA_DIRECTORY=/etc/tls/empty")
+    refused(tap, host, server, "a CA_DIRECTORY without certificates", "CA_DIRECTORY /etc/tls/empty")
 
 
 def test_pin(tap, host, server, certificate, directory, authority, release):
@@ -227,6 +244,7 @@ def main():
         install_certificate(host, "ca", authority.certificate)
         host.start()
         test_own_authority(tap, host, server, directory, release)
+        test_authority_directory(tap, host, server, directory, authority, release)
         test_bad_certificates(tap, host, directory, authority, release)
         test_pin(tap, host, server, certificate, directory, authority, release)
         test_client_certificate(tap, host, directory, authority, release)

@@ -13,6 +13,18 @@ static long buffer_size(uint64_t rate_max)
                             (uint64_t)CURL_BUFFER_MIN);
 }
 
+/* A limit that we set ourselves is no dead connection. */
+static long low_speed(const HttpParameters *p)
+{
+        uint64_t bytes = p->rate_min > 0 ? p->rate_min : HTTP_LOW_SPEED_BYTES;
+
+        if (p->may_idle)
+                return 0;
+        if (p->rate_max > 0)
+                bytes = MIN_OF(bytes, p->rate_max / 2);
+        return (long)MIN_OF(bytes, (uint64_t)INT32_MAX);
+}
+
 static int set_transport(CURL *easy, const HttpParameters *p)
 {
         bool failed = false, https = strncasecmp(p->url, "https:", 6) == 0;
@@ -29,8 +41,13 @@ static int set_transport(CURL *easy, const HttpParameters *p)
         SET(CURLOPT_TCP_KEEPALIVE, 1L);
         SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / USEC_PER_MSEC));
         SET(CURLOPT_TIMEOUT_MS, (long)(p->total_timeout / USEC_PER_MSEC));
-        SET(CURLOPT_LOW_SPEED_LIMIT, p->may_idle ? 0L : (long)HTTP_LOW_SPEED_BYTES);
-        SET(CURLOPT_LOW_SPEED_TIME, p->may_idle ? 0L : (long)HTTP_LOW_SPEED_SECONDS);
+        SET(CURLOPT_LOW_SPEED_LIMIT, low_speed(p));
+        SET(CURLOPT_LOW_SPEED_TIME, p->may_idle ? 0L
+                                    : p->stall > 0
+                                            ? (long)MAX_OF(p->stall / USEC_PER_SEC, (usec_t)1)
+                                            : (long)HTTP_LOW_SPEED_SECONDS);
+        SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* who tries again asks again where the host is */
+        SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver that waits for its server */
         if (p->user && https) {
                 SET(CURLOPT_USERNAME, p->user);
                 SET(CURLOPT_PASSWORD, p->password ? p->password : "");

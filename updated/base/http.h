@@ -65,6 +65,8 @@ typedef struct HttpParameters {
         const char
                 *no_proxy; /* host names for which there is none; NULL: as the environment says */
         uint64_t rate_max; /* bytes/s; 0: no limit */
+        uint64_t rate_min; /* bytes/s, fewer for as long as stall end it; 0: HTTP_LOW_SPEED_BYTES */
+        usec_t stall;      /* 0: HTTP_LOW_SPEED_SECONDS */
         const char *user, *password; /* sent to this host only, over https only */
         const char *user_agent;      /* NULL: none is sent */
         HttpOnData on_data;          /* NULL: the answer is collected */

@@ -105,6 +105,15 @@ int text_list_split(TextList *list, const char *text, const char *separators)
         return 0;
 }
 
+uint64_t text_checksum(const char *text, size_t size, uint64_t sum)
+{
+        if (sum == 0)
+                sum = UINT64_C(0xcbf29ce484222325);
+        for (size_t i = 0; i < size; i++)
+                sum = (sum ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+        return sum;
+}
+
 int text_vformat(char **ret, const char *format, va_list arguments)
 {
         char *text;

@@ -31,6 +31,12 @@ void text_list_done(TextList *list);
 /* Splits at any of the separators; items are stripped, empty ones skipped. */
 int text_list_split(TextList *list, const char *text, const char *separators) _must_check_;
 
+/*
+ * A checksum (FNV-1a) against accidents: it differs after every change of one byte. Who may write the text may
+ * compute it. sum: of what is in front, or 0.
+ */
+uint64_t text_checksum(const char *text, size_t size, uint64_t sum);
+
 /* As asprintf(), but 0 or -ENOMEM, and *ret stays as it was after a failure. The caller frees it. */
 int text_format(char **ret, const char *format, ...) _printf_(2, 3);
 int text_vformat(char **ret, const char *format, va_list arguments) _printf_(2, 0);

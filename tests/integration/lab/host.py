@@ -80,7 +80,7 @@ class Tap:
 class Release:
     """An image of half noise, half text, and its payload."""
 
-    def __init__(self, directory, name, key, size=IMAGE_SIZE, kernel=None, version=None):
+    def __init__(self, directory, name, key, size=IMAGE_SIZE, kernel=None, version=None, options=()):
         self.image = os.path.join(directory, name + ".img")
         self.payload = os.path.join(directory, name + ".payload")
         noise = hashlib.shake_256(name.encode()).digest(size // 2)
@@ -93,7 +93,7 @@ class Release:
             with open(self.kernel, "wb") as file:
                 file.write(kernel)
             more += ["--kernel", self.kernel]
-        run(PAYLOAD, "create", "--image", self.image, "--output", self.payload, *signing, *more)
+        run(PAYLOAD, "create", "--image", self.image, "--output", self.payload, *signing, *more, *options)
 
     @property
     def bytes(self):
@@ -116,11 +116,12 @@ def key_make(directory, name):
 class Host:
     """Slot A runs version 1.0.0; everything is below self.root."""
 
-    def __init__(self, directory, server, public_key, second_slot=True, settings="", sector=512):
+    def __init__(self, directory, server, public_key, second_slot=True, settings="", sector=512, slot_size=None):
         self.root = tempfile.mkdtemp(dir=directory)
         self.disk = self.path("disk.img")
         self.offsets = {}
         self.sector = sector
+        self.slot_size = slot_size or SLOT_SIZE
         self.bus = self.daemon = None
         self.strict = False  # a bus with the policy that we install
         self.address = "unix:path=" + self.path("bus")
@@ -161,9 +162,9 @@ class Host:
         lines = ["label: gpt"]
         for slot in "AB" if second_slot else "A":
             attributes = ', attrs="GUID:48,56"' if slot == "A" else ""
-            lines.append(f'size={SLOT_SIZE // self.sector}, type={TYPE_USR}, uuid={UUID_USR[slot]}, name="USR-{slot}"{attributes}')
+            lines.append(f'size={self.slot_size // self.sector}, type={TYPE_USR}, uuid={UUID_USR[slot]}, name="USR-{slot}"{attributes}')
         with open(self.disk, "wb") as file:
-            file.truncate(2 * SLOT_SIZE + 4 * MIB)
+            file.truncate(2 * self.slot_size + 4 * MIB)
         self.write("layout", "\n".join(lines) + "\n")
         self._fdisk("I", "layout", "w")
         for line in self.partitions():
@@ -185,10 +186,10 @@ class Host:
         self._fdisk("O", "dump", "q")
         return self.read("dump").splitlines()
 
-    def slot(self, name, size=SLOT_SIZE):
+    def slot(self, name, size=None):
         with open(self.disk, "rb") as file:
             file.seek(self.offsets[name])
-            return file.read(size)
+            return file.read(size or self.slot_size)
 
     def attributes(self, name):
         """(priority, tries, successful)"""

@@ -31,15 +31,26 @@ class Request:
         self.head(206 if start else 200, f"Content-Length: {len(data) - start}", *extra)
         return data[start:]
 
+    def closed(self, seconds=30):
+        """Waits until the client has closed the connection: True, or False after so long."""
+        self.connection.settimeout(seconds)
+        try:
+            return self.connection.recv(1) == b""
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
     def reset(self):
         """RST instead of FIN."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class HostileServer:
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.base = f"http://127.0.0.1:{self.listener.getsockname()[1]}/files/"
+    def __init__(self, address="127.0.0.1", port=0):
+        self.listener = socket.create_server((address, port))
+        self.port = self.listener.getsockname()[1]
+        self.base = f"http://{address}:{self.port}/files/"
         self.behave(None)
         threading.Thread(target=self._accept, daemon=True).start()
 

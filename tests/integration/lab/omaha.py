@@ -11,7 +11,7 @@ ANSWER = """<?xml version="1.0" encoding="UTF-8"?>
 <app appid="e96281a6-d1af-4bde-9a0a-97b76e56dc57" status="ok"><ping status="ok"/>
 <updatecheck status="ok"><urls>{urls}</urls>
 <manifest version="{version}"><packages><package name="update.payload" size="{size}" required="true"/>{packages}</packages>
-<actions><action event="postinstall" sha256="{sha256}" DisablePayloadBackoff="true"/></actions></manifest>
+<actions><action event="postinstall" sha256="{sha256}" {postinstall}/></actions></manifest>
 </updatecheck></app></response>"""
 
 NO_UPDATE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -45,6 +45,7 @@ class Server(ThreadingHTTPServer):
         self.paths = []        # of the downloads, in order
         self.version = "2.0.0"
         self.announced_sha256 = self.announced_size = None
+        self.postinstall = 'DisablePayloadBackoff="true"'
         self.answer = None     # a whole answer instead of a good one
         self.status = 200      # of everything that is posted
         self.event_status = 200
@@ -94,7 +95,7 @@ class Server(ThreadingHTTPServer):
         packages = "".join(f'<package name="{name}" size="{len(data)}" {self.announce(name, data)}/>'
                            for name, data in self.packages.items())
         return ANSWER.format(packages=packages, urls="".join(f'<url codebase="{url}"/>' for url in self.urls), version=self.version,
-                             size=self.announced_size or len(self.payload), sha256=sha256)
+                             size=self.announced_size or len(self.payload), sha256=sha256, postinstall=self.postinstall)
 
     def announce(self, name, data):
         return self.package_attributes.get(name, f'required="false" hash_sha256="{hashlib.sha256(data).hexdigest()}"')

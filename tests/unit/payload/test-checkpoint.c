@@ -26,9 +26,9 @@ static void test_what_is_written_is_read(_unused_ void **state)
         Checkpoint wrote = checkpoint_make(), read = {};
 
         assert_true(text_format(&path, "%s/checkpoint", directory) >= 0);
-        assert_int_equal(checkpoint_read(path, &read), -ENOENT);
-        assert_int_equal(checkpoint_write(path, &wrote), 0);
-        assert_int_equal(checkpoint_read(path, &read), 0);
+        assert_int_equal(checkpoint_read(&(CheckpointPlace) { .path = path }, &read), -ENOENT);
+        assert_int_equal(checkpoint_write(&(CheckpointPlace) { .path = path }, &wrote), 0);
+        assert_int_equal(checkpoint_read(&(CheckpointPlace) { .path = path }, &read), 0);
         assert_true(checkpoint_matches(&wrote, &read));
         assert_memory_equal(&wrote.mark, &read.mark, sizeof(wrote.mark));
         directory_remove(directory);

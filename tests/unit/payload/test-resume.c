@@ -47,6 +47,21 @@ static int checked_rename(const char *from, const char *to)
 
 static DiskIo usual; /* in the table of every test; main() fills it */
 
+/* Where checkpoints are kept: a file that is replaced, or an open one. */
+static bool in_open_file;
+
+static int setup_open_file(_unused_ void **state)
+{
+        in_open_file = true;
+        return 0;
+}
+
+static int teardown_open_file(_unused_ void **state)
+{
+        in_open_file = false;
+        return 0;
+}
+
 /* With a checkpoint after each operation of these there are some. */
 static const char *const good[] = { "good", "good-v2" };
 
@@ -54,6 +69,7 @@ typedef struct Fixture {
         PayloadKeys *keys;
         PayloadSource base;
         char *data, *directory, *checkpoint;
+        CheckpointPlace place;
         size_t size;
         PayloadApplyParameters parameters;
 } Fixture;
@@ -97,6 +113,24 @@ static void fixture_load(Fixture *fixture, const char *name)
                 .checkpoint_step = 1,
         };
         assert_true(fixture->parameters.target.fd >= 0);
+        fixture->place = (CheckpointPlace) { .path = fixture->checkpoint, .fd = -1 };
+        if (!in_open_file)
+                return;
+
+        fixture->place =
+                (CheckpointPlace) { .fd = memfd_create("room", MFD_CLOEXEC), .offset = 100 };
+        assert_true(fixture->place.fd > 0);
+        assert_int_equal(ftruncate(fixture->place.fd, 100 + PAYLOAD_CHECKPOINT_ROOM), 0);
+        fixture->parameters.checkpoint = NULL;
+        fixture->parameters.checkpoint_fd = fixture->place.fd;
+        fixture->parameters.checkpoint_offset = fixture->place.offset;
+}
+
+static void assert_no_checkpoint(const Fixture *fixture)
+{
+        Checkpoint checkpoint;
+
+        assert_int_equal(checkpoint_read(&fixture->place, &checkpoint), -ENOENT);
 }
 
 static void fixture_done(Fixture *fixture)
@@ -105,6 +139,8 @@ static void fixture_done(Fixture *fixture)
         close(fixture->base.fd);
         close(fixture->parameters.target.fd);
         directory_remove(fixture->directory);
+        if (!fixture->place.path)
+                close(fixture->place.fd);
         free(fixture->checkpoint);
         free(fixture->data);
 }
@@ -112,7 +148,7 @@ static void fixture_done(Fixture *fixture)
 static void fixture_reset(const Fixture *fixture)
 {
         assert_int_equal(ftruncate(fixture->parameters.target.fd, 0), 0);
-        assert_int_equal(file_remove(NULL, fixture->checkpoint), 0);
+        assert_int_equal(checkpoint_remove(&fixture->place), 0);
 }
 
 /* A run that gets size bytes and no more; returns what it says about the checkpoint. */
@@ -210,7 +246,7 @@ static void test_a_medium_that_fails_ends_the_run(_unused_ void **state)
         assert_int_equal(payload_apply_push(apply, fixture.data, fixture.size, &error), -EIO);
         disk_io_set(&usual);
         assert_int_equal(error.refusal, PAYLOAD_REFUSAL_TARGET_IO);
-        assert_int_equal(access(fixture.checkpoint, F_OK), -1);
+        assert_no_checkpoint(&fixture);
         payload_error_done(&error);
         fixture_done(&fixture);
 }
@@ -249,7 +285,7 @@ static void test_a_damaged_checkpoint_means_a_new_beginning(_unused_ void **stat
 
         fixture_load(&fixture, "good");
         assert_true(run_some(&fixture, fixture.size - 1));
-        assert_int_equal(checkpoint_read(fixture.checkpoint, &checkpoint), 0);
+        assert_int_equal(checkpoint_read(&fixture.place, &checkpoint), 0);
         assert_int_equal(checkpoint_encode(&checkpoint, data), 0);
         for (size_t i = 0; i < 2 * sizeof(data); i += 5) {
                 size_t size = i < sizeof(data) ? sizeof(data) : i - sizeof(data);
@@ -272,13 +308,13 @@ static void test_a_mark_between_no_operations_is_not_believed(_unused_ void **st
 
         fixture_load(&fixture, "good-v2");
         assert_true(run_some(&fixture, fixture.size - 1));
-        assert_int_equal(checkpoint_read(fixture.checkpoint, &checkpoint), 0);
+        assert_int_equal(checkpoint_read(&fixture.place, &checkpoint), 0);
         for (unsigned i = 0; i < 4; i++) {
                 changed = checkpoint;
                 changed.mark.n_operations += i == 0 ? UINT64_C(1) << 40 : i == 1;
                 changed.mark.bytes -= i == 2;
                 changed.mark.payload.bytes -= i == 3;
-                assert_int_equal(checkpoint_write(fixture.checkpoint, &changed), 0);
+                assert_int_equal(checkpoint_write(&fixture.place, &changed), 0);
                 assert_int_equal(run_whole(&fixture, true, &problem), 0);
                 assert_true(problem);
         }
@@ -323,9 +359,76 @@ static void test_a_target_that_has_changed_is_refused_once(_unused_ void **state
         assert_int_equal(payload_apply_finish(apply, &error), -EBADMSG);
         assert_int_equal(error.refusal, PAYLOAD_REFUSAL_TARGET_HASH);
         payload_error_done(&error);
-        assert_int_equal(access(fixture.checkpoint, F_OK), -1);
+        assert_no_checkpoint(&fixture);
         assert_int_equal(run_whole(&fixture, true, &problem), 0);
         assert_false(problem);
+        fixture_done(&fixture);
+}
+
+/* Something in what comes next ends every run: after ten of them it is begun anew. */
+static void test_no_place_is_tried_for_ever(_unused_ void **state)
+{
+        Fixture fixture;
+        bool problem;
+
+        fixture_load(&fixture, "good");
+        for (unsigned i = 0; i <= CHECKPOINT_RESUMES_MAX; i++)
+                assert_true(run_some(&fixture, fixture.size - 1));
+        assert_false(run_some(&fixture, fixture.size - 1));
+        assert_true(run_whole(&fixture, true, &problem) > 0); /* of the one that began anew */
+        assert_false(problem);
+        fixture_done(&fixture);
+}
+
+/* A power cut while the newer one is written leaves the older one. */
+static void test_half_a_checkpoint_leaves_the_one_before(_unused_ void **state)
+{
+        uint8_t nothing[CHECKPOINT_SIZE / 2] = {};
+        Checkpoint newest, before;
+        Fixture fixture;
+        bool problem;
+
+        fixture_load(&fixture, "good-v2");
+        assert_true(run_some(&fixture, fixture.size - 1));
+        assert_int_equal(checkpoint_read(&fixture.place, &newest), 0);
+        for (size_t i = 0; i < 2; i++) {
+                uint64_t offset = fixture.place.offset + i * PAYLOAD_CHECKPOINT_STEP;
+                uint8_t whole[sizeof(nothing)];
+
+                assert_int_equal(pread_full(fixture.place.fd, whole, sizeof(whole), offset), 0);
+                assert_int_equal(pwrite_full(fixture.place.fd, nothing, sizeof(nothing), offset),
+                                 0);
+                assert_int_equal(checkpoint_read(&fixture.place, &before), 0);
+                if (before.mark.n_operations < newest.mark.n_operations)
+                        break;
+                assert_int_equal(pwrite_full(fixture.place.fd, whole, sizeof(whole), offset), 0);
+        }
+        assert_true(before.mark.n_operations < newest.mark.n_operations);
+        assert_true(run_whole(&fixture, true, &problem) > 0);
+        assert_false(problem);
+        fixture_done(&fixture);
+}
+
+static void test_a_damaged_room_means_a_new_beginning(_unused_ void **state)
+{
+        Fixture fixture;
+        bool problem;
+
+        fixture_load(&fixture, "good");
+        assert_true(run_some(&fixture, fixture.size - 1));
+        for (size_t i = 0; i < 2; i++)
+                assert_int_equal(
+                        pwrite_full(fixture.place.fd, "x", 1,
+                                    fixture.place.offset + i * PAYLOAD_CHECKPOINT_STEP + 50),
+                        0);
+        assert_int_equal(run_whole(&fixture, true, &problem), 0);
+        assert_true(problem);
+
+        /* One that has lost its end is none either, and can be written again. */
+        fixture_reset(&fixture);
+        assert_int_equal(ftruncate(fixture.place.fd, 150), 0);
+        assert_false(run_some(&fixture, fixture.size - 1));
+        assert_true(run_whole(&fixture, true, &problem) > 0);
         fixture_done(&fixture);
 }
 
@@ -337,11 +440,17 @@ static void test_a_delta_in_place_begins_anew(_unused_ void **state)
 
         fixture_load(&fixture, "good-delta");
         assert_true(run_some(&fixture, fixture.size - 1));
-        assert_int_equal(access(fixture.checkpoint, F_OK), -1);
+        assert_no_checkpoint(&fixture);
         assert_int_equal(run_whole(&fixture, true, &problem), 0);
         assert_false(problem);
         fixture_done(&fixture);
 }
+
+/* The same test with checkpoints in an open file. */
+#define OPEN_FILE_TEST(test)                                                          \
+        {                                                                             \
+#test " (open file)", test, setup_open_file, teardown_open_file, NULL \
+        }
 
 int main(void)
 {
@@ -355,6 +464,17 @@ int main(void)
                 cmocka_unit_test(test_a_checkpoint_is_for_one_payload_and_one_target),
                 cmocka_unit_test(test_a_target_that_has_changed_is_refused_once),
                 cmocka_unit_test(test_a_delta_in_place_begins_anew),
+                cmocka_unit_test(test_no_place_is_tried_for_ever),
+                OPEN_FILE_TEST(test_a_run_goes_on_after_one_that_ended_anywhere),
+                OPEN_FILE_TEST(test_a_medium_that_fails_ends_the_run),
+                OPEN_FILE_TEST(test_a_hash_of_the_whole_file_goes_on_too),
+                OPEN_FILE_TEST(test_a_mark_between_no_operations_is_not_believed),
+                OPEN_FILE_TEST(test_a_checkpoint_is_for_one_payload_and_one_target),
+                OPEN_FILE_TEST(test_a_target_that_has_changed_is_refused_once),
+                OPEN_FILE_TEST(test_a_delta_in_place_begins_anew),
+                OPEN_FILE_TEST(test_no_place_is_tried_for_ever),
+                OPEN_FILE_TEST(test_half_a_checkpoint_leaves_the_one_before),
+                OPEN_FILE_TEST(test_a_damaged_room_means_a_new_beginning),
         };
 
         usual = disk_io_system;

@@ -141,7 +141,7 @@ static void test_http_settings(_unused_ void **state)
                             "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
         assert_string_equal(config.transport.certificate, "certificate");
         assert_string_equal(config.transport.key, "key");
-        assert_string_equal(config.transport.ca, "ca");
+        assert_string_equal(config.transport.ca, "ca\n");
         assert_null(config.transport.broken);
 }
 

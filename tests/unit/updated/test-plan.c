@@ -210,8 +210,10 @@ static void test_a_plan_survives_printing_and_parsing(_unused_ void **state)
 }
 
 #define SHA "SHA256=0000000000000000000000000000000000000000000000000000000000000000\n"
-#define REST \
-        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nKERNEL_SIZE_MAX=9\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\n"
+#define REST                                                                                     \
+        "VERSION=\"1\"\nFAILURES_PER_URL=1\nTARGET_OFFSET=0\nTARGET_SIZE=1\nKERNEL_SIZE_MAX=9\n" \
+        "CHECKPOINT=0\nNOW=0\nMADE_MIN=0\nHTTP_RATE_MAX=0\nHTTP_RATE_MIN=0\nHTTP_STALL=0\n"      \
+        "HTTP_CONNECT_TIMEOUT=0\n"
 
 static void test_bad_plans_are_refused(_unused_ void **state)
 {

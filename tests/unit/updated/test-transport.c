@@ -11,6 +11,7 @@ static void test_what_is_printed_is_parsed_again(_unused_ void **state)
                 .proxy = (char *)"",
                 .password = (char *)"a=\"b\" #c\n",
                 .rate_max = INT64_MAX,
+                .stall = 7,
         };
         _cleanup_(buffer_done) Buffer text = BUFFER_MAX(MIB);
         _cleanup_(transport_done) Transport read = {}, copy = {};
@@ -27,16 +28,21 @@ static void test_what_is_printed_is_parsed_again(_unused_ void **state)
         assert_string_equal(read.password, "a=\"b\" #c\n");
         assert_null(read.key);
         assert_int_equal(read.rate_max, INT64_MAX);
+        assert_int_equal(read.stall, 7);
 }
+
+#define NUMBERS(stall) \
+        "HTTP_RATE_MAX=0\nHTTP_RATE_MIN=0\nHTTP_CONNECT_TIMEOUT=0\nHTTP_STALL=" stall "\n"
 
 static void test_bad_lines_are_refused(_unused_ void **state)
 {
         static const char *const bad[] = {
                 "",
-                "HTTP_RATE_MAX=-1\n",
-                "HTTP_RATE_MAX=0\nHTTP_CA=***\n",
-                "HTTP_RATE_MAX=0\nHTTP_USER=YQ\n",   /* not padded */
-                "HTTP_RATE_MAX=0\nHTTP_USER=YQBi\n", /* a NUL in it */
+                "HTTP_RATE_MAX=0\n",
+                NUMBERS("-1"),
+                NUMBERS("0") "HTTP_CA=***\n",
+                NUMBERS("0") "HTTP_USER=YQ\n",   /* not padded */
+                NUMBERS("0") "HTTP_USER=YQBi\n", /* a NUL in it */
         };
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
@@ -64,6 +70,43 @@ static void test_half_of_the_settings_is_none(_unused_ void **state)
                 assert_int_equal(transport_apply(&transport, "https://a/", true, &parameters),
                                  -ENOKEY);
                 assert_int_equal(file_replace(root, "/pem", "x", 1, 0600), 0);
+        }
+        directory_remove(root);
+}
+
+/* File and directory together; a directory that is not there, is empty, or is too large stops everything. */
+static void test_authorities_come_from_a_file_and_a_directory(_unused_ void **state)
+{
+        static char large[TRANSPORT_PEM_MAX + 1];
+        char *root = directory_make();
+
+        memset(large, 'x', sizeof(large));
+        for (int i = 0; i < 4; i++) {
+                _cleanup_(transport_done) Transport transport = {};
+
+                assert_int_equal(text_set(&transport.ca_file, "/ca.pem"), 0);
+                assert_int_equal(text_set(&transport.ca_directory, "/cas"), 0);
+                assert_int_equal(file_replace(root, "/ca.pem", "one", 3, 0600), 0);
+                if (i == 1) {
+                        assert_int_equal(file_replace(root, "/cas/b.pem", "three", 5, 0600), 0);
+                        assert_int_equal(file_replace(root, "/cas/a.pem", "two", 3, 0600), 0);
+                        assert_int_equal(file_replace(root, "/cas/.c.pem", "no", 2, 0600), 0);
+                        assert_int_equal(file_replace(root, "/cas/d.txt", "no", 2, 0600), 0);
+                }
+                if (i == 2)
+                        assert_int_equal(
+                                file_replace(root, "/cas/a.pem", large, sizeof(large), 0600), 0);
+                if (i == 3) {
+                        text_clear(&transport.ca_file);
+                        assert_int_equal(text_set(&transport.ca_directory, "/"), 0);
+                        assert_int_equal(file_remove(root, "/ca.pem"), 0);
+                }
+                assert_int_equal(transport_load(&transport, root), 0);
+                assert_int_equal(transport.broken == NULL, i == 1);
+                if (i == 1)
+                        assert_string_equal(transport.ca, "one\ntwo\nthree\n");
+                else
+                        assert_non_null(strstr(transport.broken, "CA_DIRECTORY"));
         }
         directory_remove(root);
 }
@@ -110,6 +153,7 @@ int main(void)
                 cmocka_unit_test(test_what_is_printed_is_parsed_again),
                 cmocka_unit_test(test_bad_lines_are_refused),
                 cmocka_unit_test(test_half_of_the_settings_is_none),
+                cmocka_unit_test(test_authorities_come_from_a_file_and_a_directory),
                 cmocka_unit_test(test_passwords_and_limits_are_for_payloads),
                 cmocka_unit_test(test_the_environment_is_the_last_to_name_a_proxy),
         };

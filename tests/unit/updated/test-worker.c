@@ -121,6 +121,15 @@ static const struct {
         { "test \"$(cat)\" = 'the plan' && test \"$(cat <&4)\" = 'the keys' && echo x >&3 && echo STAGE=done",
           true, UPDATE_ERROR_NONE, "" },
         /* nothing else of the daemon is open in it: 10 and above are the shell's own */
+        { "echo URL_GOOD=0; echo URL_FAILED=63; echo URL_REFUSED=1; echo STAGE=done", true,
+          UPDATE_ERROR_NONE, "" },
+        { "echo URL_FAILED=64; echo STAGE=done", false, UPDATE_ERROR_GENERIC, "reports" },
+        { "echo CONTINUED=7; echo STAGE=done", true, UPDATE_ERROR_NONE, "" },
+        { "echo CONTINUED=-7; echo STAGE=done", false, UPDATE_ERROR_GENERIC, "reports" },
+        /* its files can not fill a disk: an image of its own has at most 16 GiB */
+        { "truncate -s 17179869184 /proc/self/fd/3 && dd if=/dev/zero of=/proc/self/fd/3 bs=1 count=1 "
+          "seek=17179869184 2>/dev/null; echo STAGE=done; test $(stat -Lc %s /proc/self/fd/3) = 17179869184",
+          true, UPDATE_ERROR_NONE, "" },
         { "for i in 5 6 7 8 9; do test -e /proc/self/fd/$i && exit 1; done; echo STAGE=done", true,
           UPDATE_ERROR_NONE, "" },
         { "grep -q '^NoNewPrivs:.*1' /proc/self/status && grep -q '^SigBlk:.*0000000000000000' "

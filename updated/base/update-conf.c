@@ -1,9 +1,14 @@
-#include "cloud-config/update-conf.h"
+#include <fcntl.h>
+#include <sys/file.h>
+#include <time.h>
+
 #include "base/buffer.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "base/update-conf.h"
 
-#define BLANKS " \t\r"
+#define BLANKS          " \t\r"
+#define LOCK_RETRY_NSEC 50000000 /* flock() knows no timeout */
 
 /* One line of the file, borrowed, without its end. */
 typedef struct Line {
@@ -176,4 +181,40 @@ int update_conf_line(const char *text, const char *key, char **ret)
 
         *ret = last.text ? strndup(last.text, last.size) : NULL;
         return last.text && !*ret ? -ENOMEM : 0;
+}
+
+static int lock_open(const char *root)
+{
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = root_join(root, UPDATE_CONF_LOCK "/", &path);
+        if (r < 0)
+                return r;
+        r = parents_make(path, 0755);
+        if (r < 0)
+                return r;
+
+        return RET_ERRNO(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+int update_conf_lock(const char *root, usec_t timeout)
+{
+        _cleanup_close_ int fd = lock_open(root);
+        usec_t end = now_boottime() + timeout;
+
+        if (fd < 0)
+                return fd;
+
+        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                const struct timespec pause = { .tv_nsec = LOCK_RETRY_NSEC };
+
+                if (errno != EWOULDBLOCK && errno != EINTR)
+                        return -errno;
+                if (now_boottime() >= end)
+                        return -EBUSY;
+                (void)nanosleep(&pause, NULL); /* woken early, the next try is early */
+        }
+
+        return TAKE_FD(fd);
 }

@@ -6,7 +6,10 @@
 
 #include <stddef.h>
 
-#include "base/macros.h"
+#include "base/time-util.h"
+
+/* The directory of the state files; the lock is on itself, so nothing is left behind. */
+#define UPDATE_CONF_LOCK "/var/lib/updated"
 
 /* One variable to change. */
 typedef struct Assignment {
@@ -24,3 +27,10 @@ int update_conf_merge(const char *old, const Assignment *assignments, size_t n, 
 
 /* The whole last line of key in text (without its end), copied; *ret is NULL when there is none. */
 int update_conf_line(const char *text, const char *key, char **ret) _must_check_;
+
+/*
+ * Who changes update.conf holds this from reading to writing: one program at a time. Held until the returned
+ * descriptor is closed, at the latest by the end of the process. timeout: how long to wait, asleep, for who has it;
+ * -EBUSY after that.
+ */
+int update_conf_lock(const char *root, usec_t timeout) _must_check_;

@@ -1,4 +1,4 @@
-#include "cloud-config/update-conf.h"
+#include "base/update-conf.h"
 #include "unit/unit.h"
 
 static void test_only_what_is_named_changes(_unused_ void **state)
