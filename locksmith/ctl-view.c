@@ -24,7 +24,10 @@ static void on_read(const LockResult *result, void *userdata)
 {
         Reading *reading = userdata;
 
-        reading->r = result->outcome == LOCK_DONE ? 0 : -EIO;
+        if (result->outcome == LOCK_FAILED)
+                reading->r = -EIO;
+        else
+                reading->r = result->outcome == LOCK_DONE ? 0 : -EBADMSG;
         if (reading->r < 0) {
                 reading->why = strdup(result->why);
                 return;
@@ -81,7 +84,7 @@ int ctl_read(Ctl *ctl, bool hosts, CtlView *ret)
                 return log_error_return(r, "Error reading the lock: interrupted");
         if (r < 0 && why)
                 return log_error_return(r, "Error reading the lock: %s%s", why,
-                                        ctl_endpoint_hint(ctl));
+                                        r == -EIO ? ctl_endpoint_hint(ctl) : "");
         return r < 0 ? log_error_errno(r, "Error reading the lock: %m") : 0;
 }
 
