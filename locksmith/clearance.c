@@ -351,11 +351,13 @@ static int quorum_ask(Clearance *c)
         return 0;
 }
 
-static void on_latecomers(const char *why, void *userdata)
+static void on_latecomers(const char *why, bool stopped, void *userdata)
 {
         Clearance *c = userdata;
 
         c->latecomers = NULL; /* gone behind this call */
+        if (stopped)
+                c->request.on_stopped(why, c->request.userdata);
         clearance_stage_done(c, why);
 }
 

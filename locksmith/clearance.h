@@ -29,6 +29,8 @@ typedef struct ClearanceRequest {
         bool with_lock;      /* the quorum of etcd matters */
         /* What takes long, for people. */
         void (*on_wait)(const char *why, void *userdata);
+        /* Hosts that have not come back have stopped the fleet; on_done follows. */
+        void (*on_stopped)(const char *why, void *userdata);
         /* why is NULL when all agree; else who does not, and why. */
         void (*on_done)(const char *why, void *userdata);
         void *userdata;

@@ -195,17 +195,33 @@ static void probe_take(Probe *probe, const EtcdStatus *status)
                         cluster->members[i].here = true;
 }
 
+static void probe_end(ClusterLook *l)
+{
+        if (--l->n_pending == 0)
+                look_judge(l);
+}
+
+static void on_health(const EtcdReply *reply, void *userdata)
+{
+        Probe *probe = userdata;
+
+        probe->call = NULL;
+        probe->member->status.has_leader = etcd_read_health(reply);
+        probe_end(probe->look);
+}
+
 static void on_probe(const EtcdReply *reply, void *userdata)
 {
         Probe *probe = userdata;
-        ClusterLook *l = probe->look;
         EtcdStatus status;
 
         probe->call = NULL;
         if (reply->outcome == ETCD_DONE && etcd_read_status(probe->etcd, reply, &status) >= 0)
                 probe_take(probe, &status);
-        if (--l->n_pending == 0)
-                look_judge(l);
+        if (probe->member && probe->member->answered && etcd_api(probe->etcd) == ETCD_API_V2
+            && etcd_ask(probe->etcd, ETCD_ASK_HEALTH, on_health, probe, &probe->call) >= 0)
+                return;
+        probe_end(probe->look);
 }
 
 /* The state needs no user; a password is for the configured endpoints only. */

@@ -25,6 +25,14 @@ static void on_members(const EtcdReply *reply, void *userdata)
                              member->status.cluster_id, sizeof(member->status.cluster_id));
 }
 
+static void on_health(const EtcdReply *reply, void *userdata)
+{
+        Member *member = userdata;
+
+        member->done = true;
+        member->status.has_leader = etcd_read_health(reply);
+}
+
 static void on_status(const EtcdReply *reply, void *userdata)
 {
         Member *member = userdata;
@@ -67,6 +75,8 @@ static int member_look(Ctl *ctl, char *endpoint, Member *member)
         etcd_set_api(etcd, etcd_api(ctl->session.etcd));
         member->etcd = etcd;
         r = member_ask(&ctl->session, ETCD_ASK_STATUS, on_status, member);
+        if (r >= 0 && !*member->why && etcd_api(etcd) == ETCD_API_V2)
+                r = member_ask(&ctl->session, ETCD_ASK_HEALTH, on_health, member);
         if (r >= 0 && !*member->why)
                 r = member_ask(&ctl->session, ETCD_ASK_MEMBERS, on_members, member);
         member->etcd = NULL;

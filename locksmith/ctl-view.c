@@ -80,7 +80,8 @@ int ctl_read(Ctl *ctl, bool hosts, CtlView *ret)
         if (r == -ECANCELED)
                 return log_error_return(r, "Error reading the lock: interrupted");
         if (r < 0 && why)
-                return log_error_return(r, "Error reading the lock: %s", why);
+                return log_error_return(r, "Error reading the lock: %s%s", why,
+                                        ctl_endpoint_hint(ctl));
         return r < 0 ? log_error_errno(r, "Error reading the lock: %m") : 0;
 }
 

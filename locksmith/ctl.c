@@ -12,7 +12,7 @@
 typedef struct CtlRun {
         const LockRequest *request;
         const char *what;
-        bool without_endpoint; /* nobody has said where etcd is */
+        const char *hint; /* see ctl_endpoint_hint() */
         int r;
 } CtlRun;
 
@@ -40,6 +40,14 @@ int ctl_open(Ctl *ctl)
         return 0;
 }
 
+const char *ctl_endpoint_hint(const Ctl *ctl)
+{
+        return ctl->session.etcd && !ctl->settings.endpoint
+                       ? "; where etcd is was not said: see --endpoint, or LOCKSMITHD_ENDPOINT"
+                         " in locksmithd(8)"
+                       : "";
+}
+
 static void on_result(const LockResult *result, void *userdata)
 {
         CtlRun *run = userdata;
@@ -54,10 +62,8 @@ static void on_result(const LockResult *result, void *userdata)
         log_error("%s: %s%s", run->what, result->why,
                   result->unsure
                           ? "; it may have been done all the same: look at locksmithctl status"
-                  : run->without_endpoint && result->outcome == LOCK_FAILED
-                          ? "; where etcd is was not said: see --endpoint, or LOCKSMITHD_ENDPOINT"
-                            " in locksmithd(8)"
-                          : "");
+                  : result->outcome == LOCK_FAILED ? run->hint
+                                                   : "");
 }
 
 int ctl_run(Ctl *ctl, const LockRequest *request, const char *what)
@@ -65,7 +71,7 @@ int ctl_run(Ctl *ctl, const LockRequest *request, const char *what)
         CtlRun run = {
                 .request = request,
                 .what = what,
-                .without_endpoint = !ctl->settings.endpoint && ctl->session.etcd,
+                .hint = ctl_endpoint_hint(ctl),
         };
         LockRequest ours = *request;
         int r;

@@ -30,6 +30,9 @@ int ctl_settings(Settings *ret) _must_check_;
 int ctl_open(Ctl *ctl) _must_check_;
 void ctl_done(Ctl *ctl);
 
+/* What goes behind a failure to reach etcd: where to say where it is, or "" when that was said. */
+const char *ctl_endpoint_hint(const Ctl *ctl);
+
 /*
  * Runs an operation; on_done gets the result only when it is LOCK_DONE. Anything else is logged as
  * "what: why", where what is the classic tool's word for it ("Error locking"). Returns 0, or

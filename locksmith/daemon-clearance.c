@@ -56,6 +56,17 @@ static void on_clearance_wait(const char *why, void *userdata)
         daemon_decide_later(d);
 }
 
+/* Each reason once: what is asked again and again is told by the state. */
+static void on_clearance_stopped(const char *why, void *userdata)
+{
+        Daemon *d = userdata;
+
+        if (streq_null(why, d->told_late) || text_set(&d->told_late, why) < 0)
+                return;
+        daemon_tell(d, LOCK_EVENT_LATE, why, "a host has not come back: %s", why);
+        daemon_notify(d, NOTIFY_LATE, why);
+}
+
 static void on_clearance_to_lock(const char *why, void *userdata)
 {
         Daemon *d = userdata;
@@ -154,6 +165,7 @@ void daemon_ask_clearance(Daemon *d, ClearanceKind kind)
                         .version = d->to_version,
                         .with_lock = strategy_needs_lock(d->settings->strategy, d->facts.etcd_seen),
                         .on_wait = on_clearance_wait,
+                        .on_stopped = on_clearance_stopped,
                         .on_done = to_lock ? on_clearance_to_lock : on_clearance_to_reboot,
                         .userdata = d,
                 },

@@ -38,6 +38,7 @@ typedef struct Daemon {
         /* daemon-tell.c */
         char *said;      /* the state as it was told last, to tell changes only */
         char *kept_back; /* the same of a clearance that was refused */
+        char *told_late; /* the same of a fleet that has stopped */
         LockMetrics metrics;
         Hooks *notification;
         char *notify_reasons[_NOTIFY_EVENT_MAX]; /* of those that are still to be sent; else NULL */

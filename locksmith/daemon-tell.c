@@ -188,4 +188,5 @@ void daemon_tell_done(Daemon *d)
         for (int event = 0; event < _NOTIFY_EVENT_MAX; event++)
                 text_clear(&d->notify_reasons[event]);
         text_clear(&d->kept_back);
+        text_clear(&d->told_late);
 }

@@ -227,18 +227,23 @@ void etcd_v2_range_select(EtcdRange *range, const EtcdRangeRequest *request)
 int etcd_v2_status_parse(const char *body, size_t size, EtcdStatus *ret)
 {
         json_auto_t *root = etcd_json_load(body, size);
-        const json_t *leader = json_object_get(json_object_get(root, "leaderInfo"), "leader");
-        const char *id = json_string_value(leader);
         EtcdStatus status = { .version = "(v2 API)" };
 
         if (!json_is_string(json_object_get(root, "id"))
-            || !json_is_string(json_object_get(root, "state")) || (leader && !id))
+            || !json_is_string(json_object_get(root, "state")))
                 return -EBADMSG;
 
         etcd_json_text(json_object_get(root, "id"), status.member_id, sizeof(status.member_id));
-        status.has_leader = !is_empty(id) && strspn(id, "0") != strlen(id);
         *ret = status;
         return 0;
+}
+
+bool etcd_v2_health_parse(const char *body, size_t size)
+{
+        json_auto_t *root = etcd_json_load(body, size);
+        const char *health = json_string_value(json_object_get(root, "health"));
+
+        return health && streq(health, "true");
 }
 
 int etcd_v2_members_parse(const char *body, size_t size, EtcdMembers *ret)

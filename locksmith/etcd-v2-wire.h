@@ -48,8 +48,12 @@ int etcd_v2_answer_parse(const char *body, size_t size, const char *key,
  * max_create_revision (0: all), of those the youngest alone or all. */
 void etcd_v2_range_select(EtcdRange *range, const EtcdRangeRequest *request);
 
-/* /v2/stats/self and /v2/members; cluster_id is what the latter has beside it. */
+/* /v2/stats/self and /v2/members. The former does not know when the leader is lost: has_leader is for
+ * the caller to set, by /health. */
 int etcd_v2_status_parse(const char *body, size_t size, EtcdStatus *ret) _must_check_;
 int etcd_v2_members_parse(const char *body, size_t size, EtcdMembers *ret) _must_check_;
+
+/* /health: is there a leader, and nothing wrong? What is no answer is "no". */
+bool etcd_v2_health_parse(const char *body, size_t size);
 
 void etcd_v2_answer_done(EtcdV2Answer *answer);

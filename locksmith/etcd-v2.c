@@ -73,6 +73,7 @@ static const struct {
 } questions[_ETCD_QUESTION_MAX] = {
         [ETCD_ASK_STATUS] = { "/v2/stats/self", "/v3/maintenance/status" },
         [ETCD_ASK_MEMBERS] = { "/v2/members", "/v3/cluster/member/list" },
+        [ETCD_ASK_HEALTH] = { "/health", NULL },
 };
 
 int etcd_ask(Etcd *etcd, EtcdQuestion question, EtcdOnReply on_reply, void *userdata,
@@ -80,6 +81,7 @@ int etcd_ask(Etcd *etcd, EtcdQuestion question, EtcdOnReply on_reply, void *user
 {
         char *body;
 
+        assert(etcd->api == ETCD_API_V2 || questions[question].v3_path);
         if (etcd->api == ETCD_API_V2)
                 return etcd_v2_call(
                         etcd,
@@ -102,4 +104,9 @@ int etcd_read_members(const Etcd *etcd, const EtcdReply *reply, EtcdMembers *ret
 {
         return etcd->api == ETCD_API_V2 ? etcd_v2_members_parse(reply->body, reply->size, ret)
                                         : etcd_members_parse(reply->body, reply->size, ret);
+}
+
+bool etcd_read_health(const EtcdReply *reply)
+{
+        return reply->outcome == ETCD_DONE && etcd_v2_health_parse(reply->body, reply->size);
 }

@@ -92,13 +92,15 @@ void etcd_set_api(Etcd *etcd, EtcdApi api);
 typedef enum EtcdQuestion {
         ETCD_ASK_STATUS, /* of the member that is asked */
         ETCD_ASK_MEMBERS,
+        ETCD_ASK_HEALTH, /* of v2 only, whose status may tell of a leader that it has lost */
         _ETCD_QUESTION_MAX,
 } EtcdQuestion;
 
-/* Asks about members, over the API that is spoken; the two below read the answer. */
+/* Asks about members, over the API that is spoken; those below read the answer. */
 int etcd_ask(Etcd *etcd, EtcdQuestion question, EtcdOnReply on_reply, void *userdata,
              EtcdCall **ret) _must_check_;
 int etcd_read_status(const Etcd *etcd, const EtcdReply *reply, EtcdStatus *ret) _must_check_;
+bool etcd_read_health(const EtcdReply *reply);
 int etcd_read_members(const Etcd *etcd, const EtcdReply *reply, EtcdMembers *ret) _must_check_;
 
 /*

@@ -18,6 +18,7 @@ struct Latecomers {
         unsigned n_rounds;
         bool stale;       /* the lock has changed since then */
         const Peer *gone; /* whose slot is being freed; borrowed of holders */
+        bool stopped;     /* the fleet has, as the policy says */
         LatecomersOnDone on_done;
         void *userdata;
 };
@@ -46,7 +47,7 @@ static void latecomers_finish(Latecomers *latecomers, const char *why)
 {
         _cleanup_(latecomers_cancel_p) Latecomers *l = latecomers;
 
-        l->on_done(why, l->userdata);
+        l->on_done(why, l->stopped, l->userdata);
 }
 
 static void round_again(Latecomers *l)
@@ -155,6 +156,7 @@ static void round_judge(Latecomers *l, const LockResult *result)
         }
 
         r = policy_is_stopped(result->view, why);
+        l->stopped = r < 0;
         latecomers_finish(l, r < 0 ? why : NULL);
 }
 

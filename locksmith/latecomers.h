@@ -11,8 +11,8 @@
 
 typedef struct Latecomers Latecomers;
 
-/* why is NULL when the fleet goes on; else why not, or why it can not be known. */
-typedef void (*LatecomersOnDone)(const char *why, void *userdata);
+/* why is NULL when the fleet goes on; else why not: stopped, or (not stopped) why it can not be known. */
+typedef void (*LatecomersOnDone)(const char *why, bool stopped, void *userdata);
 
 /*
  * Looks, counts, frees, each in a transaction. settings is borrowed for as long as it lasts. Calls back

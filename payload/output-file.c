@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 
+#include "base/disk-io.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "payload/output-file.h"
@@ -11,7 +12,8 @@
 void output_file_done(OutputFile *file)
 {
         if (file->temporary && !file->keep)
-                (void)unlink(file->temporary); /* what is reported is why it was not committed */
+                (void)disk_io()->unlink(
+                        file->temporary); /* what is reported is why it was not committed */
         (void)close_fd(file->fd);
         free(file->temporary);
         free(file->path);
@@ -81,8 +83,8 @@ int output_file_resume(const char *path, OutputFile *ret)
         if (text_format(&file.temporary, "%s.partial", file.path) < 0)
                 return -ENOMEM;
 
-        file.fd = RET_ERRNO(
-                open(file.temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, OUTPUT_MODE));
+        file.fd = disk_io()->open(file.temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                                  OUTPUT_MODE);
         if (file.fd < 0)
                 return file.fd;
         r = RET_ERRNO(flock(file.fd, LOCK_EX | LOCK_NB));
@@ -102,10 +104,10 @@ int output_file_commit(OutputFile *file)
 {
         int r;
 
-        r = RET_ERRNO(fsync(file->fd));
+        r = disk_io()->sync(file->fd);
         if (r < 0)
                 return r;
-        r = RET_ERRNO(rename(file->temporary, file->path));
+        r = disk_io()->rename(file->temporary, file->path);
         if (r < 0)
                 return r;
 

@@ -166,7 +166,7 @@ int attempt_packages(Attempt *attempt)
 
         if (attempt->packages.n_items == 0)
                 return 1;
-        r = attempt_make_room(attempt);
+        r = host_version_is_known(attempt->context.host) ? attempt_make_room(attempt) : 0;
         if (r < 0)
                 (void)log_warning_errno(r, "removing images of packages that no slot needs: %m");
         return package_next(attempt);

@@ -125,6 +125,11 @@ static int host_fill_defaults(Host *host)
         return 0;
 }
 
+bool host_version_is_known(const Host *host)
+{
+        return !host->incomplete && !streq(host->version, HOST_VERSION_UNKNOWN);
+}
+
 /* FNV-1a, and then SplitMix64's finish: machine ids of one cloud often differ in a few letters only. */
 uint64_t host_place(const Host *host)
 {

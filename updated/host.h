@@ -26,5 +26,8 @@ typedef struct Host {
 int host_read(const char *root, Host *ret) _must_check_;
 void host_done(Host *host);
 
+/* Does anything say for sure which version runs? */
+bool host_version_is_known(const Host *host);
+
 /* A number that is this host's own for ever, evenly distributed over a fleet: made of its machine id. */
 uint64_t host_place(const Host *host);

@@ -86,7 +86,6 @@ int manager_bus_open(Manager *manager)
         if (r < 0)
                 return r;
 
-        /* Last: whoever sees the name sees a daemon that knows everything already. */
         r = sd_bus_request_name(manager->bus, UPDATE_BUS_NAME, 0);
         return r < 0 ? r : 0;
 }

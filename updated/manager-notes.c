@@ -74,8 +74,8 @@ static void manager_collect_packages(Manager *manager)
         char **other = NULL;
         int r;
 
-        if (manager->host.incomplete)
-                return; /* the running version may be another one */
+        if (!host_version_is_known(&manager->host))
+                return;
         if (target_may_boot(slots)) {
                 other = state_slot_version(&manager->state,
                                            slot_name(&slots->gpt.partitions[slots->target]));

@@ -482,6 +482,15 @@ int manager_start(Manager *manager)
 {
         int r;
 
+        /* First, before anything is changed: the name is what keeps a second daemon away. Calls wait for the loop. */
+        r = manager_bus_open(manager);
+        if (r == -EEXIST)
+                return log_error_return(r,
+                                        "another update daemon runs on this host: " UPDATE_BUS_NAME
+                                        " is taken on the system bus; nothing was changed");
+        if (r < 0)
+                return log_error_errno(r, "connecting to the system bus as %s: %m",
+                                       UPDATE_BUS_NAME);
         manager_sweep(manager);
         r = state_read(manager->root, &manager->state);
         if (r >= 0)
@@ -496,10 +505,6 @@ int manager_start(Manager *manager)
         manager_settle_health(manager);
         manager_write_metrics(manager);
 
-        r = manager_bus_open(manager);
-        if (r < 0)
-                return log_error_errno(r, "connecting to the system bus as %s: %m",
-                                       UPDATE_BUS_NAME);
         if (manager_needs_trial(manager)) {
                 r = manager_begin_trial(manager);
                 if (r < 0)

@@ -60,8 +60,8 @@ Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager *, manager_free);
 
 /*
- * Finds out whether an update waits for its reboot, marks the running slot good or begins its trial, connects to the
- * bus, takes the name, and plans the first check. What goes wrong is logged.
+ * Connects to the bus and takes the name, finds out whether an update waits for its reboot, marks the running slot good
+ * or begins its trial, and plans the first check. What goes wrong is logged.
  */
 int manager_start(Manager *manager) _must_check_;
 

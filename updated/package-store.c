@@ -178,6 +178,15 @@ static int record_add_planned(PackageRecord *record, const PlannedPackage *packa
         return record_add(record, &entry);
 }
 
+static int package_paths(const char *directory, const char *name, const char *version, char **ret,
+                         char **ret_temporary)
+{
+        int r;
+
+        r = package_path(directory, name, version, ret);
+        return r < 0 ? r : package_path_temporary(directory, name, version, ret_temporary);
+}
+
 /*
  * What has that name must go before the note says what it was made of: afterwards a file of that name is what the note
  * says. Returns 1 when it is that already.
@@ -213,10 +222,7 @@ int package_begin(const char *root, const PlannedPackage *package, int *ret_fd)
         _cleanup_free_ char *path = NULL, *temporary = NULL, *full = NULL;
         int fd, r;
 
-        r = package_path(package->directory, package->name, package->version, &path);
-        if (r >= 0)
-                r = package_path_temporary(package->directory, package->name, package->version,
-                                           &temporary);
+        r = package_paths(package->directory, package->name, package->version, &path, &temporary);
         if (r >= 0)
                 r = root_join(root, temporary, &full);
         if (r >= 0)
@@ -242,10 +248,7 @@ int package_commit(const char *root, const PlannedPackage *package, int fd)
         _cleanup_free_ char *path = NULL, *temporary = NULL, *from = NULL, *to = NULL;
         int r;
 
-        r = package_path(package->directory, package->name, package->version, &path);
-        if (r >= 0)
-                r = package_path_temporary(package->directory, package->name, package->version,
-                                           &temporary);
+        r = package_paths(package->directory, package->name, package->version, &path, &temporary);
         if (r >= 0)
                 r = root_join(root, temporary, &from);
         if (r >= 0)
@@ -274,10 +277,7 @@ static int entry_remove(const char *root, const PackageEntry *entry)
         _cleanup_free_ char *path = NULL, *temporary = NULL;
         int r;
 
-        r = package_path(entry->directory, entry->name, entry->version, &path);
-        if (r >= 0)
-                r = package_path_temporary(entry->directory, entry->name, entry->version,
-                                           &temporary);
+        r = package_paths(entry->directory, entry->name, entry->version, &path, &temporary);
         if (r >= 0)
                 r = file_remove(root, temporary);
         return r < 0 ? r : file_remove(root, path);

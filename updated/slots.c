@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -463,6 +464,14 @@ int slots_open_target(const Slots *slots, SlotRegion *ret, UpdateFailure *failur
                 fd = root_open(NULL, path, O_RDWR | (slots->gpt.is_file ? 0 : O_EXCL), 0);
                 r = fd < 0 ? fd : region_check(slot, fd, slots->gpt.is_file);
         }
+        /* A file knows no O_EXCL. The lock goes with the last descriptor, which may be the worker's. */
+        if (r >= 0 && slots->gpt.is_file && flock(fd, LOCK_EX | LOCK_NB) < 0)
+                r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+        if (r == -EBUSY && slots->gpt.is_file)
+                return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
+                                          "%s: another program writes to this disk image; wait for "
+                                          "its end",
+                                          path);
         if (r == -EBUSY)
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: the target slot %s is mounted or in use; unmount it",

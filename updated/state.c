@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/buffer.h"
 #include "base/env-file.h"
@@ -58,6 +60,26 @@ static int state_take(const EnvFile *file, State *state)
         return 0;
 }
 
+/* What somebody else could have written is no state of ours. */
+static int state_read_own(const char *root, char **ret)
+{
+        _cleanup_close_ int fd = root_open(root, STATE_PATH, O_RDONLY | O_NONBLOCK, 0);
+        struct stat status;
+
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &status) < 0)
+                return -errno;
+        if (status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH)) {
+                log_warning("%s belongs to another user, or others may write to it: going on "
+                            "without it",
+                            STATE_PATH);
+                return -ENOENT;
+        }
+
+        return fd_read_all(fd, IO_SMALL_FILE_MAX, ret, NULL);
+}
+
 /* The last line is the checksum of those above it: a file that lost its end, or a bit, is no state. */
 static int state_read_text(const char *root, char **ret)
 {
@@ -65,7 +87,7 @@ static int state_read_text(const char *root, char **ret)
         const char *check = NULL;
         int r;
 
-        r = file_read(root, STATE_PATH, IO_SMALL_FILE_MAX, &text, NULL);
+        r = state_read_own(root, &text);
         if (r < 0)
                 return r;
         for (const char *found = strstr(text, "\n" STATE_CHECK); found;

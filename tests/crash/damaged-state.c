@@ -87,6 +87,25 @@ static char *flip_violation(char *data, size_t size, size_t step)
         return text;
 }
 
+/* A whole one that others may write to, or have written. */
+static char *foreign_violation(const char *data, size_t size, mode_t mode, uid_t uid)
+{
+        _cleanup_free_ char *path = state_path();
+        struct stat status;
+        char *why = NULL;
+
+        world_materialize(&world, scene_root());
+        CHECK(file_replace(scene_root(), STATE_PATH, data, size, mode) >= 0);
+        CHECK(chown(path, uid, (gid_t)-1) >= 0);
+        if (state_is_believed())
+                return strdup("it is believed");
+        if (host_converge(scene_root(), release_get(RELEASE_WANTED), &why)
+            && (stat(path, &status) < 0 || status.st_uid != geteuid()
+                || (status.st_mode & 0777) != 0644))
+                why = strdup("it is still somebody else's");
+        return why;
+}
+
 /* Links that lead nowhere or elsewhere are replaced by a file, and what they lead to is not. */
 static char *link_violation(const char *target)
 {
@@ -131,6 +150,13 @@ static void cases_run(void)
         CHECK(state_is_believed()); /* the undamaged one */
         scene_case("a state file cut off at each length", truncation_violation(data, size, step));
         scene_case("a state file with each byte flipped", flip_violation(data, size, step));
+        scene_case("a state file that others may write to",
+                   foreign_violation(data, size, 0666, geteuid()));
+        scene_case("a state file that the group may write to",
+                   foreign_violation(data, size, 0664, geteuid()));
+        if (geteuid() == 0)
+                scene_case("a state file of another user",
+                           foreign_violation(data, size, 0644, 65534));
         scene_case("a state file from the future", content_violation(future, strlen(future)));
         memset(huge, 'A', 2 * IO_SMALL_FILE_MAX);
         scene_case("a huge state file", content_violation(huge, 2 * IO_SMALL_FILE_MAX));

@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         if (etcd_v2_members_parse(end + 1, rest, &members) == 0)
                 etcd_members_done(&members);
+        (void)etcd_v2_health_parse(end + 1, rest);
         return etcd_v2_status_parse(end + 1, rest, &status) == 0
                && strlen(status.member_id) >= ETCD_ID_MAX;
 }

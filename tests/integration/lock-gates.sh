@@ -179,10 +179,16 @@ etcd_put "$etcd_main" $records/dead '{"host":"web-7","since":1000,"reason":"upda
 etcd_put "$etcd_main" $records/busy '{"host":"web-8","since":1000,"reason":"the disk is changed"}'
 etcd_put "$etcd_main" $records/gone '{"host":"web-9","since":1000,"reason":"update","departed":1000,"return_within":60}' # holds nothing
 n=$(wc -l <"$scratch/a.calls")
+hook a notify.d 10-note <<EOF
+#!/bin/sh
+echo "\$SLUICE_EVENT \$SLUICE_REASON" >>"$scratch/notes"
+EOF
 host_start a REBOOT_STRATEGY=etcd-lock
 a=$started
 becomes "a holder that is overdue keeps the others back" 20 reason_is a "the fleet has stopped: 1 host has failed, and the budget is 1; last dead \(web-7\): it went down and was not back within 1 min"
 [ "$("$ctl" --endpoint "$etcd_main" status | grep -c host-a)" = 0 ] && pass "the lock is not taken" || fail "the lock is not taken"
+becomes "notify.d hears of it" 10 grep -q "^late .*web-7" "$scratch/notes"
+logged a "a host has not come back: " && pass "so does the journal" || fail "so does the journal" "$scratch/a.log"
 prints "explain shows it, and what ends it" "^fleet +closed +the fleet has stopped: 1 host .*web-7.*; changes with locksmithctl resume" explain a
 prints "status marks it" "^dead .* OVERDUE web-7" "$ctl" --endpoint "$etcd_main" status --details
 grep -Eq "OVERDUE (web-8|web-9)" "$scratch/out" && fail "and nobody else" "$scratch/out" || pass "and nobody else"

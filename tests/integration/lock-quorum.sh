@@ -18,7 +18,7 @@ members_start() {
         start etcd --name "m$m" --data-dir "$scratch/etcd-$m" --unsafe-no-fsync --logger zap --log-level error \
             --listen-client-urls "${client[$m]}" --advertise-client-urls "${client[$m]}" \
             --listen-peer-urls "${peer[$m]}" --initial-advertise-peer-urls "${peer[$m]}" \
-            --initial-cluster "$cluster" >"$scratch/etcd-$m.log" 2>&1
+            --initial-cluster "$cluster" --enable-v2 >"$scratch/etcd-$m.log" 2>&1
         pid[$m]=$started
     done
 }
@@ -38,6 +38,7 @@ mkdir -p "$scratch/a/proc/sys/kernel/random"
 echo first-boot >"$scratch/a/proc/sys/kernel/random/boot_id"
 prints "explain counts without this host" "^quorum +open +without this host etcd has 2 healthy voters of 3, and needs 2" explain "$etcd_main"
 prints "a host that only uses etcd is no member" "^quorum +open +this host is no member of etcd" explain "${client[2]},${client[3]}"
+LOCKSMITHCTL_ETCD_API=v2 prints "also over the v2 API" "^quorum +open +without this host etcd has 2 healthy voters of 3, and needs 2" explain "$etcd_main"
 peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
 host_start a REBOOT_STRATEGY=etcd-lock
 a=$started
@@ -60,6 +61,7 @@ host_stop $a
 # One of the others is down
 member_stop 3
 becomes "explain says that one more must not go" 20 quorum_is "$etcd_main" "closed +without this host etcd has 1 healthy voters of 3, and needs 2"
+LOCKSMITHCTL_ETCD_API=v2 prints "also over the v2 API: no" "^quorum +closed +without this host etcd has 1 healthy voters of 3, and needs 2" explain "$etcd_main"
 n=$(wc -l <"$scratch/a.calls")
 peers a "silent UPDATE_STATUS_UPDATED_NEED_REBOOT"
 host_start a REBOOT_STRATEGY=etcd-lock
@@ -77,7 +79,11 @@ fi
 members_start 3
 becomes "when the third is back, this host has its turn" 60 called a $((n + 1))
 kill -9 $a; wait $a 2>/dev/null
-for m in 1 2 3; do member_stop $m; done
+member_stop 2; member_stop 3
+LOCKSMITHCTL_ETCD_API=v2 becomes "the last of three is not well, whatever its v2 API says of its leader" 20 \
+    quorum_is "${client[1]}" "closed +without this host etcd has 0 healthy voters of 3"
+REBOOT_STRATEGY=etcd-lock refuses "nor does check believe it" 1 "has no leader" "$ctl" --endpoint "${client[1]}" --etcd-api v2 --root "$scratch/a" check
+member_stop 1
 rm -rf "$scratch"/etcd-[123] "$scratch/a/var/lib/updated/etcd-member"
 
 # Two members bear no loss at all

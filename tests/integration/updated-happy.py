@@ -105,6 +105,7 @@ def test_classic_interface(tap, host):
 def test_daemon_answers_while_it_works(tap, host, server, release):
     server.offer(release.bytes, version="4.0.0", stall=threading.Event())
     watch = subprocess.Popen([CLIENT, "watch", "--json"], env=host.environment, stdout=subprocess.PIPE, text=True)
+    watch.stdout.readline()  # the state as it is: from now on it sees every change
     tap.same(host.client("check")[0], 0, "check returns at once")
     wait_until(lambda: host.status()["current_operation"] == "UPDATE_STATUS_DOWNLOADING", what="the download")
     tap.ok(host.client("reset-status")[0] == 1, "reset-status is refused while it downloads")

@@ -40,7 +40,7 @@ static void on_done(const char *why, void *userdata)
         (void)snprintf(outcome->why, sizeof(outcome->why), "%s", why ? why : "");
 }
 
-static Outcome hooks_try(const char *root, usec_t time_limit)
+static Outcome hooks_try_with(const char *root, const char *const *prefix, usec_t time_limit)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         Outcome outcome = {};
@@ -54,6 +54,7 @@ static Outcome hooks_try(const char *root, usec_t time_limit)
                                              .environment =
                                                      (const char *const[]) {
                                                              "SLUICE_TO_VERSION=2.0.0", NULL },
+                                             .prefix = prefix,
                                              .time_limit = time_limit,
                                              .on_line = on_line,
                                              .on_done = on_done,
@@ -64,6 +65,11 @@ static Outcome hooks_try(const char *root, usec_t time_limit)
         while (!outcome.done)
                 assert_true(sd_event_run(event, UINT64_MAX) >= 0);
         return outcome;
+}
+
+static Outcome hooks_try(const char *root, usec_t time_limit)
+{
+        return hooks_try_with(root, NULL, time_limit);
 }
 
 static void test_programs_run_in_the_order_of_their_names(_unused_ void **state)
@@ -85,29 +91,13 @@ static void test_programs_run_in_the_order_of_their_names(_unused_ void **state)
 
 static void test_a_prefix_starts_each_of_them(_unused_ void **state)
 {
-        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        static const char *const prefix[] = { "env", "MORE=more", NULL };
         char *root = directory_make();
-        Outcome outcome = {};
-        Hooks *hooks;
+        Outcome outcome;
 
         hook_write(root, "10-a", "echo a $MORE", 0755);
         hook_write(root, "20-b", "echo b $MORE", 0755);
-        assert_int_equal(event_new(&event), 0);
-        assert_int_equal(
-                hooks_start(event,
-                            &(HooksRequest) {
-                                    .root = root,
-                                    .directory = HOOKS_HERE,
-                                    .prefix = (const char *const[]) { "env", "MORE=more", NULL },
-                                    .time_limit = USEC_PER_MINUTE,
-                                    .on_line = on_line,
-                                    .on_done = on_done,
-                                    .userdata = &outcome,
-                            },
-                            &hooks),
-                0);
-        while (!outcome.done)
-                assert_true(sd_event_run(event, UINT64_MAX) >= 0);
+        outcome = hooks_try_with(root, prefix, USEC_PER_MINUTE);
         assert_false(outcome.failed);
         assert_string_equal(outcome.lines, "10-a: a more|20-b: b more|");
         directory_remove(root);
