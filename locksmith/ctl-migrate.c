@@ -342,6 +342,26 @@ static int migration_step(Migration *m)
         return r < 0 ? r : 0;
 }
 
+/* What v2 has no place for is told, and stays where it is. */
+static int policy_look(Migration *m)
+{
+        _cleanup_free_ char *key = NULL, *policy = NULL, *limit = NULL;
+        int r;
+
+        if (m->to.settings.etcd.api != ETCD_API_V2)
+                return 0;
+        r = lock_key_policy(m->ctl.settings.group, &key);
+        if (r < 0)
+                return log_error_errno(r, "%m");
+        r = side_read_text(&m->from, key, &policy);
+        if (r >= 0)
+                r = side_read_text(&m->from, LOCK_KEY_LIMIT, &limit);
+        if (r >= 0 && (policy || limit))
+                log_warning("a share of the hosts, a limit on all groups and failures that stop the"
+                            " fleet do not count in v2: only max does");
+        return r;
+}
+
 int verb_migrate(_unused_ int argc, _unused_ char **argv)
 {
         _cleanup_(migration_done) Migration m = {};
@@ -353,6 +373,8 @@ int verb_migrate(_unused_ int argc, _unused_ char **argv)
             || to == ETCD_API_AUTO)
                 return program_usage("--from v2 --to v3, or --from v3 --to v2, is needed");
         r = migration_open(&m, from, to);
+        if (r >= 0)
+                r = policy_look(&m);
         for (unsigned n = 0; r == 0 && n < STEPS_MAX; n++)
                 r = migration_step(&m);
         if (r < 0)

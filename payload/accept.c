@@ -224,7 +224,8 @@ static int age_check(const PayloadApply *apply, const Manifest *manifest, Payloa
 static int role_check(const PayloadApply *apply, const Manifest *manifest, PartitionRole role,
                       PayloadError *error)
 {
-        bool wanted = apply->parts[role].target.fd >= 0;
+        const PayloadTarget *target = &apply->parts[role].target;
+        bool wanted = target->fd >= 0 && !target->optional;
 
         for (size_t i = 0; i < manifest->n_partitions && wanted; i++)
                 wanted = manifest->partitions[i].role != role;

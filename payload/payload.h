@@ -79,6 +79,7 @@ typedef struct PayloadTarget {
         uint64_t offset; /* bytes from the start of the file */
         uint64_t size;   /* bytes that may be written */
         bool resizable;  /* a regular file of its own: it gets the size of the image; size 0: any */
+        bool optional;   /* a payload without anything for it is fine, and leaves it as it is */
 } PayloadTarget;
 
 #define PAYLOAD_TARGET_NONE \

@@ -317,11 +317,25 @@ static int program_choose(const Place *place, const char *hook, char **ret)
         return r;
 }
 
+static int place_run(Place *place, int target, const char *hook)
+{
+        _cleanup_free_ char *program = NULL;
+        int r;
+
+        r = place_prepare(place, target, hook);
+        if (r >= 0)
+                r = program_choose(place, hook, &program);
+        if (r <= 0)
+                return r;
+        r = place->own ? devices_hide() : 0;
+        if (r < 0)
+                return log_error_errno(r, "a /dev without disks: %m");
+        return program_start(place, (const char *const[]) { program, arg_device, NULL });
+}
+
 static int run(int argc, char **argv)
 {
-        const char *hook = argc > 1 ? argv[1] : NULL;
         _cleanup_(place_done) Place place = {};
-        _cleanup_free_ char *program = NULL;
         _cleanup_close_ int target = -1;
         int r;
 
@@ -333,15 +347,14 @@ static int run(int argc, char **argv)
         if (target < 0)
                 return log_error_errno(errno, "opening the new slot %s: %m", arg_target);
 
-        r = place_prepare(&place, target, hook);
-        if (r >= 0)
-                r = program_choose(&place, hook, &program);
-        if (r <= 0)
-                return r < 0 ? EXIT_REFUSED : EXIT_DONE;
-        r = place.own ? devices_hide() : 0;
-        if (r < 0)
-                return log_error_errno(r, "a /dev without disks: %m");
-        return program_start(&place, (const char *const[]) { program, arg_device, NULL });
+        r = place_run(&place, target, argc > 1 ? argv[1] : NULL);
+        if (place.own) {
+                /* Whose next child is the first of a pid namespace can make no thread, as a
+                 * sanitizer would at exit(). */
+                (void)fflush(stdout);
+                _exit(r < 0 ? EXIT_REFUSED : r);
+        }
+        return r;
 }
 
 int main(int argc, char **argv)

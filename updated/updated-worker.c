@@ -88,6 +88,7 @@ static int on_begin(void *userdata, UpdateFailure *failure)
                         .fd = job->plan.kernel_size_max > 0 ? WORKER_FD_KERNEL : -1,
                         .size = job->plan.kernel_size_max,
                         .resizable = true,
+                        .optional = true,
                 },
                 .size = job->plan.size,
                 .sha256 = job->plan.announced ? job->plan.sha256 : NULL,

@@ -66,6 +66,13 @@ same "stays paused" "$(state v3)" "0 a"
 prints "and can be resumed there" "^resumed; max is 2" v3 resume
 forget
 
+# What v2 can not keep is told
+v3 set-max 50% >/dev/null 2>&1 || etcd_put "$etcd_main" coreos.com/updateengine/rebootlock/sluice/+limit '{}'
+v3 lock a
+migrate v3 v2 >"$scratch/out" 2>"$scratch/err"
+grep -q "do not count in v2" "$scratch/err" && pass "v2 has no shares" || fail "v2 has no shares" "$scratch/err"
+forget
+
 # A group of its own
 run_ctl --etcd-api v2 --group web lock a
 works "another group" run_ctl --group web migrate --from v2 --to v3
