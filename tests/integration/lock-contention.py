@@ -3,17 +3,15 @@
 
 import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lock_etcd import Etcd, Tap  # noqa: E402
+from lock_etcd import with_etcd  # noqa: E402
 
 CTL = os.path.join(os.environ["SLUICE_BUILD"], "locksmith/locksmithctl")
 HOSTS = 30
@@ -76,24 +74,12 @@ def problem_of(history, limits):
 LIMITS = [1, 5, HOSTS]
 
 
-def main():
-    if not shutil.which("etcd"):
-        print("1..0 # SKIP etcd-server is needed")
-        return 0
-    tap = Tap()
-    with tempfile.TemporaryDirectory(prefix="sluice-test.") as directory:
-        etcd = Etcd(directory)
-        etcd.start()
-        try:
-            for limit in LIMITS:
-                failures = crowd(etcd, limit)
-                tap.case(f"{HOSTS} hosts, max {limit}: nobody fails but for a taken lock", "; ".join(failures[:3]))
-            tap.case("the history of the key: never more than max holders, everybody had all turns, nothing leaks",
-                     problem_of(etcd.history(), list(LIMITS)))
-        finally:
-            etcd.stop()
-    print(f"1..{tap.n}")
-    return 0
+def body(tap, etcd):
+    for limit in LIMITS:
+        failures = crowd(etcd, limit)
+        tap.case(f"{HOSTS} hosts, max {limit}: nobody fails but for a taken lock", "; ".join(failures[:3]))
+    tap.case("the history of the key: never more than max holders, everybody had all turns, nothing leaks",
+             problem_of(etcd.history(), list(LIMITS)))
 
 
-sys.exit(main())
+sys.exit(with_etcd(body))

@@ -5,17 +5,15 @@ import base64
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lock_etcd import Etcd, Tap  # noqa: E402
+from lock_etcd import with_etcd  # noqa: E402
 
 FLEET = os.path.join(os.environ["SLUICE_BUILD"], "tests/bench/lock-fleet")
 CTL = os.path.join(os.environ["SLUICE_BUILD"], "locksmith/locksmithctl")
@@ -88,38 +86,26 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
-def main():
-    if not shutil.which("etcd"):
-        print("1..0 # SKIP etcd-server is needed")
-        return 0
-    tap = Tap()
-    with tempfile.TemporaryDirectory(prefix="sluice-test.") as directory:
-        etcd = Etcd(directory)
-        etcd.start()
-        try:
-            few, few_cost = cost(etcd, 10)
-            many, many_cost = cost(etcd, 80)
-            tap.case("10 hosts get the lock in the order in which they came, one at a time",
-                     problem(few, taken=10, most_holding=1, out_of_order=0, failed=0))
-            tap.case("80 hosts, too", problem(many, taken=80, most_holding=1, out_of_order=0, failed=0))
-            # eight times the hosts; what a busy machine adds (leases kept alive, answers asked for again) is less than twice
-            tap.case("a host costs the same few requests, however many wait",
-                     "" if many_cost < 2 * few_cost and many_cost < 20 else f"{few_cost} with 10, {many_cost} with 80")
-            report = fleet(etcd, "--hosts", "40", "--max", "5", "--hold", "10")
-            tap.case("5 slots: never more than 5", "" if report.get("taken") == 40 and 1 < report["most_holding"] <= 5 else str(report))
-            report = fleet(etcd, "--hosts", "40", "--max", "40", "--hold", "10")
-            tap.case("as many slots as hosts: nobody fails", problem(report, taken=40, failed=0))
-            report = fleet(etcd, "--hosts", "20", "--polling", "--poll", "20")
-            tap.case("without the queue, as old clients do it, the lock is still safe",
-                     problem(report, taken=20, most_holding=1, failed=0))
-            subprocess.run([CTL, "--endpoint", etcd.url, "set-max", "1"], check=True, stdout=subprocess.DEVNULL)
-            deserters(etcd, tap)
-            wait_for(lambda: keys_left(etcd) == 0)
-            tap.case("no ticket and no record is left behind", "")
-        finally:
-            etcd.stop()
-    print(f"1..{tap.n}")
-    return 0
+def body(tap, etcd):
+    few, few_cost = cost(etcd, 10)
+    many, many_cost = cost(etcd, 80)
+    tap.case("10 hosts get the lock in the order in which they came, one at a time",
+             problem(few, taken=10, most_holding=1, out_of_order=0, failed=0))
+    tap.case("80 hosts, too", problem(many, taken=80, most_holding=1, out_of_order=0, failed=0))
+    # eight times the hosts; what a busy machine adds (leases kept alive, answers asked for again) is less than twice
+    tap.case("a host costs the same few requests, however many wait",
+             "" if many_cost < 2 * few_cost and many_cost < 20 else f"{few_cost} with 10, {many_cost} with 80")
+    report = fleet(etcd, "--hosts", "40", "--max", "5", "--hold", "10")
+    tap.case("5 slots: never more than 5", "" if report.get("taken") == 40 and 1 < report["most_holding"] <= 5 else str(report))
+    report = fleet(etcd, "--hosts", "40", "--max", "40", "--hold", "10")
+    tap.case("as many slots as hosts: nobody fails", problem(report, taken=40, failed=0))
+    report = fleet(etcd, "--hosts", "20", "--polling", "--poll", "20")
+    tap.case("without the queue, as old clients do it, the lock is still safe",
+             problem(report, taken=20, most_holding=1, failed=0))
+    subprocess.run([CTL, "--endpoint", etcd.url, "set-max", "1"], check=True, stdout=subprocess.DEVNULL)
+    deserters(etcd, tap)
+    wait_for(lambda: keys_left(etcd) == 0)
+    tap.case("no ticket and no record is left behind", "")
 
 
-sys.exit(main())
+sys.exit(with_etcd(body))

@@ -4,9 +4,11 @@ import base64
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 KEY = b"coreos.com/updateengine/rebootlock/semaphore"
@@ -90,3 +92,20 @@ class Tap:
     def case(self, what, problem):
         self.n += 1
         print(("ok" if not problem else "not ok"), self.n, "-", what, "" if not problem else f"\n# {problem}", flush=True)
+
+
+def with_etcd(body):
+    """Runs body(tap, etcd) against a fresh etcd, and prints the plan. Returns the exit status."""
+    if not shutil.which("etcd"):
+        print("1..0 # SKIP etcd-server is needed")
+        return 0
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="sluice-test.") as directory:
+        etcd = Etcd(directory)
+        etcd.start()
+        try:
+            body(tap, etcd)
+        finally:
+            etcd.stop()
+    print(f"1..{tap.n}")
+    return 0
