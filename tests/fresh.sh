@@ -30,6 +30,7 @@ for file in /etc/apt/apt.conf.d/*; do
     if grep -qiE 'Acquire|Proxy' "$file" && ! grep -q 'DPkg::' "$file"; then options+=("--aptopt=$file"); fi
 done
 
+mkdir -p "$source_dir/build"
 echo "Making a fresh Debian 12 tree in build/fresh"
 mmdebstrap --quiet --variant=minbase --include=ca-certificates "${options[@]}" bookworm "$tree" "${sources[@]}"
 cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
