@@ -14,7 +14,7 @@ command -v mmdebstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get insta
 
 cleanup() {
     local mount
-    for mount in dev/pts dev/shm dev sys proc; do
+    for mount in dev/pts dev/shm dev sys proc .; do
         if mountpoint -q "$tree/$mount"; then umount "$tree/$mount"; fi
     done
     if ! grep -q " $tree" /proc/mounts; then rm -rf --one-file-system "$tree"; fi
@@ -35,6 +35,8 @@ echo "Making a fresh Debian 12 tree in build/fresh"
 mmdebstrap --quiet --variant=minbase --include=ca-certificates "${options[@]}" bookworm "$tree" "${sources[@]}"
 cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
 for file in "${options[@]}"; do cp "${file#--aptopt=}" "$tree/etc/apt/apt.conf.d/"; done
+# A host's / is a mount point, which namespaces rely on.
+mount --bind "$tree" "$tree"
 mount -t proc proc "$tree/proc"
 mount -t sysfs sysfs "$tree/sys"
 mount --bind /dev "$tree/dev"

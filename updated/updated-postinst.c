@@ -88,12 +88,13 @@ static int devices_hide(void)
 /* What is mounted in here is seen by nobody outside, and gone with the last process. */
 static int namespace_enter(void)
 {
-        if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0
-            || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0
-            || mount("tmpfs", arg_directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
-                       < 0)
+        if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0)
                 return -errno;
-        return 0;
+        /* The / of a chroot is no mount point: nothing could be kept from the host's other mounts. */
+        if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+                return errno == EINVAL ? -EACCES : -errno;
+        return RET_ERRNO(
+                mount("tmpfs", arg_directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m"));
 }
 
 /* What the programs find. */
