@@ -178,4 +178,28 @@ prints "info" "^block size +4096 bytes" "$payload" info signed
 prints "info shows operations" "0: REPLACE_BZ, data 0\+[0-9]+, to 0\+256" "$payload" info --operations signed
 same "info as JSON" "$("$payload" info --json signed | jq -r '.format, (.partitions | map(.name) | join(",")), (.signatures | length)' | tr '\n' ' ')" "1 usr,kernel 1 "
 same "verify as JSON" "$("$payload" verify --json --key a.pub.pem signed | jq -r .image_sha256)" "$(sha256sum <image | cut -d' ' -f1)"
+
+# What old clients go by: each piece of a procedure, and the signatures, once more as a REPLACE into a hole.
+noops_are_right() {
+    local size=$((16#$(od -An -tx1 -j12 -N8 signed | tr -d ' ')))
+    tail -c +21 signed | head -c "$size" | protoc -I "$SLUICE_SOURCE/payload" update_metadata.proto \
+        --decode=chromeos_update_engine.DeltaArchiveManifest >manifest || return
+    python3 - manifest <<'END'
+import re, sys
+text = open(sys.argv[1], encoding="utf-8").read()
+def found(pattern, name): return re.search(rf"^ *{name}: (.*)$", pattern, re.M)
+def blob(operation): return tuple(found(operation, name)[1] for name in ("data_offset", "data_length", "data_sha256_hash"))
+noops = re.findall(r"^noop_operations \{\n(.*?)^\}", text, re.M | re.S)
+procedures = "".join(re.findall(r"^procedures \{\n(.*?)^\}", text, re.M | re.S))
+pieces = [piece for piece in re.findall(r"^  operations \{\n(.*?)^  \}", procedures, re.M | re.S) if found(piece, "data_length")]
+*copies, last = noops
+assert pieces and [blob(copy) for copy in copies] == [blob(piece) for piece in pieces], "procedures"
+assert found(last, "data_offset")[1] == found(text, "signatures_offset")[1] and not found(last, "data_sha256_hash"), "signatures"
+for noop in noops:
+    blocks = -(-int(found(noop, "data_length")[1]) // 4096)
+    assert found(noop, "type")[1] == "REPLACE" and len(re.findall("dst_extents", noop)) == 1, noop
+    assert found(noop, "start_block")[1] == str(2**64 - 1) and found(noop, "num_blocks")[1] == str(blocks), noop
+END
+}
+works "v1 with the noop operations that old clients want" noops_are_right
 done_testing
