@@ -88,10 +88,22 @@ def update(host, server, image, settings=""):
     return status, error, host.read("updated.log")[before:]
 
 
-def nothing_is_left(host, word):
+def runs(command):
+    """Does any process of the machine have this command line?"""
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{process}/cmdline", "rb") as file:
+                if file.read().replace(b"\0", b" ").strip() == command.encode():
+                    return True
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has just ended
+    return False
+
+
+def nothing_is_left(host, command):
     mounts = open("/proc/self/mountinfo", encoding="utf-8").read()
-    processes = subprocess.run(["pgrep", "-f", word], stdout=subprocess.PIPE, check=False).stdout
-    return host.root not in mounts and host.disk not in run("losetup", "--list", "--noheadings", "-O", "BACK-FILE") and not processes
+    return (host.root not in mounts and host.disk not in run("losetup", "--list", "--noheadings", "-O", "BACK-FILE")
+            and not runs(command))
 
 
 def test_file_systems(tap, directory, key, host, server):
