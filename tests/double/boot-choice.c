@@ -49,23 +49,19 @@ static size_t directory_read(const char *boot, const char *name, BootBlsFile *fi
                     || file_read(NULL, full, 64 * MIB, &data, &size) < 0
                     || text_format(&file, "%s/%s", name, entry->d_name) < 0)
                         continue;
-                files[n++] = (BootBlsFile) { file, data, size }; /* until the program ends */
+                files[n++] = (BootBlsFile) { file, data, size };
         }
         if (directory)
                 (void)closedir(directory);
         return n;
 }
 
-static int choose_bls(const char *boot)
+static int choose_from(const char *boot, const BootBlsFile *files, size_t n)
 {
         _cleanup_free_ char *from = NULL, *to = NULL;
-        BootBlsFile files[FILES_MAX];
         BootBlsEntry entry;
-        size_t n;
         int r;
 
-        n = directory_read(boot, "loader/entries", files, 0);
-        n = directory_read(boot, "EFI/Linux", files, n);
         r = boot_bls_choose(files, n, &entry);
         if (r < 0)
                 return r;
@@ -76,6 +72,22 @@ static int choose_bls(const char *boot)
             || text_format(&to, "%s/%s", boot, entry.counted_down) < 0)
                 return -ENOMEM;
         return RET_ERRNO(rename(from, to));
+}
+
+static int choose_bls(const char *boot)
+{
+        BootBlsFile files[FILES_MAX];
+        size_t n;
+        int r;
+
+        n = directory_read(boot, "loader/entries", files, 0);
+        n = directory_read(boot, "EFI/Linux", files, n);
+        r = choose_from(boot, files, n);
+        for (size_t i = 0; i < n; i++) {
+                free((char *)files[i].name);
+                free((void *)files[i].data);
+        }
+        return r;
 }
 
 int main(int argc, char **argv)
