@@ -10,7 +10,7 @@
 #include "crash/peers.h"
 #include "crash/scene.h"
 
-#define STRIDE_SAMPLE 4 /* outside of --full every so many-th call fails */
+#define STRIDE_SAMPLE 6 /* outside of --full every so many-th call fails */
 
 #define STRIDE_LOADERS 5
 
