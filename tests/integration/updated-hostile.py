@@ -3,15 +3,13 @@
 
 import os
 import resource
-import shutil
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, Host, Release, Tap, key_make  # noqa: E402
+from host import IMAGE_SIZE, Host, Release, key_make, parts_run  # noqa: E402
 from hostile import HostileServer  # noqa: E402
 from omaha import Server  # noqa: E402
 
@@ -51,7 +49,7 @@ class Lab:
     def data_of_image(self):
         return self.release.image_bytes
 
-    def stop(self):
+    def shutdown(self):
         self.host.stop()
         self.omaha.shutdown()
         self.hostile.shutdown()
@@ -209,19 +207,4 @@ def n10_mirrors(lab):
     lab.tap.same([request.start for request in lab.hostile.requests], [0, 100 * KIB, 0, 0], "N10: bytes of two mirrors are never mixed")
 
 
-def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    lab = None
-    try:
-        lab = Lab(tap, directory)
-        for row in (n1_cuts, n2_ranges, n4_endless, n4_redirects, n5_statuses, n8_encodings, n10_mirrors):
-            row(lab)
-    finally:
-        if lab:
-            lab.stop()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
-
-
-main()
+parts_run(Lab, (n1_cuts, n2_ranges, n4_endless, n4_redirects, n5_statuses, n8_encodings, n10_mirrors))

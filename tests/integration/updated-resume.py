@@ -10,13 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import BUILD, MIB, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
+from host import BUILD, MIB, Host, Release, key_make, parts_run, run, wait_until  # noqa: E402
 from hostile import HostileServer  # noqa: E402
 from omaha import Server  # noqa: E402
 
@@ -290,19 +289,4 @@ def real_server(lab):
         server.wait()
 
 
-def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    lab = None
-    try:
-        lab = Lab(tap, directory)
-        for part in (interruptions, twice, other_things, other_servers, tokens, tampered_manifest, real_server):
-            part(lab)
-    finally:
-        if lab:
-            lab.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
-
-
-main()
+parts_run(Lab, (interruptions, twice, other_things, other_servers, tokens, tampered_manifest, real_server))

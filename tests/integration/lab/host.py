@@ -77,6 +77,22 @@ class Tap:
         print(f"1..{self.count}")
 
 
+def parts_run(make_lab, parts):
+    """Runs each of the parts against the one lab of make_lab(tap, directory), which is shut down at the end."""
+    tap = Tap()
+    directory = tempfile.mkdtemp(prefix="sluice-test.")
+    lab = None
+    try:
+        lab = make_lab(tap, directory)
+        for part in parts:
+            part(lab)
+    finally:
+        if lab:
+            lab.shutdown()
+        shutil.rmtree(directory, ignore_errors=True)
+    tap.done()
+
+
 class Release:
     """An image of half noise, half text, and its payload."""
 
