@@ -18,6 +18,7 @@ struct Latecomers {
         unsigned n_rounds;
         bool stale;       /* the lock has changed since then */
         const Peer *gone; /* whose slot is being freed; borrowed of holders */
+        Deed deed;        /* and that it was */
         bool stopped;     /* the fleet has, as the policy says */
         LatecomersOnDone on_done;
         void *userdata;
@@ -34,6 +35,7 @@ Latecomers *latecomers_cancel(Latecomers *l)
         lock_cancel(l->operation);
         lock_backend_free(l->backend);
         peers_done(&l->holders);
+        deed_done(&l->deed);
         free(l->own_id);
         free(l->holders_key);
         free(l->away_key);
@@ -77,6 +79,25 @@ static int freed_text(const Latecomers *l, char **ret)
         return r < 0 ? r : record_format(&host, ret);
 }
 
+/* For locksmithctl log. */
+static int freed_deed(Latecomers *l)
+{
+        _cleanup_(record_done) Record host = {};
+        char id[ETCD_WHY_MAX];
+        int r;
+
+        deed_done(&l->deed);
+        foreign_text(l->gone->id, strlen(l->gone->id), id, sizeof(id));
+        r = record_of_host(l->settings->root, "", NULL, &host);
+        if (r >= 0)
+                r = text_format(&l->deed.who, "locksmithd on %s", *host.host ? host.host : "?");
+        if (r >= 0)
+                r = text_format(&l->deed.reason, "freed the slot of %.64s (%.64s), which is gone",
+                                id, l->gone->record.host);
+        l->deed.since = host.since;
+        return r;
+}
+
 static void on_freed(const LockResult *result, void *userdata)
 {
         Latecomers *l = userdata;
@@ -95,13 +116,15 @@ static void on_freed(const LockResult *result, void *userdata)
 }
 
 /* Who has come back meanwhile, has changed the lock with that. */
-static int free_edit(_unused_ Semaphore *semaphore, _unused_ PolicyView *view, int64_t revision,
+static int free_edit(_unused_ Semaphore *semaphore, PolicyView *view, int64_t revision,
                      void *userdata)
 {
         Latecomers *l = userdata;
 
         l->stale = revision > l->seen;
-        return l->stale ? -ESTALE : 0;
+        if (l->stale)
+                return -ESTALE;
+        return view->damaged ? 0 : policy_note(&view->policy, &l->deed);
 }
 
 static int gone_free(Latecomers *l)
@@ -115,6 +138,8 @@ static int gone_free(Latecomers *l)
                 r = lock_key_freed(l->settings->group, l->gone->id, &freed_key);
         if (r >= 0)
                 r = freed_text(l, &text);
+        if (r >= 0)
+                r = freed_deed(l);
         if (r < 0)
                 return r;
 

@@ -98,7 +98,7 @@ prints "also in JSON" '"host": "web-7"' run_ctl --json status
 output_is "status without details stays as it was" \
     $'Available: 0\nMax: 1\n\nMACHINE ID\n0123456789abcdef0123456789abcdef' run_ctl status
 run_ctl unlock
-same "the record goes with the lock" "$(etcd_get "$etcd_main" --prefix coreos | grep -c web-7)" 0
+same "the record goes with the lock" "$(etcd_get "$etcd_main" --prefix coreos.com/updateengine/rebootlock/sluice/holders | grep -c web-7)" 0
 run_ctl set-max 2 >/dev/null
 run_ctl lock y; run_ctl lock z
 etcd_put "$etcd_main" coreos.com/updateengine/rebootlock/sluice/holders/y '{"host":"\u001b[2J"}'

@@ -52,7 +52,7 @@ for file in "$SLUICE_SOURCE"/tests/bad/locksmith/semaphore/*; do
     refuses "the key holds ${file##*/}" 1 "the key holds no semaphore: ." run_ctl lock x
 done
 v2_delete $key
-prints "check speaks v2" "etcd \\(v2 API\\), cluster [0-9a-f]+, 1 members, has a leader" run_ctl check
+prints "check speaks v2" "etcd \\(v2 API\\), cluster [0-9a-f]+, 1 member, has a leader" run_ctl check
 works "lock before a directory is in the way" run_ctl --group dir lock x
 v2_delete coreos.com/updateengine/rebootlock/groups/dir/semaphore
 v2_put coreos.com/updateengine/rebootlock/groups/dir/semaphore/inner x
