@@ -310,6 +310,7 @@ int attempt_fetch(Attempt *attempt)
                 .payload_fd = MAX_OF(attempt->payload_fd, 0),
                 .checkpoint_fd = MAX_OF(attempt->checkpoint_fd, 0),
                 .kernel_fd = MAX_OF(attempt->kernel.fd, 0),
+                .kernel_size_max = attempt->plan.kernel_size_max,
         };
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
 }
