@@ -364,8 +364,14 @@ static void on_latecomers(const char *why, bool stopped, void *userdata)
 static int latecomers_look(Clearance *c)
 {
         if (c->request.with_lock && c->request.session->backend->ops->clone)
-                return latecomers_ask(c->request.session, c->request.settings, on_latecomers, c,
-                                      &c->latecomers);
+                return latecomers_ask(
+                        &(LatecomersRequest) {
+                                .session = c->request.session,
+                                .settings = c->request.settings,
+                                .on_done = on_latecomers,
+                                .userdata = c,
+                        },
+                        &c->latecomers);
 
         clearance_stage_done(c, NULL);
         return 0;
@@ -383,8 +389,14 @@ static void on_departure(const char *why, void *userdata)
 static int departure_tell(Clearance *c)
 {
         if (c->request.with_lock && c->request.session->backend->ops->clone)
-                return departure_start(c->request.session, c->request.settings, on_departure, c,
-                                       &c->departure);
+                return departure_start(
+                        &(DepartureRequest) {
+                                .session = c->request.session,
+                                .settings = c->request.settings,
+                                .on_done = on_departure,
+                                .userdata = c,
+                        },
+                        &c->departure);
 
         clearance_stage_done(c, NULL);
         return 0;

@@ -45,7 +45,14 @@ static int farewell_tell(Ctl *ctl)
 
         if (!ctl->session.backend->ops->clone)
                 return 0;
-        r = departure_start(&ctl->session, &ctl->settings, on_departure, &farewell, &departure);
+        r = departure_start(
+                &(DepartureRequest) {
+                        .session = &ctl->session,
+                        .settings = &ctl->settings,
+                        .on_done = on_departure,
+                        .userdata = &farewell,
+                },
+                &departure);
         if (r >= 0) {
                 r = session_wait(&ctl->session, &farewell.done, 0);
                 if (!farewell.done)

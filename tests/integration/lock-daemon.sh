@@ -1,7 +1,7 @@
 #!/bin/bash
 # locksmithd on a private bus, with a real etcd: when it reboots, when it does not, and what becomes of the lock.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 

@@ -2,7 +2,7 @@
 # Who has a say in a reboot besides the lock: inhibitors, users, the administrator's hooks. Nobody's no is waited for
 # with the lock in hand.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 

@@ -2,7 +2,7 @@
 # A host that is a member of etcd: it never goes down when that would cost the quorum, and it keeps the lock until its
 # member is well again. Members are on 127.0.0.1, .2 and .3, so that each is a host of its own.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 
