@@ -99,20 +99,37 @@ static int keys_ask(Daemon *d, const EtcdRangeRequest *request, LockOnSide on_re
         return backend->ops->sides->list(backend, request, on_reply, d, &d->record_call);
 }
 
+/* What is known of this host is of this boot from now on; when it held the lock last, and for how long,
+ * stays. */
+static int note_renew(Daemon *d, const EtcdRange *keys)
+{
+        const EtcdKey *key = keys->n_keys > 0 ? &keys->keys[0] : NULL;
+        _cleanup_(record_done) Record host = {}, old = {};
+        int r;
+
+        r = record_of_host(d->settings->root, "", NULL, &host);
+        if (r < 0)
+                return r;
+        if (key && record_parse(key->value, key->value_size, &old) >= 0) {
+                if (streq(old.boot_id, host.boot_id))
+                        return 0;
+                host.since = old.since;
+                host.held = old.held;
+        }
+        return record_format(&host, &d->host_note);
+}
+
 static void on_host(const LockSideReply *reply, void *userdata)
 {
-        _cleanup_(record_done) Record host = {};
         Daemon *d = userdata;
         const EtcdRange *keys = keys_take(d, reply);
-        int r = 0;
+        int r;
 
         if (!keys)
                 return;
         d->is_new = keys->n_keys == 0;
-        if (d->is_new && !d->host_note)
-                r = record_of_host(d->settings->root, "", NULL, &host);
-        if (r >= 0 && d->is_new && !d->host_note)
-                r = record_format(&host, &d->host_note);
+        r = d->host_note ? 0 : note_renew(d, keys);
+        d->is_known = r >= 0 && !d->host_note;
         if (r >= 0)
                 r = keys_ask(d,
                              &(EtcdRangeRequest) {
@@ -191,7 +208,7 @@ bool daemon_register(Daemon *d, LockOnResult on_done)
         LockSide note = { .key = d->host_key, .value = d->host_note };
         int r;
 
-        if (!d->host_note || !d->is_new || !d->session.backend->ops->clone)
+        if (!d->host_note || !d->session.backend->ops->clone)
                 return false;
 
         r = lock_start(d->event, d->session.backend,

@@ -33,6 +33,7 @@ same "with all that is known" "$(run_ctl --json hosts | python3 -c 'import json,
 refuses "forget whom?" 2 "forget: an argument is missing" run_ctl forget
 refuses "a holder is not forgotten, and it is said what to do" 1 "web-10 holds the lock.*locksmithctl unlock 10" run_ctl forget web-10
 refuses "nor one that waits" 1 "web-11 waits for the lock, so it is alive" run_ctl forget 11
+ETCDCTL_API=3 etcdctl --endpoints "$etcd_main" del $side/queue/11 >/dev/null
 refuses "nor one that is not known" 1 'no host "web-99" is known: see locksmithctl hosts' run_ctl forget web-99
 refuses "one wrong name, and nobody is forgotten" 1 'no host "nosuch"' run_ctl forget web-12 nosuch
 same "they are all there" "$(run_ctl --json hosts | grep -c '"id"')" 40
@@ -49,7 +50,7 @@ works "by its id" run_ctl forget other
 etcd_put "$etcd_main" $side/hosts/web-19 '{"host":"liar"}'
 prints "an id is stronger than a name" "^forgot liar; max is 6$" run_ctl forget web-19
 prints "and the host of that name is known still" "web-19  1.0.19" run_ctl hosts
-run_ctl pause "new racks" >/dev/null
+run_ctl pause "new racks" >/dev/null 2>&1
 prints "while the lock is paused its max stays 0" "max is 0" run_ctl forget 20
 run_ctl resume >/dev/null
 run_ctl set-max 3 >/dev/null
@@ -86,7 +87,7 @@ import json, sys
 log = json.load(sys.stdin)
 print(len(log), "forget 22 (web-22)" in [e["what"] for e in log], {"on" in e["who"].split() for e in log}, min(e["time"] for e in log) > 1700000000)')" \
     "20 True {True} True"
-run_ctl lock x; run_ctl unlock x; run_ctl set-max --global 9 >/dev/null; run_ctl set-max --global none >/dev/null; run_ctl pause why >/dev/null; run_ctl resume >/dev/null
+run_ctl lock x; run_ctl unlock x; run_ctl set-max --global 9 >/dev/null; run_ctl set-max --global none >/dev/null; run_ctl pause why >/dev/null 2>&1; run_ctl resume >/dev/null
 same "all verbs" "$(run_ctl --json log | python3 -c 'import json, sys; print([e["what"] for e in json.load(sys.stdin)][-6:])')" \
     "['lock x', 'unlock x', 'set-max --global 9', 'set-max --global none', 'pause: why', 'resume: max is 4 again']"
 prints "for people" "UTC  .* on .*: pause: why$" env TZ=UTC "$ctl" --endpoint "$etcd_main" log
@@ -114,6 +115,43 @@ host_stop "$a"
 host_start a REBOOT_STRATEGY=etcd-lock
 becomes "it makes itself known at its next start" 10 registered
 host_stop "$started"
+
+# Two machines that were made from one image: each boot is written down, so who is up sees another one
+mkdir -p "$scratch/b/etc" "$scratch/b/proc/sys/kernel/random"
+boot_is() { [ "$(etcd_get "$etcd_main" $side/hosts/host-a | sed 's/.*"boot_id":"\([^"]*\)".*/\1/')" = "$1" ]; }
+etcd_put "$etcd_main" $side/hosts/host-a '{"host":"web-a","boot_id":"boot-0","since":7,"held":61}'
+peers a "silent UPDATE_STATUS_IDLE"
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+becomes "a boot is written down" 10 boot_is boot-1
+same "and when it held the lock stays" "$(run_ctl --json hosts | python3 -c 'import json, sys; print(*[(h["since"], h["held"]) for h in json.load(sys.stdin) if h["id"] == "host-a"])')" "(7, 61)"
+bus_start b
+echo host-a >"$scratch/b/etc/machine-id"
+echo boot-2 >"$scratch/b/proc/sys/kernel/random/boot_id"
+echo web-twin >"$scratch/b/etc/hostname"
+peers b "silent UPDATE_STATUS_IDLE"
+host_start b REBOOT_STRATEGY=etcd-lock
+b=$started
+becomes "its twin comes" 10 boot_is boot-2
+run_ctl set-max 5 >/dev/null
+peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+becomes "the first one does not reboot, and says why" 10 reason_is a "another machine has the machine-id of this one, its name is web-twin: give one of them a new /etc/machine-id"
+logged a "kept back: another machine" && pass "also in the journal" || fail "also in the journal" "$scratch/a.log"
+called a 1 && fail "nobody asked for a reboot" "$scratch/a.calls" || pass "nobody asked for a reboot"
+peers b "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+becomes "the other one does, by itself" 10 called b 1
+kill -9 "$b"; wait "$b" 2>/dev/null
+echo host-b >"$scratch/b/etc/machine-id"
+run_ctl unlock host-a
+peers b "silent UPDATE_STATUS_IDLE"
+host_stop "$a"
+host_start a REBOOT_STRATEGY=etcd-lock
+a=$started
+host_start b REBOOT_STRATEGY=etcd-lock
+becomes "with a new id, and restarted, it reboots" 20 called a 1
+kill -9 "$a"; wait "$a" 2>/dev/null
+host_stop "$started"
+run_ctl unlock host-a
 
 # Where there are no hosts
 for verb in hosts "forget x" log; do
