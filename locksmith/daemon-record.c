@@ -2,11 +2,18 @@
  * Giving back a lock that this host may hold since before locksmithd started: the record beside it
  * tells whose it is.
  */
+#include <stdio.h>
+
+#include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon-internal.h"
 #include "record.h"
 
-#define HELD_MAX (7 * 24 * 3600) /* longer is no reboot */
+#define HELD_MAX       (7 * 24 * 3600) /* longer is no reboot */
+#define UPTIME_FILE    "/proc/uptime"
+#define UPTIME_MAX     (UINT64_MAX / USEC_PER_SEC)
+#define SETTLE_WHY_MAX 128
 
 static void daemon_ask_record(Daemon *d);
 
@@ -239,14 +246,64 @@ static void daemon_ask_record(Daemon *d)
                 daemon_ask_record_later(d, strerror(-r));
 }
 
-void daemon_release_old(Daemon *d)
+/* How long this host has still to be up before the others may follow it. The age of the boot is the
+ * kernel's: a restart of ours does not begin it anew. */
+static usec_t settle_left(const Settings *settings)
 {
-        d->record_backoff = (Backoff) { .first = LOCK_RETRY_FIRST, .max = LOCK_RETRY_MAX };
+        _cleanup_free_ char *line = NULL;
+        uint64_t seconds;
+
+        if (settings->settle_time == 0 || file_read_line(settings->root, UPTIME_FILE, &line) < 0)
+                return 0;
+        line[strcspn(line, ". ")] = 0;
+        if (text_to_u64(line, UPTIME_MAX, &seconds) < 0
+            || seconds * USEC_PER_SEC >= settings->settle_time)
+                return 0;
+
+        return settings->settle_time - seconds * USEC_PER_SEC;
+}
+
+static void release_begin(Daemon *d)
+{
         daemon_set_lock(d, LOCK_STATE_RELEASING, NULL);
         if (d->session.backend->ops->sides)
                 daemon_ask_record(d);
         else
                 daemon_release(d); /* nothing tells whose it is */
+}
+
+static int on_settled(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        release_begin(userdata);
+        return 0;
+}
+
+/* Whether it holds the lock does not matter: nobody but its holder has to wait for it. */
+static void daemon_settle(Daemon *d, usec_t left)
+{
+        char why[SETTLE_WHY_MAX], span[TIMESPAN_MAX];
+        int r;
+
+        (void)snprintf(why, sizeof(why), "what runs has to prove itself for another %s",
+                       timespan_format(left, span)); /* fits */
+        daemon_set_lock(d, LOCK_STATE_RELEASING, why);
+        daemon_decide_later(d);
+        d->record_retry = sd_event_source_disable_unref(d->record_retry);
+        r = sd_event_add_time_relative(d->event, &d->record_retry, CLOCK_BOOTTIME, left, 0,
+                                       on_settled, d);
+        if (r < 0)
+                (void)sd_event_exit(d->event, log_error_errno(r, "setting a timer: %m"));
+}
+
+void daemon_release_old(Daemon *d)
+{
+        usec_t left = settle_left(d->settings);
+
+        d->record_backoff = (Backoff) { .first = LOCK_RETRY_FIRST, .max = LOCK_RETRY_MAX };
+        if (left > 0)
+                daemon_settle(d, left);
+        else
+                release_begin(d);
 }
 
 void daemon_record_done(Daemon *d)

@@ -181,6 +181,21 @@ proxy_start rrrrrrrr
 refuses "an etcd that never answers a write is told" 1 "Error locking: .*may have been done" \
     run_ctl --endpoint "http://127.0.0.1:$port" lock lost
 
+# An etcd that is full: nothing can be written, but what is there can be read
+etcd_options=(--quota-backend-bytes 100000)
+etcd_start full
+run_ctl --endpoint "$etcd_full" lock early
+head -c 30000 /dev/zero | tr '\0' x >"$scratch/large"
+for i in 1 2 3 4 5; do ETCDCTL_API=3 etcdctl --endpoints "$etcd_full" put "large$i" <"$scratch/large" >/dev/null 2>&1; done
+wait_for 10 bash -c "ETCDCTL_API=3 etcdctl --endpoints $etcd_full alarm list | grep -q NOSPACE"
+for command in "--group late lock late" "unlock early" "set-max 3"; do
+    refuses "a full etcd: $command is refused, and it is said what to do" 1 "database space exceeded \(etcd is full: compact and defragment it, then etcdctl alarm disarm\)" \
+        run_ctl --endpoint "$etcd_full" $command
+done
+prints "status works all the same" "^early$" run_ctl --endpoint "$etcd_full" status
+etcd_stop full
+etcd_options=()
+
 # Endpoints
 works "a dead endpoint is passed over" run_ctl --endpoint http://127.0.0.1:1 --endpoint "$etcd_main" lock over
 works "also in a list" run_ctl --endpoint "http://127.0.0.1:1, $etcd_main" unlock over

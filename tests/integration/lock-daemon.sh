@@ -150,6 +150,28 @@ b=$started
 becomes "after a reboot it is given back" 10 holders_are ""
 host_stop $b
 
+# Settling: the host has to be up for a while
+for text in "now" "-1s" "25h"; do
+    refuses "a time to settle that is none is refused at start: $text" 1 "REBOOT_SETTLE_TIME \"$text\"" env REBOOT_STRATEGY=etcd-lock REBOOT_SETTLE_TIME="$text" "$daemon" --root "$root"
+done
+refuses "nor can the host be overdue before" 1 'REBOOT_SETTLE_TIME "1h": the host would be overdue' env REBOOT_STRATEGY=etcd-lock REBOOT_SETTLE_TIME=1h "$daemon" --root "$root"
+"$ctl" --endpoint "$etcd_main" --root "$scratch/b" lock
+echo third-boot >"$scratch/b/proc/sys/kernel/random/boot_id"
+echo "10.33 17.20" >"$scratch/b/proc/uptime"
+host_start b REBOOT_STRATEGY=etcd-lock REBOOT_SETTLE_TIME=30m
+b=$started
+becomes "a host that has just come up keeps the lock" 10 reason_is b "what runs has to prove itself for another 29 min 50 s"
+holders_are '"host-b"' && pass "and nobody else gets it" || fail "and nobody else gets it"
+host_stop $b
+holders_are '"host-b"' && pass "also when locksmithd stops" || fail "also when locksmithd stops"
+echo "1798.01 17.20" >"$scratch/b/proc/uptime"
+host_start b REBOOT_STRATEGY=etcd-lock REBOOT_SETTLE_TIME=30m
+b=$started
+becomes "a restart does not begin it anew: 2 s are left" 10 reason_is b "for another 2.0 s"
+becomes "then the lock goes back" 10 holders_are ""
+host_stop $b
+rm "$scratch/b/proc/uptime"
+
 # The queue
 queue_is() { [ "$("$ctl" --endpoint "$etcd_main" --json status | python3 -c 'import json, sys; print(*[w["id"] for w in json.load(sys.stdin)["queue"]])')" = "$1" ]; }
 "$ctl" --endpoint "$etcd_main" lock somebody
@@ -168,6 +190,12 @@ grep -Eq "^update +open +version 2.0.0 waits" "$scratch/out" && grep -Eq "^coord
     && pass "and what the daemons say" || fail "and what the daemons say" "$scratch/out"
 host_stop $b
 becomes "who is stopped leaves the queue at once" 5 queue_is "host-a"
+# an old client knows no queue: it takes what is free at that moment, here in one step with the release
+etcd_put "$etcd_main" $key '{"semaphore":0,"max":1,"holders":["of-an-old-client"]}'
+queue_is "host-a" && holders_are '"of-an-old-client"' && pass "an old client that is faster gets in" || fail "an old client that is faster gets in"
+etcd_put "$etcd_main" $key '{"semaphore":-1,"max":1,"holders":["of-an-old-client","somebody"]}'
+etcd_put "$etcd_main" $key '{"semaphore":0,"max":1,"holders":["somebody"]}'
+becomes "and who waits goes on waiting" 5 reason_is a "semaphore is at 0"
 n=$(wc -l <"$scratch/a.calls")
 "$ctl" --endpoint "$etcd_main" unlock somebody
 becomes "then the next one has its turn" 10 called a $((n + 1))
