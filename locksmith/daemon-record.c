@@ -36,17 +36,6 @@ static void daemon_ask_record_later(Daemon *d, const char *why)
                         log_error_errno(r, "setting a timer: %m")); /* fails in the end only */
 }
 
-/*
- * An operator has taken it in this boot, for a work of their own: that it is not over locksmithd
- * can not know. One from before the boot, one of locksmithd itself, and one without a record (of an
- * old client) end with the boot.
- */
-static bool is_taken_by_hand(const Record *record, const Record *host)
-{
-        return *record->boot_id && streq(record->boot_id, host->boot_id)
-               && !streq(record->reason, RECORD_REASON_UPDATE);
-}
-
 /* How long the lock was held for the reboot that lies behind us; both times are of this host's clock. */
 static int64_t held_seconds(const Record *record, const Record *host)
 {
@@ -161,7 +150,7 @@ static void on_record(const LockSideReply *reply, void *userdata)
                 r = record_parse("{}", strlen("{}"), &record);
         if (r >= 0)
                 r = record_of_host(d->settings->root, "", NULL, &host);
-        if (r >= 0 && is_taken_by_hand(&record, &host)) {
+        if (r >= 0 && record_is_by_hand(&record, &host)) {
                 log_notice("the lock of this host was taken by hand in this boot: it stays");
                 daemon_set_lock(d, LOCK_STATE_FREE, NULL);
                 daemon_decide_later(d);
