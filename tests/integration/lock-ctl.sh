@@ -165,7 +165,7 @@ proxy_start() {
     start python3 "$SLUICE_SOURCE/tests/double/lossy-proxy.py" "$port" "$etcd_main_port" "$1"
     wait_for 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 }
-for plan in a r 5 aa rr5; do
+for plan in a r 5 s aa rr5; do
     proxy_start $plan
     works "lock, with the fates \"$plan\"" run_ctl --endpoint "http://127.0.0.1:$port" lock lost
     value_is "holds it once" '{"semaphore":0,"max":1,"holders":["lost"]}'
