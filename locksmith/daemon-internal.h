@@ -3,26 +3,23 @@
  */
 #pragma once
 
-#include "base/bus.h"
 #include "claim.h"
 #include "clearance.h"
 #include "clock-watch.h"
-#include "coordinator.h"
 #include "daemon.h"
 #include "departure.h"
 #include "duration.h"
 #include "lock-event.h"
-#include "lock-metrics.h"
 #include "notify.h"
 #include "session.h"
+#include "state-tell.h"
+#include "update-watch.h"
 
 typedef struct Daemon {
         const Settings *settings;
         char *machine_id;
         sd_event *event;
-        sd_bus *bus;
         Session session;
-        Coordinator coordinator;
         Facts facts;
         sd_event_source *decide; /* runs strategy_next() */
         Action action;           /* what it said last */
@@ -36,10 +33,9 @@ typedef struct Daemon {
         Backoff refused;
 
         /* daemon-tell.c */
-        char *said;      /* the state as it was told last, to tell changes only */
-        char *kept_back; /* the same of a clearance that was refused */
+        StateTell tell;
+        char *kept_back; /* why a clearance was refused, as it was told last, to tell changes only */
         char *told_late; /* the same of a fleet that has stopped */
-        LockMetrics metrics;
         Hooks *notification;
         char *notify_reasons[_NOTIFY_EVENT_MAX]; /* of those that are still to be sent; else NULL */
         bool came_back;                          /* a reboot is over: to be told when all is well */
@@ -73,14 +69,11 @@ typedef struct Daemon {
         char *fallback;   /* why the last reboot counts as failed, or NULL */
 
         /* daemon-bus.c */
-        sd_event_source *bus_retry; /* forgets a lost bus, or tries again to reach it */
-        Backoff bus_backoff;
-        sd_bus_slot *lost_match, *status_match, *owner_match, *status_call, *sender_call,
-                *slot_call, *reboot_call;
-        sd_event_source *status_retry, *slot_retry;
-        Backoff status_backoff, slot_backoff;
-        sd_bus_message *update_signal; /* whose sender is being asked for */
-        char *to_version;              /* what the reboot brings */
+        UpdateWatch watch;
+        sd_bus_slot *slot_call, *reboot_call;
+        sd_event_source *slot_retry;
+        Backoff slot_backoff;
+        char *to_version; /* what the reboot brings */
 } Daemon;
 
 /* A fact has changed. */
@@ -90,7 +83,7 @@ void daemon_decide_later(Daemon *daemon);
 int daemon_retry_later(Daemon *daemon, sd_event_source **timer, Backoff *backoff,
                        sd_event_time_handler_t handler);
 
-/* Tells log, coordinator.conf, Prometheus and systemd, when there is something new to tell. */
+/* Tells what it does, when there is something new to tell. */
 void daemon_say(Daemon *daemon);
 /* One event in the journal; reason may be NULL. */
 void daemon_tell(Daemon *daemon, LockEvent event, const char *reason, const char *format, ...)

@@ -18,9 +18,7 @@ void daemon_decide_later(Daemon *d)
 int daemon_retry_later(Daemon *d, sd_event_source **timer, Backoff *backoff,
                        sd_event_time_handler_t handler)
 {
-        *timer = sd_event_source_disable_unref(*timer);
-        return sd_event_add_time_relative(d->event, timer, CLOCK_MONOTONIC, backoff_next(backoff),
-                                          0, handler, d);
+        return backoff_arm(backoff, d->event, timer, handler, d);
 }
 
 void daemon_set_lock(Daemon *d, LockState state, const char *why)
@@ -283,7 +281,7 @@ void daemon_on_refused(Daemon *d, const char *why)
 
         daemon_tell(d, LOCK_EVENT_REFUSED, why,
                     "the reboot was refused: %s; giving the lock back and asking again later", why);
-        d->metrics.n_refused++;
+        d->tell.metrics.n_refused++;
         d->facts.rebooting = false;
         if (duration_cancel(d->settings->root) < 0)
                 log_warning("%s can not be written", DURATION_FILE);
@@ -300,7 +298,7 @@ void daemon_on_accepted(Daemon *d)
         int r;
 
         daemon_tell(d, LOCK_EVENT_REBOOTING, NULL, "rebooting");
-        d->metrics.n_asked++;
+        d->tell.metrics.n_asked++;
         d->retry = sd_event_source_disable_unref(d->retry);
         r = sd_event_add_time_relative(d->event, &d->retry, CLOCK_MONOTONIC, DAEMON_PATIENCE, 0,
                                        on_retry, d);
@@ -359,7 +357,6 @@ static void daemon_done(Daemon *d)
         sd_event_source_disable_unref(d->retry);
         sd_event_source_disable_unref(d->decide);
         session_done(&d->session);
-        coordinator_done(&d->coordinator);
         sd_event_unref(d->event);
         free(d->machine_id);
         free(d->record_key);
@@ -368,7 +365,6 @@ static void daemon_done(Daemon *d)
         free(d->lock_why);
         free(d->window_why);
         free(d->to_version);
-        free(d->said);
 }
 
 /* What a power cut left of writing files. */
@@ -385,7 +381,7 @@ static int daemon_become_coordinator(Daemon *d)
 {
         int r;
 
-        r = coordinator_become(d->settings->root, &d->coordinator);
+        r = coordinator_become(d->settings->root, &d->tell.coordinator);
         if (r == -EWOULDBLOCK)
                 return log_error_return(
                         r, "unable to become 'update coordinator': file already locked: another"
@@ -451,11 +447,15 @@ int daemon_run(const Settings *settings)
 {
         _cleanup_(daemon_done) Daemon d = {
                 .settings = settings,
-                .coordinator = { .fd = -1 },
+                .tell = {
+                        .coordinator = { .fd = -1 },
+                        .metrics_file = settings->metrics_file,
+                        .metrics = { .strategy = strategy_to_string(settings->strategy),
+                                     .group = settings->group },
+                },
                 .refused = { .first = DAEMON_REFUSED_FIRST, .max = DAEMON_REFUSED_MAX },
                 .clearance_backoff = { .first = DAEMON_CLEARANCE_FIRST,
                                        .max = DAEMON_CLEARANCE_MAX },
-                .bus_backoff = { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX },
                 .member_backoff = { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX },
         };
         int r;

@@ -10,7 +10,7 @@
 
 #include "settings.h"
 
-#define DAEMON_RETRY_FIRST     (1 * USEC_PER_SEC) /* asking the update daemon again */
+#define DAEMON_RETRY_FIRST     (1 * USEC_PER_SEC) /* asking again whether this host is well */
 #define DAEMON_RETRY_MAX       (30 * USEC_PER_SEC)
 #define DAEMON_REFUSED_FIRST   (10 * USEC_PER_SEC) /* asking for a reboot again that was refused */
 #define DAEMON_REFUSED_MAX     (10 * USEC_PER_MINUTE)
