@@ -16,7 +16,7 @@ static void daemon_be_due(Daemon *d)
                     is_empty(d->to_version) ? "?" : d->to_version);
 }
 
-static void daemon_take_report(Daemon *d, bool due, const char *version)
+void daemon_take_report(Daemon *d, bool due, const char *version)
 {
         if (text_set(&d->to_version, version) < 0)
                 log_warning("out of memory: the version of the update is not recorded");
@@ -63,7 +63,7 @@ static void on_bus_lost(void *userdata)
         daemon_decide_later(d);
 }
 
-int daemon_bus_start(Daemon *d)
+int daemon_bus_start(Daemon *d, Handover *woken)
 {
         d->slot_backoff = (Backoff) { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX };
         d->watch = (UpdateWatch) {
@@ -73,7 +73,7 @@ int daemon_bus_start(Daemon *d)
                 .userdata = d,
                 .said = _UPDATE_STATUS_INVALID,
         };
-        return update_watch_start(&d->watch);
+        return woken ? update_watch_resume(&d->watch, woken) : update_watch_start(&d->watch);
 }
 
 static int on_slot_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)

@@ -15,6 +15,9 @@
 #include "state-tell.h"
 #include "update-watch.h"
 
+/* What the event loop ends with when there is nothing left to do; else with 0, or negative. */
+#define DAEMON_AT_REST 1
+
 typedef struct Daemon {
         const Settings *settings;
         char *machine_id;
@@ -31,6 +34,10 @@ typedef struct Daemon {
         char *lock_why;         /* why it takes long, or NULL */
         sd_event_source *retry; /* after a refused reboot, and when patience ends */
         Backoff refused;
+
+        /* daemon-rest.c */
+        sd_event_source *rest; /* ends the loop when there is nothing left to do */
+        Handover *next;        /* takes what the next stage needs to know then; NULL: never */
 
         /* daemon-tell.c */
         StateTell tell;
@@ -130,8 +137,11 @@ void daemon_forget_clearance(Daemon *daemon);
 void daemon_check_member(Daemon *daemon);
 void daemon_member_done(Daemon *daemon);
 
-/* Connects to the bus and begins to watch the update daemon. A bus that is lost is looked for again. */
-int daemon_bus_start(Daemon *daemon) _must_check_;
+/* Connects to the bus and begins to watch the update daemon, or goes on where woken has stopped (NULL: nobody has). A bus
+ * that is lost is looked for again. */
+int daemon_bus_start(Daemon *daemon, Handover *woken) _must_check_;
+/* An update waits for a reboot, or none does. */
+void daemon_take_report(Daemon *daemon, bool due, const char *version);
 void daemon_bus_done(Daemon *daemon);
 
 /* Asks whether the running slot is good, until it is; nothing when that is under way. */
@@ -140,3 +150,9 @@ void daemon_check_slot(Daemon *daemon);
 void daemon_reboot(Daemon *daemon);
 void daemon_on_accepted(Daemon *daemon);
 void daemon_on_refused(Daemon *daemon, const char *why);
+
+int daemon_rest_start(Daemon *daemon) _must_check_;
+/* Ends the loop with DAEMON_AT_REST when there is nothing left to do, and nothing else has happened. */
+void daemon_rest_later(Daemon *daemon);
+/* Goes on with what another stage knew. The lock of coordinator.conf and the bus are the business of others. */
+int daemon_take_over(Daemon *daemon, Handover *handover) _must_check_;

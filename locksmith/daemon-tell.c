@@ -51,6 +51,7 @@ static void on_notified(const char *why, void *userdata)
         if (why)
                 log_warning("%s", why);
         daemon_notify_next(d);
+        daemon_decide_later(d);
 }
 
 /* One after another; what happens while one runs is told behind it. */

@@ -1,7 +1,8 @@
-#include <unistd.h>
+#include <fcntl.h>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "bus-left.h"
 #include "update-watch.h"
 
 static int on_status_retry(sd_event_source *source, uint64_t usec, void *userdata);
@@ -101,7 +102,7 @@ static int on_sender_known(sd_bus_message *reply, void *userdata, _unused_ sd_bu
                 else
                         w->on_report(NULL, w->userdata);
         } else {
-                w->is_resumed = false; /* whatever it answers */
+                w->said = _UPDATE_STATUS_INVALID; /* whatever it answers is news */
                 r = watch_ask(w);
         }
 
@@ -139,7 +140,7 @@ static int on_owner_changed(sd_bus_message *message, void *userdata, _unused_ sd
         if (r < 0 || !w->owner)
                 return r;
 
-        w->is_resumed = false;
+        w->said = _UPDATE_STATUS_INVALID;
         return watch_ask(w);
 }
 
@@ -175,7 +176,6 @@ static int watch_lose(UpdateWatch *w)
 {
         w->on_lost(w->userdata);
         watch_close(w);
-        w->is_resumed = false;
         w->said = _UPDATE_STATUS_INVALID;
         return backoff_arm(&w->bus_backoff, w->event, &w->bus_retry, on_bus_retry, w);
 }
@@ -234,12 +234,39 @@ int update_watch_start(UpdateWatch *w)
         return r < 0 ? r : 0;
 }
 
-int update_watch_resume(UpdateWatch *w)
+/* The matches of the new connection are in force already, so nothing is missed; what came twice says the same twice. */
+static int on_left(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
+        return sd_bus_message_is_signal(message, UPDATE_BUS_IFACE, "StatusUpdate") > 0
+                       ? on_status_signal(message, userdata, error)
+                       : 0;
+}
+
+static int watch_take_over(UpdateWatch *w, Handover *h)
+{
+        _cleanup_close_ int left = TAKE_FD(h->bus);
         int r;
 
         w->is_resumed = true;
-        r = update_watch_start(w);
+        w->said = h->said ? update_status_from_string(h->said) : _UPDATE_STATUS_INVALID;
+        r = text_set(&w->said_version, h->said_version);
+        if (r >= 0)
+                r = update_watch_start(w);
+        if (r < 0 || left < 0)
+                return r;
+
+        r = bus_left_read(left, on_left, w);
+        if (r < 0)
+                log_warning_errno(r,
+                                  "reading what came while locksmithd started its other stage: %m");
+        return 0;
+}
+
+int update_watch_resume(UpdateWatch *w, Handover *h)
+{
+        int r;
+
+        r = watch_take_over(w, h);
         if (r >= 0)
                 return 0;
 
@@ -247,9 +274,26 @@ int update_watch_resume(UpdateWatch *w)
         return watch_lose(w);
 }
 
-bool update_watch_is_quiet(const UpdateWatch *w)
+bool update_watch_may_leave(const UpdateWatch *w)
 {
-        return w->bus && !w->status_call && !w->sender_call && !w->bus_retry;
+        return w->bus && !w->sender_call;
+}
+
+int update_watch_leave(UpdateWatch *w, Handover *h)
+{
+        int fd, r;
+
+        r = text_set(&h->said, w->said >= 0 ? update_status_to_string(w->said) : NULL);
+        if (r >= 0)
+                r = text_set(&h->said_version, w->said_version);
+        if (r < 0)
+                return r;
+
+        fd = sd_bus_get_fd(w->bus);
+        if (fd >= 0)
+                fd = RET_ERRNO(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        h->bus = MAX_OF(fd, -1);
+        return MIN_OF(fd, 0);
 }
 
 void update_watch_done(UpdateWatch *w)

@@ -6,6 +6,7 @@
 
 #include "backoff.h"
 #include "base/bus.h"
+#include "handover.h"
 #include "updated/client.h"
 
 #define UPDATE_WATCH_RETRY_FIRST (1 * USEC_PER_SEC) /* asking again, and looking for the bus */
@@ -41,12 +42,15 @@ typedef struct UpdateWatch {
 int update_watch_start(UpdateWatch *watch) _must_check_;
 
 /*
- * The same where another stage has watched before, which has said and said_version from it: a report that root sent in the
- * name of the update daemon goes on to count until the daemon says something new. A bus that is not there is looked for.
+ * The same where another stage has watched before: nothing that came since then is missed, and a report that root sent in
+ * the name of the update daemon goes on to count until the daemon says something new. A bus that is not there is looked for.
  */
-int update_watch_resume(UpdateWatch *watch) _must_check_;
+int update_watch_resume(UpdateWatch *watch, Handover *handover) _must_check_;
 
-/* Is nobody being asked, so that nothing is lost when this one ends and another begins? */
-bool update_watch_is_quiet(const UpdateWatch *watch);
+/* May this one end, and another begin, without that a signal is lost whose sender is being asked for? */
+bool update_watch_may_leave(const UpdateWatch *watch);
+
+/* Hands over to that other one. What comes behind this call is for it; the watch can only be ended then. */
+int update_watch_leave(UpdateWatch *watch, Handover *handover) _must_check_;
 
 void update_watch_done(UpdateWatch *watch);
