@@ -43,8 +43,6 @@ typedef struct BackendAuto {
         EtcdCall *look_call;
         Look look;
         ApiView v3, v2;
-        LockOnReply on_reply; /* of a read that waits; NULL: none */
-        void *userdata;
         LIST_HEAD(, AutoCall) calls;
 } BackendAuto;
 
@@ -113,22 +111,26 @@ static void views_done(BackendAuto *b)
 /* It can not be told now: the next call tries again. */
 static void look_fail(BackendAuto *b, const char *why)
 {
-        LockOnReply on_reply = b->on_reply;
         AutoCall *a;
 
         b->look = LOOK_V3_DOCUMENT;
         views_done(b);
-        b->on_reply = NULL;
         while ((a = auto_call_waiting(b)))
                 auto_call_finish(&(LockSideReply) { .why = why }, a);
-        if (on_reply)
-                on_reply(&(LockReply) { .answer = LOCK_ANSWER_FAILED, .why = why }, b->userdata);
+        if (b->backend.on_reply)
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, why);
+}
+
+static void on_chosen_reply(const LockReply *reply, void *userdata)
+{
+        BackendAuto *b = userdata;
+
+        lock_backend_reply(&b->backend, reply);
 }
 
 static void look_done(BackendAuto *b)
 {
         EtcdApi api = api_choose(&b->v3, &b->v2);
-        LockOnReply on_reply = b->on_reply;
         AutoCall *a;
         int r;
 
@@ -145,16 +147,13 @@ static void look_done(BackendAuto *b)
 
         etcd_set_api(b->etcd, api);
         views_done(b);
-        b->on_reply = NULL;
         while ((a = auto_call_waiting(b))) {
                 r = auto_call_start(b, a);
                 if (r < 0)
                         auto_call_finish(&(LockSideReply) { .why = strerror(-r) }, a);
         }
-        r = on_reply ? b->chosen->ops->read(b->chosen, on_reply, b->userdata) : 0;
-        if (r < 0)
-                on_reply(&(LockReply) { .answer = LOCK_ANSWER_FAILED, .why = strerror(-r) },
-                         b->userdata);
+        if (b->backend.on_reply && !b->chosen->on_reply)
+                lock_backend_go_on(&b->backend, lock_backend_read(b->chosen, on_chosen_reply, b));
 }
 
 static int look_next(BackendAuto *b);
@@ -255,44 +254,36 @@ static int auto_look(BackendAuto *b)
         return b->look_call ? 0 : look_next(b);
 }
 
-static int auto_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
+static int auto_read(LockBackend *backend)
 {
         BackendAuto *b = from_backend(backend);
 
-        if (b->chosen)
-                return b->chosen->ops->read(b->chosen, on_reply, userdata);
-
-        assert(!b->on_reply);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
-        return auto_look(b);
+        return b->chosen ? lock_backend_read(b->chosen, on_chosen_reply, b) : auto_look(b);
 }
 
 /* Nobody swaps or watches what was not read. */
-static int auto_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
-                     void *userdata)
+static int auto_swap(LockBackend *backend, const LockSwap *swap)
 {
         BackendAuto *b = from_backend(backend);
 
         assert(b->chosen);
-        return b->chosen->ops->swap(b->chosen, swap, on_reply, userdata);
+        return lock_backend_swap(b->chosen, swap, on_chosen_reply, b);
 }
 
-static int auto_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply, void *userdata)
+static int auto_watch(LockBackend *backend, int64_t revision)
 {
         BackendAuto *b = from_backend(backend);
 
         assert(b->chosen);
-        return b->chosen->ops->watch(b->chosen, revision, on_reply, userdata);
+        return lock_backend_watch(b->chosen, revision, on_chosen_reply, b);
 }
 
 static void auto_cancel(LockBackend *backend)
 {
         BackendAuto *b = from_backend(backend);
 
-        b->on_reply = NULL;
         if (b->chosen)
-                b->chosen->ops->cancel(b->chosen);
+                lock_backend_cancel(b->chosen);
 }
 
 static void auto_free(LockBackend *backend)
