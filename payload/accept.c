@@ -137,6 +137,8 @@ static int part_accept(const PayloadApply *apply, const Partition *partition, Pa
         if (part->target.fd < 0)
                 return 0;
         r = target_check_size(&part->target, partition->new_image.size, most, error);
+        if (r < 0)
+                payload_error_locate(error, "%s", partition->name);
         if (r < 0 || !partition->old_image.known)
                 return r;
 

@@ -105,7 +105,8 @@ static int attempt_make_unselectable(Attempt *attempt)
                         &attempt->failure, r, UPDATE_ERROR_TARGET_WRITE,
                         "%s: making slot %s unselectable before it is written: %s",
                         attempt->slots.place,
-                        attempt->slots.gpt.partitions[attempt->slots.target].label, strerror(-r));
+                        attempt->slots.gpt.partitions[attempt->slots.target].label,
+                        slots_why(&attempt->slots, r));
 
         attempt->slots_changed = true;
         return 0;
@@ -218,6 +219,8 @@ int attempt_prepare(Attempt *attempt)
         int r;
 
         r = slots_open_target(&attempt->slots, &attempt->target, &attempt->failure);
+        if (r >= 0)
+                r = boot_check_writable(&attempt->slots, &attempt->failure);
         if (r < 0)
                 return r;
         attempt->plan.target_offset = attempt->target.offset;
@@ -310,6 +313,7 @@ int attempt_fetch(Attempt *attempt)
                 .payload_fd = MAX_OF(attempt->payload_fd, 0),
                 .checkpoint_fd = MAX_OF(attempt->checkpoint_fd, 0),
                 .kernel_fd = MAX_OF(attempt->kernel.fd, 0),
+                .kernel_size_max = attempt->plan.kernel_size_max,
         };
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
 }

@@ -65,4 +65,7 @@ typedef struct BootChooser {
 /* For kernel_path: below the boot directory, where one of the known directories is. */
 int boot_kernel_path_default(const Slots *slots, char **ret) _must_check_;
 
+/* -errno of writing what a boot loader reads, in words, with what to do where that is known; borrowed. */
+const char *boot_error_text(int error);
+
 extern const BootChooser boot_gpt, boot_grub, boot_systemd;

@@ -33,6 +33,51 @@ int boot_kernel_path_default(const Slots *slots, char **ret)
         return -ENODATA;
 }
 
+const char *boot_error_text(int error)
+{
+        if (error == -EROFS)
+                return "it is on a file system that is read-only; where an error made it so, fsck "
+                       "mends it, then mount it for writing";
+        if (error == -ENOSPC)
+                return "the boot partition is full; remove what is not needed there";
+        return strerror(-error);
+}
+
+/* A file or a directory; what is not there is not read-only. */
+static int path_check_writable(const char *path)
+{
+        struct statvfs status;
+
+        if (statvfs(path, &status) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return status.f_flag & ST_RDONLY ? -EROFS : 0;
+}
+
+int boot_check_writable(const Slots *slots, UpdateFailure *failure)
+{
+        _cleanup_free_ char *place = NULL, *kernel = NULL;
+        const char *found = NULL;
+        int r = 0;
+
+        if (slots->chooser->type != BOOT_CHOOSER_GPT) { /* a disk is opened for writing anyway */
+                r = root_join(slots->root, slots->place, &place);
+                if (r >= 0)
+                        r = path_check_writable(found = place);
+        }
+        if (r >= 0)
+                r = slots->chooser->kernel_path(slots, &kernel);
+        if (r == -ENODATA)
+                return 0;
+        if (r >= 0 && kernel) {
+                *strrchr(kernel, '/') = 0;
+                r = path_check_writable(found = kernel);
+        }
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE, "%s: %s",
+                                          found ? found : "the boot partition", boot_error_text(r));
+        return 0;
+}
+
 void boot_kernel_done(BootKernel *kernel)
 {
         kernel->fd = close_fd(kernel->fd);
@@ -91,21 +136,11 @@ int boot_kernel_open(const Slots *slots, BootKernel *ret, UpdateFailure *failure
                 r = temporary_begin(&kernel);
         if (r >= 0)
                 r = room_measure(&kernel);
-        if (r == -ENOSPC)
-                return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE,
-                                          "%s: the boot partition is full; remove what is not "
-                                          "needed there",
-                                          kernel.path);
-        if (r == -EROFS)
-                return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE,
-                                          "%s: the boot partition is read-only; after an error "
-                                          "fsck.vfat mends it, then mount it for writing",
-                                          kernel.path);
         if (r < 0)
                 return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE,
                                           "%s: making the file of the kernel: %s",
                                           kernel.path ? kernel.path : "the boot partition",
-                                          strerror(-r));
+                                          boot_error_text(r));
 
         *ret = kernel;
         kernel = BOOT_KERNEL_NONE;
@@ -136,7 +171,7 @@ int boot_kernel_commit(BootKernel *kernel, UpdateFailure *failure)
         if (r < 0)
                 return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE,
                                           "%s: putting the kernel in its place: %s", kernel->path,
-                                          strerror(-r));
+                                          boot_error_text(r));
 
         kernel->fd = close_fd(kernel->fd);
         text_clear(&kernel->temporary);

@@ -23,6 +23,12 @@ typedef struct BootKernel {
         }
 
 /*
+ * Can what the boot loader reads be written at all? Asked before the target is touched: vfat becomes read-only by
+ * itself after an error, and then the way back must stay one. -EROFS with *failure filled.
+ */
+int boot_check_writable(const Slots *slots, UpdateFailure *failure) _must_check_;
+
+/*
  * Begins an empty file beside the place that the boot chooser has for the target's kernel. 0 with fd -1: it has
  * none. -errno with *failure filled, also when hardly anything is free.
  */

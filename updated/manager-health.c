@@ -34,8 +34,8 @@ static int manager_confirm(Manager *manager)
         int r = health_confirm(&manager->slots);
 
         if (r < 0)
-                (void)log_error_errno(r, "%s: marking the running slot %s good: %m",
-                                      manager->slots.place, label);
+                log_error("%s: marking the running slot %s good: %s", manager->slots.place, label,
+                          slots_why(&manager->slots, r));
         else if (r == HEALTH_TABLE_MENDED)
                 log_notice("%s: one copy of the partition table was damaged or out of date, and is "
                            "mended from the other",
@@ -186,10 +186,8 @@ static void manager_go_back(Manager *manager)
         int r = slots_mark_running_bad(&manager->slots);
 
         if (r < 0) {
-                (void)log_error_errno(r,
-                                      "%s: the running slot can not be marked bad, so there is no "
-                                      "reboot: %m",
-                                      manager->slots.place);
+                log_error("%s: the running slot can not be marked bad, so there is no reboot: %s",
+                          manager->slots.place, slots_why(&manager->slots, r));
                 return;
         }
         manager_read_slots(manager);
@@ -275,7 +273,7 @@ int manager_mark_good(Manager *manager, UpdateFailure *failure)
         if (r < 0)
                 return update_failure_set(failure, r, UPDATE_ERROR_SLOTS,
                                           "%s: marking the running slot good: %s",
-                                          manager->slots.place, strerror(-r));
+                                          manager->slots.place, slots_why(&manager->slots, r));
         update_failure_done(&manager->last_error);
         return 0;
 }

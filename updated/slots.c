@@ -372,7 +372,7 @@ int slots_read(const char *root, const SlotSettings *settings, Slots *ret, Updat
 
 const char *slots_why(const Slots *slots, int error)
 {
-        return slots->problem ? slots->problem : strerror(-error);
+        return slots->problem ? slots->problem : boot_error_text(error);
 }
 
 bool slots_running_is_good(const Slots *slots)

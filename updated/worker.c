@@ -14,9 +14,8 @@
 #include "base/text.h"
 #include "worker.h"
 
-#define EXIT_CHILD    127                   /* could not even be started */
-#define FILE_SIZE_MAX ((rlim_t)(256 * MIB)) /* beside a slot: kernel, checkpoint, log */
-#define OWN_SIZE_MAX  ((rlim_t)(16 * GIB))  /* of an image that has a file of its own */
+#define EXIT_CHILD      127                   /* could not even be started */
+#define BESIDE_SIZE_MAX ((rlim_t)(256 * MIB)) /* of what no plan has a size for: checkpoint, log */
 
 struct Worker {
         sd_event_source *child;
@@ -112,19 +111,23 @@ static int child_place_fds(const WorkerFds *fds)
         return RET_ERRNO(close_range(WORKER_FD_CHECKPOINT + 1, ~0U, 0));
 }
 
-/* Nothing that it writes becomes larger than the target, or than anybody's log: it must not fill a disk. */
-static int child_limit_files(int target_fd)
+/*
+ * Nothing that it writes becomes larger than what its plan has room for: it must not fill a disk. The same numbers
+ * let it refuse a payload in words, before the first byte; where it does not, its write fails.
+ */
+static int child_limit_files(const WorkerParameters *parameters)
 {
+        rlim_t most = MAX_OF((rlim_t)parameters->kernel_size_max, BESIDE_SIZE_MAX);
         struct stat status;
-        struct rlimit limit = { FILE_SIZE_MAX, FILE_SIZE_MAX };
 
-        if (fstat(target_fd, &status) < 0)
+        if (fstat(parameters->target_fd, &status) < 0)
                 return -errno;
         if (S_ISREG(status.st_mode))
-                limit.rlim_cur = limit.rlim_max =
-                        status.st_size > 0 ? MAX_OF((rlim_t)status.st_size, FILE_SIZE_MAX)
-                                           : OWN_SIZE_MAX;
-        return RET_ERRNO(prlimit(0, RLIMIT_FSIZE, &limit, NULL));
+                most = MAX_OF(most, (rlim_t)(status.st_size > 0 ? (uint64_t)status.st_size
+                                                                : PLAN_FILE_MAX));
+        if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+                return -errno;
+        return RET_ERRNO(prlimit(0, RLIMIT_FSIZE, &(struct rlimit) { most, most }, NULL));
 }
 
 static int child_drop_privileges(const WorkerUser *user)
@@ -139,17 +142,17 @@ static int child_drop_privileges(const WorkerUser *user)
         return RET_ERRNO(prctl(PR_SET_PDEATHSIG, SIGKILL));
 }
 
-static _noreturn_ void child_run(const char *program, const WorkerFds *fds, const WorkerUser *user,
-                                 pid_t parent)
+static _noreturn_ void child_run(const WorkerParameters *parameters, const WorkerFds *fds,
+                                 const WorkerUser *user, pid_t parent)
 {
         const char *const argv[] = { "updated-worker", NULL };
         sigset_t none;
 
         if (sigemptyset(&none) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0
-            || child_limit_files(fds->target) < 0 || child_place_fds(fds) < 0
+            || child_limit_files(parameters) < 0 || child_place_fds(fds) < 0
             || child_drop_privileges(user) < 0 || getppid() != parent)
                 _exit(EXIT_CHILD);
-        execv(program, (char *const *)argv);
+        execv(parameters->program, (char *const *)argv);
         _exit(EXIT_CHILD);
 }
 
@@ -364,7 +367,7 @@ static int worker_spawn(Worker *worker, sd_event *event, const WorkerParameters 
         if (pid < 0)
                 return -errno;
         if (pid == 0)
-                child_run(parameters->program,
+                child_run(parameters,
                           &(WorkerFds) { plan, report, parameters->target_fd, keys,
                                          parameters->payload_fd, parameters->kernel_fd,
                                          parameters->checkpoint_fd },

@@ -55,9 +55,10 @@ typedef struct WorkerParameters {
         const char *plan;    /* text */
         const char *keys;    /* PEM text */
         int target_fd;
-        int payload_fd;    /* 0: the plan has URLs */
-        int kernel_fd;     /* 0: kernels are not written */
-        int checkpoint_fd; /* 0: nobody is to go on with it */
+        int payload_fd;           /* 0: the plan has URLs */
+        int kernel_fd;            /* 0: kernels are not written */
+        uint64_t kernel_size_max; /* of the plan */
+        int checkpoint_fd;        /* 0: nobody is to go on with it */
 } WorkerParameters;
 
 typedef struct Worker Worker;

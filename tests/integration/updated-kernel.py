@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The kernel of a payload goes to the boot partition: whole, under its name, and never into the last free bytes."""
 
+import filecmp
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from host import IMAGE_SIZE, MIB, run  # noqa: E402
 from lab import Lab  # noqa: E402
 
 KERNEL = b"MZ a kernel " * 100000  # 1.2 MB
+LARGE = 300 * MIB
 
 
 def boot_files(host):
@@ -51,6 +53,19 @@ def test_nowhere(tap, host, server, release):
     tap.ok(not os.path.exists(host.path("boot")), "and nothing is written")
 
 
+def test_large(lab, host):
+    """Unified images with everything in them are larger than any kernel; the room there is, is the limit."""
+    kernel = os.path.join(lab.directory, "large.kernel")
+    with open(kernel, "wb") as file:
+        file.truncate(LARGE)
+    host.write("boot/sluice/vmlinuz-a", "a")
+    lab.server.offer(lab.release_make("large", options=("--kernel", kernel)).bytes, version="2.0.0")
+    code, _, error = host.update()
+    lab.tap.same(code, 0, f"an update with a kernel of {LARGE} bytes", error, host.read("updated.log"))
+    written = host.path("boot/sluice/vmlinuz-b")
+    lab.tap.ok(os.path.exists(written) and filecmp.cmp(kernel, written, shallow=False), "it is whole")
+
+
 def test_full(tap, host, size):
     """On a file system of its own, as small as a boot partition may be."""
     os.makedirs(host.path("boot"))
@@ -65,7 +80,7 @@ def test_full(tap, host, size):
         before = host.attributes("A")
         code, _, error = host.update()
         error += host.status()["error"]
-        wanted = "the boot partition is full" if size <= MIB else "room for"
+        wanted = "the boot partition is full" if size <= MIB else "kernel: the image has"
         tap.ok(code == 1 and wanted in error, f"a boot partition of {size} bytes is too small, and that is said", error)
         tap.same(boot_files(host), {"sluice/vmlinuz-a": b"a", "sluice/vmlinuz-b": b"b"}, "its files are as they were")
         tap.same((host.attributes("A"), host.attributes("B")), (before, (0, 0, False)), "the target can not be booted")
@@ -83,6 +98,13 @@ def main():
             host = lab.host_make()
             host.start()
             test_full(tap, host, size)
+        host = lab.host_make()
+        host.start()
+        test_large(lab, host)
+        host = lab.host_make()
+        host.start()
+        test_full(tap, host, LARGE)
+        server.offer(release.bytes, version="2.0.0")
         host = lab.host_make()
         host.start()
         test_nowhere(tap, host, server, release)
