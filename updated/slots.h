@@ -1,6 +1,6 @@
 /*
- * The two slots of an A/B pair: which one runs, which one is the target, and what the boot loader is told
- * about them. The running slot is never written.
+ * The two slots of an A/B pair: which one runs and which one is the target (slots-choose.c), how the target is opened
+ * (slots-target.c), and what the boot loader is told about them. The running slot is never written.
  */
 #pragma once
 
