@@ -27,6 +27,3 @@ void progress_finish(Progress *progress, uint64_t done);
 #define PROGRESS_BAR_MAX 256
 const char *progress_bar(double fraction, unsigned width, bool ascii,
                          char buffer[static PROGRESS_BAR_MAX]);
-
-/* May colours be used on stream: a terminal, and NO_COLOR is not set. */
-bool terminal_has_colours(FILE *stream);
