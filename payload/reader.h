@@ -71,6 +71,7 @@ bool reader_jump(PayloadReader *reader, const ReaderMark *mark) _must_check_;
 /* Can the mark be of this payload, and does it know what is going to be asked for? In on_manifest. */
 bool reader_mark_is_valid(const PayloadReader *reader, const ReaderMark *mark);
 
+/* The next bytes of the payload, of any number; calls the events that they make possible. -errno with *error filled. */
 int reader_push(PayloadReader *reader, const void *data, size_t size,
                 PayloadError *error) _must_check_;
 

@@ -53,6 +53,7 @@ typedef struct Manager {
         usec_t next_check;      /* realtime, 0: not planned yet */
 } Manager;
 
+/* Does nothing yet. Everything is copied; event is referenced. */
 int manager_new(sd_event *event, const char *root, const ManagerPrograms *programs,
                 Manager **ret) _must_check_;
 Manager *manager_free(Manager *manager);

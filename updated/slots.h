@@ -62,6 +62,7 @@ const char *slot_name(const GptPartition *slot);
 /* Why one of the functions below failed with that -errno; borrowed. */
 const char *slots_why(const Slots *slots, int error);
 
+/* As the boot loader has it. */
 bool slots_running_is_good(const Slots *slots);
 
 /* Would a boot loader take the target before the running slot? True from activation until it was tried. */

@@ -17,6 +17,7 @@ typedef struct Progress {
         bool terminal;
 } Progress;
 
+/* Begins the line; label and stream are borrowed, total is in bytes. */
 void progress_start(Progress *progress, FILE *stream, const char *label, uint64_t total);
 void progress_update(Progress *progress, uint64_t done);
 
