@@ -22,7 +22,7 @@ typedef enum AutoKind {
         AUTO_ENTER,
 } AutoKind;
 
-/* A call about keys that came before it is known where they are. */
+/* A call about keys, made before it is known where they are. */
 typedef struct AutoCall {
         LockCall call;
         LockCall *inner; /* once it is known */
@@ -208,9 +208,8 @@ static void on_look(const EtcdReply *reply, void *userdata)
         if (reply->outcome == ETCD_DONE) {
                 r = look_take(b, reply);
                 b->look++;
-        } else if (reply->status == HTTP_NOT_FOUND)
-                b->look =
-                        b->look < LOOK_V2_DOCUMENT ? LOOK_V2_DOCUMENT : _LOOK_MAX; /* not served */
+        } else if (reply->status == HTTP_NOT_FOUND) /* this API is not served */
+                b->look = b->look < LOOK_V2_DOCUMENT ? LOOK_V2_DOCUMENT : _LOOK_MAX;
         else {
                 look_fail(b, reply->why);
                 return;
@@ -362,7 +361,7 @@ static int auto_enter(LockBackend *backend, const LockSide *ticket, LockOnSide o
                          ret);
 }
 
-/* Who waits or beats has entered before. */
+/* Whoever waits or beats has entered before. */
 static int auto_wait(LockBackend *backend, const char *key, int64_t revision, LockOnSide on_reply,
                      void *userdata, LockCall **ret)
 {
@@ -388,7 +387,7 @@ static void auto_leave(LockBackend *backend)
                 b->chosen->ops->sides->leave(b->chosen);
 }
 
-/* Who wants one has looked at something before. */
+/* Whoever wants one has looked at something before. */
 static int auto_lease(LockBackend *backend, int64_t seconds, LockOnSide on_reply, void *userdata,
                       LockCall **ret)
 {

@@ -149,7 +149,7 @@ static void on_step(const EtcdReply *answer, void *userdata)
                 return;
         }
 
-        b->step++; /* what could not be tidied up behind the swap does no harm */
+        b->step++; /* what could not be tidied up after the swap does no harm */
         r = steps_go_on(b);
         lock_backend_go_on(&b->backend, r);
 }

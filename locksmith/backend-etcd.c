@@ -1,7 +1,7 @@
 #include "backend-etcd-internal.h"
 #include "lock-key.h"
 
-/* All semaphores and all policies, in one look: what decides about one lock may be any of them. */
+/* All semaphores and all policies in one read: any of them may decide about one lock. */
 static const EtcdRangeRequest decisions = {
         .key = LOCK_KEY_DECISIONS,
         .end = LOCK_KEY_DECISIONS_END,

@@ -14,8 +14,7 @@ typedef struct Digest Digest;
 typedef struct DigestState {
         uint64_t bytes;
         uint32_t words[SHA256_WORDS];
-        uint8_t rest
-                [SHA256_BLOCK_SIZE]; /* the last bytes % SHA256_BLOCK_SIZE bytes; zeros behind */
+        uint8_t rest[SHA256_BLOCK_SIZE]; /* the last bytes % SHA256_BLOCK_SIZE; zeros behind */
 } DigestState;
 
 /* An empty stream. -ENOMEM. */

@@ -53,7 +53,7 @@ static void on_attempt_continued(Attempt *attempt, void *userdata)
                      update_failure_text(&note), attempt_slot_name(attempt));
 }
 
-/* When it is fetched by schedule again; the same answer of the server changes nothing of that. */
+/* Tells when the schedule tries again; the same offer does not change that. */
 static void manager_note_put_off(Manager *manager, const Attempt *attempt)
 {
         _cleanup_(update_failure_done) UpdateFailure note = {};
@@ -180,7 +180,7 @@ int manager_attempt(Manager *manager, AttemptKind kind)
 
         if (kind != ATTEMPT_PING && manager->report.status == UPDATE_STATUS_UPDATED_NEED_REBOOT)
                 return -EBUSY;
-        /* A ping is nothing to wait for, and nobody would start the attempt later. */
+        /* A ping gives way: it is not worth waiting for, and nobody would start the attempt later. */
         if (manager->attempt && manager->attempt->kind == ATTEMPT_PING && kind != ATTEMPT_PING)
                 manager->attempt = attempt_free(manager->attempt);
         if (manager->attempt)
@@ -189,7 +189,8 @@ int manager_attempt(Manager *manager, AttemptKind kind)
         if (manager_is_on_trial(manager)) {
                 r = manager_refuse_on_trial(manager, &manager->last_error);
                 manager_emit_changed(manager, changed);
-                manager_tell(manager, true); /* who waits for the end of an attempt is to see one */
+                /* Clients that wait for the end of an attempt must see one. */
+                manager_tell(manager, true);
                 return r;
         }
 

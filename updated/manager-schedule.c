@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "manager.h"
 
-/* Nobody is asked by itself, but on demand. */
+/* Then no check is made by schedule; on demand there still is one. */
 static bool manager_is_paused(const Manager *manager)
 {
         int fd = root_open(manager->root, HOST_TEST_IMAGE, O_PATH, 0);

@@ -104,8 +104,8 @@ void manager_write_metrics(Manager *manager);
 void manager_settle_health(Manager *manager);
 bool manager_needs_trial(const Manager *manager);
 int manager_begin_trial(Manager *manager) _must_check_;
-bool manager_is_on_trial(
-        const Manager *manager); /* no update is applied, the server is told nothing */
+/* Then no update is applied, and the server is told nothing. */
+bool manager_is_on_trial(const Manager *manager);
 int manager_refuse_on_trial(const Manager *manager, UpdateFailure *failure) _must_check_;
 void manager_reboot_refused(Manager *manager, const char *why);
 
@@ -125,8 +125,8 @@ int manager_install(Manager *manager, const char *url, int fd, UpdateFailure *fa
 /* manager-bus.c: the interface of the original engine, and its signal. */
 int manager_bus_open(Manager *manager) _must_check_;
 void manager_emit_status(Manager *manager); /* StatusUpdate */
-int manager_bus_reboot(Manager *manager)
-        _must_check_; /* asks logind; see manager_reboot_refused() */
+/* Asks logind; see manager_reboot_refused(). */
+int manager_bus_reboot(Manager *manager) _must_check_;
 
 /* manager-bus2.c: Manager2. */
 extern const sd_bus_vtable manager2_vtable[];

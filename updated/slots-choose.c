@@ -234,5 +234,5 @@ int slots_choose(Slots *slots, const SlotSettings *settings, const RunningPartit
                 r = check_place(slots, target);
         if (r >= 0)
                 slots->target = target;
-        return 0; /* a host without a second slot may still be asked about the first */
+        return 0; /* without a target there is still a running slot to tell about */
 }

@@ -17,10 +17,9 @@
 
 /* What update.conf says about them; owned by its reader. */
 typedef struct SlotSettings {
-        char *disk; /* as seen below root; NULL: the running partition's */
-        char *slots
-                [2]; /* A and B: "PARTUUID=…" or "PARTLABEL=…"; NULL: by labels that end in -A and -B */
-        char *type; /* GUID that both have to have; NULL: any, the same */
+        char *disk;     /* as seen below root; NULL: the running partition's */
+        char *slots[2]; /* A and B: "PARTUUID=…" or "PARTLABEL=…"; NULL: by labels in -A and -B */
+        char *type;     /* GUID that both have to have; NULL: any, the same */
         BootChooserType chooser;
         char *boot_directory; /* where the boot partition is mounted; NULL: where it usually is */
         unsigned tries;       /* of a new version */
