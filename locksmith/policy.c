@@ -8,7 +8,7 @@
 #include "policy.h"
 #include "record.h"
 
-void failure_done(Failure *failure)
+static void failure_done(Failure *failure)
 {
         free(failure->id);
         free(failure->host);
@@ -16,7 +16,7 @@ void failure_done(Failure *failure)
         *failure = (Failure) {};
 }
 
-void deed_done(Deed *deed)
+static void deed_done(Deed *deed)
 {
         free(deed->who);
         free(deed->reason);

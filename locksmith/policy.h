@@ -103,7 +103,5 @@ int policy_end_excuse(Policy *policy, const char *id);
  */
 int policy_resume(Policy *policy, const Semaphore *semaphore, const Deed *deed) _must_check_;
 
-void failure_done(Failure *failure);
-void deed_done(Deed *deed);
 void policy_done(Policy *policy);
 void policy_view_done(PolicyView *view);

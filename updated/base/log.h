@@ -16,6 +16,7 @@ const char *log_program(void);
 /* Lines less urgent than this (LOG_INFO at first) are dropped; LOG_DEBUG shows everything. */
 void log_set_max_level(int level);
 
+/* One line, at a level of syslog(3). The macros below are for callers. */
 void log_full(int level, const char *format, ...) _printf_(2, 3);
 
 /*

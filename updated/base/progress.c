@@ -6,14 +6,6 @@
 #define DRAW_INTERVAL (100 * USEC_PER_MSEC)
 #define BAR_WIDTH     24
 
-bool terminal_has_colours(FILE *stream)
-{
-        const char *term = getenv("TERM");
-
-        return isatty(fileno(stream)) && is_empty(getenv("NO_COLOR")) && term
-               && !streq(term, "dumb");
-}
-
 const char *progress_bar(double fraction, unsigned width, bool ascii,
                          char buffer[static PROGRESS_BAR_MAX])
 {
