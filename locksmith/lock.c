@@ -385,7 +385,7 @@ static int operation_apply_policy(LockOperation *o, int changed)
                 return changed;
 
         r = o->edit(&o->semaphore, &o->view, o->revision, o->edit_userdata);
-        o->policy_changed |= r > 0;
+        o->policy_changed |= r > 0 && !o->view.damaged; /* what can not be read stays */
         return r == 0 ? changed : r;
 }
 
