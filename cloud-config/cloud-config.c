@@ -99,6 +99,7 @@ static int json_show(json_t *json)
 
         if (!owned || json_dumpf(owned, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF)
                 return log_error_errno(-EIO, "writing JSON: %m");
+        program_answered();
         return 0;
 }
 
@@ -346,6 +347,7 @@ static int conf_show(const Settings *settings, const char *source)
         else if (r < 0)
                 return log_error_errno(r, "reading %s: %m", CONF_DROP_IN);
 
+        program_answered();
         r = show_print(&conf, settings, source, arg_json, stdout);
         return r < 0 ? log_error_errno(r, "showing the settings: %m") : 0;
 }
@@ -381,7 +383,7 @@ int main(int argc, char **argv)
                 {},
         };
         static const Option options[] = {
-                { "root", 0, OPTION_TEXT, &arg_root, "DIR",
+                { "root", 0, OPTION_DIRECTORY, &arg_root, "DIR",
                   "see DIR as / (FILE excepted); no unit actions" },
                 { "strict", 0, OPTION_FLAG, &arg_strict, NULL, "warnings are errors" },
                 { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON on standard output" },

@@ -151,6 +151,7 @@ int ctl_print(json_t *document)
 
         if (!text)
                 return log_error_errno(-ENOMEM, "%m");
+        program_answered();
         return printf("%s\n", text) < 0 ? -EIO : 0;
 }
 

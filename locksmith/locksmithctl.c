@@ -93,7 +93,7 @@ static const Option options[] = {
         { "etcd-api", 0, OPTION_TEXT, &arg_api, "v3|v2|auto", "which keys of etcd; default: v3",
           0 },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON", 0 },
-        { "root", 0, OPTION_TEXT, &arg_root, "DIR", "see DIR as / for all files", 0 },
+        { "root", 0, OPTION_DIRECTORY, &arg_root, "DIR", "see DIR as / for all files", 0 },
         { "debug", 0, OPTION_FLAG, &arg_debug, NULL, "log more", 0 },
         {},
 };
@@ -137,15 +137,15 @@ static const Program program = {
 
 static int verb_help(int argc, char **argv)
 {
-        char *help[] = { NULL, (char *)"--help", NULL };
+        char *help[] = { NULL, argc > 1 ? argv[1] : (char *)"--help", (char *)"--help", NULL };
+        bool known = argc <= 1;
 
-        for (const Verb *v = verbs; argc > 1 && v->name; v++)
-                if (streq(v->name, argv[1]))
-                        argc = 1;
-        if (argc > 1)
+        for (const Verb *v = verbs; !known && v->name; v++)
+                known = streq(v->name, argv[1]);
+        if (!known)
                 return log_error_return(-EINVAL, "Unrecognized command: %s", argv[1]);
 
-        return program_run(&program, 2, help);
+        return program_run(&program, 3, help);
 }
 
 int main(int argc, char **argv)

@@ -158,6 +158,7 @@ int tool_print_json(json_t *object)
 
         r = json_dumpf(object, stdout, JSON_INDENT(2)) < 0 || printf("\n") < 0 ? -EIO : 0;
         json_decref(object);
+        program_answered();
         return r < 0 ? log_error_errno(r, "writing JSON: %m") : 0;
 }
 

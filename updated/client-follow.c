@@ -17,6 +17,7 @@ typedef struct Follow {
         sd_event *event;
         FollowStyle style;
         bool update;         /* to the end of an update; else for ever */
+        bool ended;          /* by what came, and not by a signal */
         const char *payload; /* install this file or URL; NULL: ask the server */
         bool drawing;
         Progress progress;
@@ -26,6 +27,7 @@ typedef struct Follow {
 
 static int follow_end(Follow *follow, int status)
 {
+        follow->ended = true;
         return sd_event_exit(follow->event, status);
 }
 
@@ -215,6 +217,16 @@ static int follow_begin(Follow *follow, sd_bus_error *error)
         return 1;
 }
 
+static int follow_interrupted(Follow *follow)
+{
+        if (follow->drawing)
+                printf("\n");
+        if (follow->update)
+                log_error("interrupted; updated goes on with the update: \"update-engine-client "
+                          "cancel\" stops it");
+        return -ECANCELED;
+}
+
 static int follow_run(Follow *follow)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -233,7 +245,9 @@ static int follow_run(Follow *follow)
         r = sd_event_loop(follow->event);
         if (r < 0)
                 (void)log_error_errno(r, "waiting for updated: %m");
-        return follow_done(follow, r < 0 ? EXIT_REFUSED : r);
+        else if (!follow->ended)
+                r = follow_interrupted(follow);
+        return follow_done(follow, r);
 }
 
 int client_update(sd_bus *bus, FollowStyle style)

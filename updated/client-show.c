@@ -1,7 +1,7 @@
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 
+#include "base/program.h"
 #include "base/text.h"
 #include "base/time-util.h"
 #include "client-show.h"
@@ -207,6 +207,12 @@ static int json_print(json_t *value)
         return 0;
 }
 
+int client_answer_json(json_t *value)
+{
+        program_answered();
+        return json_print(value);
+}
+
 int client_show_report_json(const UpdateReport *report)
 {
         return json_print(report_to_json(report));
@@ -214,7 +220,7 @@ int client_show_report_json(const UpdateReport *report)
 
 int client_show_slots_json(const UpdateSlots *slots)
 {
-        return json_print(slots_to_json(slots));
+        return client_answer_json(slots_to_json(slots));
 }
 
 static json_t *failures_to_json(const ClientDetails *details)
@@ -251,7 +257,7 @@ int client_show_details_json(const ClientDetails *details)
                 value = NULL;
         }
         json_decref(more);
-        return json_print(value);
+        return client_answer_json(value);
 }
 
 void client_show_report_classic(const UpdateReport *report)

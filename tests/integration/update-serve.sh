@@ -203,7 +203,7 @@ else
     fail "--follow shows what comes" "$scratch/followed"
 fi
 stopped "$follower"
-same "--follow ends well on SIGTERM" 0 $?
+same "--follow ends with SIGTERM" 143 $?
 
 # --- load, pace, end ---
 
