@@ -39,25 +39,35 @@ static json_t *channel_format(const CatalogueChannel *channel)
                          channel->payload->name, "packages", packages_format(channel->payload));
 }
 
+/* Takes the value over; NULL: there was no memory for it. */
+static int json_answer(json_t *value)
+{
+        _cleanup_free_ char *text = value ? json_dumps(value, JSON_INDENT(2)) : NULL;
+
+        json_decref(value);
+        if (!text)
+                return log_error_errno(-ENOMEM, "printing JSON: %m");
+
+        program_answered();
+        printf("%s\n", text);
+        return 0;
+}
+
 static int channels_print_json(const Catalogue *catalogue)
 {
         json_t *array = json_array();
-        _cleanup_free_ char *text = NULL;
 
         for (size_t i = 0; i < catalogue->n_channels && array; i++)
                 if (json_array_append_new(array, channel_format(&catalogue->channels[i])) < 0) {
                         json_decref(array);
                         array = NULL;
                 }
-        if (array)
-                text = json_dumps(array, JSON_INDENT(2));
-        json_decref(array);
-        if (!text)
-                return log_error_errno(-ENOMEM, "printing the channels: %m");
+        return json_answer(array);
+}
 
-        program_answered();
-        printf("%s\n", text);
-        return 0;
+int show_channel_json(const CatalogueChannel *channel)
+{
+        return json_answer(channel_format(channel));
 }
 
 static void channels_print(const Catalogue *catalogue)
