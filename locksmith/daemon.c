@@ -441,7 +441,7 @@ static int daemon_open(Daemon *d)
                 return log_error_errno(r, "setting up: %m");
         r = daemon_bus_start(d);
         if (r < 0)
-                return log_error_errno(r, "connecting to the system bus: %m");
+                return log_error_errno(r, "connecting to the system bus: %m%s", bus_open_hint(r));
 
         (void)sd_notify(false, "READY=1"); /* not under systemd: nobody to tell */
         return 0;

@@ -184,7 +184,7 @@ static int follow_install(const Follow *follow, sd_bus_error *error)
 
         fd = RET_ERRNO(open(follow->payload, O_RDONLY | O_CLOEXEC | O_NOCTTY));
         if (fd < 0)
-                return sd_bus_error_set_errnof(error, fd, "%s: %s", follow->payload, strerror(-fd));
+                return sd_bus_error_set_errno(error, fd);
         r = sd_bus_call_method(follow->bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
                                "Install", error, NULL, "v", "h", fd);
         return r;
@@ -238,7 +238,10 @@ static int follow_run(Follow *follow)
                 return follow_done(follow, log_error_errno(r, "setting up: %m"));
         r = follow_begin(follow, &error);
         if (r < 0)
-                (void)client_failed("asking updated", &error, r); /* is r again */
+                (void)client_failed(follow->payload  ? follow->payload
+                                    : follow->update ? "update"
+                                                     : "asking updated",
+                                    &error, r); /* is r again */
         if (r <= 0)
                 return follow_done(follow, r < 0 ? EXIT_REFUSED : EXIT_DONE);
 

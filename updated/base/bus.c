@@ -59,6 +59,13 @@ int event_new(sd_event **ret)
         return 0;
 }
 
+const char *bus_open_hint(int r)
+{
+        if (r == -ENOENT || r == -ECONNREFUSED)
+                return "; is dbus running? \"systemctl status dbus\" tells";
+        return r == -EACCES || r == -EPERM ? "; only root may do that" : "";
+}
+
 const char *bus_error_text(const sd_bus_error *error, int r)
 {
         if (error && !is_empty(error->message))
