@@ -405,7 +405,9 @@ static int daemon_load(Daemon *d)
         d->facts.etcd_seen = marker >= 0;
         r = settings_machine_id(d->settings, &d->machine_id);
         if (r < 0)
-                return log_error_errno(r, "Cannot read machine-id: %m");
+                return log_error_errno(
+                        r,
+                        "Cannot read machine-id: %m; systemd-machine-id-setup writes /etc/machine-id");
 
         r = lock_key_holder(d->settings->group, d->machine_id, &d->record_key);
         if (r >= 0)

@@ -76,6 +76,12 @@ int ctl_settings(Settings *ret)
         return 0;
 }
 
+int ctl_reboot_settings(const Settings *settings)
+{
+        return settings->reboot_problem ? log_error_return(-EINVAL, "%s", settings->reboot_problem)
+                                        : 0;
+}
+
 static int verb_help(int argc, char **argv);
 
 static const Option options[] = {

@@ -474,31 +474,51 @@ static int settings_check_failures(Settings *settings, char **ret_why)
         return r < 0 ? r : -EINVAL;
 }
 
-int settings_read(Settings *settings, bool ctl, char **ret_why)
+/* Those that say which lock it is, and where. */
+static int settings_check_which(Settings *settings, char **ret_why)
 {
         int r;
 
-        r = settings_collect(settings, ctl);
-        if (r >= 0)
-                r = settings_check_endpoints(settings, ret_why);
+        r = settings_check_endpoints(settings, ret_why);
         if (r >= 0)
                 r = settings_check_api(settings, ret_why);
         if (r >= 0)
                 r = settings_check_lock(settings, ret_why);
         if (r >= 0)
                 r = settings_check_backend(settings, ret_why);
-        if (r >= 0)
-                r = settings_check_strategy(settings, ret_why);
+        return r < 0 ? r : settings_check_failures(settings, ret_why);
+}
+
+/* Those that say whether and when this host reboots. */
+static int settings_check_reboot(Settings *settings, char **ret_why)
+{
+        int r;
+
+        r = settings_check_strategy(settings, ret_why);
         if (r >= 0)
                 r = settings_check_zone(settings, ret_why);
         if (r >= 0)
                 r = settings_check_window(settings, ret_why);
         if (r >= 0)
                 r = settings_check_windows(settings, ret_why);
+        return r < 0 ? r : settings_check_spans(settings, ret_why);
+}
+
+int settings_read(Settings *settings, bool ctl, char **ret_why)
+{
+        int r;
+
+        r = settings_collect(settings, ctl);
         if (r >= 0)
-                r = settings_check_spans(settings, ret_why);
-        if (r >= 0)
-                r = settings_check_failures(settings, ret_why);
+                r = settings_check_which(settings, ret_why);
+        if (r < 0)
+                return r;
+
+        r = settings_check_reboot(settings, ret_why);
+        if (r == -EINVAL && ctl && *ret_why) {
+                settings->reboot_problem = TAKE_PTR(*ret_why);
+                return 0;
+        }
         return r;
 }
 
@@ -527,6 +547,7 @@ int settings_machine_id(const Settings *settings, char **ret)
 void settings_done(Settings *settings)
 {
         free(settings->root);
+        free(settings->reboot_problem);
         for (size_t i = 0; i < SETTINGS_MAX; i++) {
                 free(*setting_field(settings, i));
                 free(settings->origins[i]);
