@@ -137,8 +137,9 @@ static const Program program = {
         .verbs = verbs,
         .default_verb = "help",
         .single_dash = true,
-        .footer = "Every option can come from the environment: LOCKSMITHCTL_ENDPOINT for\n"
-                  "--endpoint, and so on. Others come from the settings of locksmithd(8).",
+        .footer = "What says where the lock is can come from the environment as well:\n"
+                  "LOCKSMITHCTL_ENDPOINT for --endpoint, and so on; what is given neither way\n"
+                  "comes from the settings of locksmithd(8).",
 };
 
 static int verb_help(int argc, char **argv)

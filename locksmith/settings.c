@@ -310,8 +310,9 @@ static int settings_check_strategy(Settings *settings, char **ret_why)
                 return 0;
 
         r = text_format(ret_why,
-                        "REBOOT_STRATEGY: unknown strategy \"%s\", there are " STRATEGY_NAMES,
-                        text);
+                        "REBOOT_STRATEGY: unknown strategy \"%s\", there are " STRATEGY_NAMES
+                        " (%s)",
+                        text, settings_origin(settings, "REBOOT_STRATEGY"));
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
@@ -325,9 +326,11 @@ static int settings_check_window(Settings *settings, char **ret_why)
         if (r >= 0)
                 return 0;
 
-        r = text_format(ret_why, "reboot window: start \"%s\", length \"%s\": %s",
+        r = text_format(ret_why, "reboot window: start \"%s\", length \"%s\": %s (%s)",
                         settings->window_start ? settings->window_start : "",
-                        settings->window_length ? settings->window_length : "", why);
+                        settings->window_length ? settings->window_length : "", why,
+                        settings_origin(settings, settings->window_start ? "REBOOT_WINDOW_START"
+                                                                         : "REBOOT_WINDOW_LENGTH"));
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 

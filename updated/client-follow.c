@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/bus.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -10,6 +11,7 @@
 #include "client-follow.h"
 #include "client-show.h"
 
+#define PAYLOAD_MAGIC    "CrAU"
 #define CLASSIC_INTERVAL (5 * USEC_PER_SEC) /* how often the original prints its five lines */
 
 typedef struct Follow {
@@ -171,6 +173,26 @@ static int follow_done(Follow *follow, int status)
         return status;
 }
 
+/*
+ * Is it a payload at all? The daemon gives up the version in the target, which rollback may be about, before its
+ * worker looks at the first byte: the wrong file on the command line should not cost that.
+ */
+static int payload_begins(int fd, sd_bus_error *error)
+{
+        char magic[sizeof(PAYLOAD_MAGIC) - 1];
+        int r = pread_full(fd, magic, sizeof(magic), 0);
+
+        if (r == -ESPIPE || r == -EISDIR || r == -ENODATA)
+                return 0; /* no regular file, or none to speak of: the daemon says so */
+        if (r < 0)
+                return sd_bus_error_set_errno(error, r);
+        if (memcmp(magic, PAYLOAD_MAGIC, sizeof(magic)) != 0)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "not an update payload: it does not begin with "
+                                        "\"" PAYLOAD_MAGIC "\"; nothing was changed");
+        return 0;
+}
+
 /* A file is opened here, with the rights of who asks. */
 static int follow_install(const Follow *follow, sd_bus_error *error)
 {
@@ -185,6 +207,9 @@ static int follow_install(const Follow *follow, sd_bus_error *error)
         fd = RET_ERRNO(open(follow->payload, O_RDONLY | O_CLOEXEC | O_NOCTTY));
         if (fd < 0)
                 return sd_bus_error_set_errno(error, fd);
+        r = payload_begins(fd, error);
+        if (r < 0)
+                return r;
         r = sd_bus_call_method(follow->bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
                                "Install", error, NULL, "v", "h", fd);
         return r;

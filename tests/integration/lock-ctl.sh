@@ -63,7 +63,7 @@ printf 'REBOOT_WINDOW_START=25:00\nREBOOT_WINDOW_LENGTH=1h\n' >"$root/etc/coreos
 works "a bad window keeps nobody from taking the lock" run_ctl lock x
 works "or from freeing it" run_ctl unlock x
 for verb in check explain simulate; do
-    refuses "$verb refuses a bad window" 1 'reboot window: start "25:00"' run_ctl "$verb"
+    refuses "$verb refuses a bad window" 1 'reboot window: start "25:00".*\(/etc/coreos/update.conf:1\)' run_ctl "$verb"
 done
 rm "$root/etc/coreos/update.conf"
 

@@ -103,7 +103,9 @@ static void test_a_bad_window_keeps_nobody_from_the_lock(_unused_ void **state)
                 const char *text, *why;
         } table[] = {
                 { "REBOOT_WINDOW_START=25:00\nREBOOT_WINDOW_LENGTH=1h\n", "reboot window: start" },
-                { "REBOOT_STRATEGY=etcd_lock\n", "REBOOT_STRATEGY: unknown strategy" },
+                { "REBOOT_STRATEGY=etcd_lock\n",
+                  "REBOOT_STRATEGY: unknown strategy \"etcd_lock\", there are reboot, etcd-lock, "
+                  "best-effort and off (/etc/coreos/update.conf:1)" },
                 { "LOCKSMITHD_GROUP=web\n", NULL },
         };
 
