@@ -129,7 +129,7 @@ class Fleet:
         self.publish("beta", self.new, promote=True)
         self.wait("the canary is updated", lambda: self.is_done(canary))
 
-        self.table.note(f"the canary runs {NEW} and is well: promoting it to stable, for the others")
+        self.table.note(f"the canary runs {NEW} and is well: promoting it to stable")
         self.publish("stable", self.new, promote=True)
         self.wait("the others are updated", lambda: all(self.is_done(host) for host in stable))
 
