@@ -221,12 +221,12 @@ static int plan_apply(Plan *plan, Outcome *outcome)
         int r;
 
         outcome->skipped = arg_dry_run || !root_is_host();
-        plan_show(plan, outcome);
         if (!arg_dry_run) {
                 r = apply_files(arg_root, plan, root_is_host(), &path);
                 if (r < 0)
                         return log_error_errno(r, "writing %s: %m", path ? path : "files");
         }
+        plan_show(plan, outcome);
         if (!outcome->skipped)
                 return units_apply(plan, outcome);
 
@@ -297,6 +297,10 @@ static int document_apply_json(const Source *source, const Document *document)
         r = document_is_valid(document) && document->n_cloud_configs > 0
                     ? document_apply(document, &outcome)
                     : 0;
+        if (json_object_set_new(json, "problem",
+                                r < 0 ? json_string(log_last_error()) : json_null())
+            < 0)
+                return log_error_errno(-ENOMEM, "writing JSON: %m");
         q = json_show(json_incref(json));
         return r < 0 ? r : q;
 }

@@ -198,6 +198,8 @@ static int creation_add(Creation *creation, PartitionRole role, const char *path
                 return log_error_return(r, "%s: it is empty", path);
         if (r == -EFBIG)
                 return log_error_return(r, "%s: it is too large", path);
+        if (r == -ENOSPC || r == -EDQUOT)
+                return log_error_errno(r, "writing %s: %m", arg_output);
         return r < 0 ? log_error_errno(r, "%s: %m", path) : 0;
 }
 

@@ -65,7 +65,8 @@ static int publish_store(const PublishParameters *p, const char *path, StoredPay
         if (r == -EBADMSG)
                 return log_error_return(r, "publishing %s: it changed while it was copied", path);
         if (r < 0)
-                return log_error_errno(r, "publishing %s: %m", path);
+                return log_error_errno(r, "publishing %s: copying it into %s: %m", path,
+                                       p->directory);
         return 0;
 }
 
