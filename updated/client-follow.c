@@ -158,6 +158,9 @@ static int follow_prepare(Follow *follow)
         r = sd_bus_attach_event(follow->bus, follow->event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
                 return r;
+        r = sd_bus_set_exit_on_disconnect(follow->bus, true);
+        if (r < 0)
+                return r;
         r = sd_bus_match_signal(follow->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                 "org.freedesktop.DBus", "NameOwnerChanged", on_owner_changed,
                                 follow);
@@ -274,7 +277,8 @@ static int follow_run(Follow *follow)
         if (r < 0)
                 (void)log_error_errno(r, "waiting for updated: %m");
         else if (!follow->ended)
-                r = follow_interrupted(follow);
+                r = r > 0 ? log_error_return(-EPIPE, "the system bus went away")
+                          : follow_interrupted(follow);
         return follow_done(follow, r);
 }
 
