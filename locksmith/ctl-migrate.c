@@ -266,7 +266,7 @@ static const struct {
         [MIGRATE_PAUSE] = { "pausing the lock in ", step_pause },
         [MIGRATE_COPY] = { "copying who holds it from ", step_copy },
         [MIGRATE_MARK] = { "marking it as gone from ", step_mark },
-        [MIGRATE_OPEN] = { "opening it again, far from ", step_open },
+        [MIGRATE_OPEN] = { "opening it, no longer in ", step_open },
         [MIGRATE_DONE] = { "nothing is left to move from ", NULL },
 };
 

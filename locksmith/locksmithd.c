@@ -38,7 +38,7 @@ static int run(_unused_ int argc, _unused_ char **argv)
 int main(int argc, char **argv)
 {
         static const Option options[] = {
-                { "root", 0, OPTION_TEXT, &arg_root, "DIR", "see DIR as / for all files", 0 },
+                { "root", 0, OPTION_DIRECTORY, &arg_root, "DIR", "see DIR as / for all files", 0 },
                 { "debug", 0, OPTION_FLAG, &arg_debug, NULL, "log more", 0 },
                 {},
         };

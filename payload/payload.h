@@ -71,6 +71,12 @@ int payload_keys_add_directory(PayloadKeys *keys, const char *path) _must_check_
 size_t payload_keys_count(const PayloadKeys *keys);
 
 /*
+ * Is the file a whole payload, as far as its header, its manifest and its size tell? Nothing in it is believed for
+ * that, and no data is read. -EBADMSG with *ret_error filled when it is not, or another -errno, filled too.
+ */
+int payload_look(const char *path, bool *ret_signed, PayloadError *ret_error) _must_check_;
+
+/*
  * Where an image goes: a block device, or a region of a disk image file, or a regular file.
  * The engine writes only inside [offset, offset + size).
  */

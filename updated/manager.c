@@ -115,8 +115,8 @@ int manager_start(Manager *manager)
                                         "another update daemon runs on this host: " UPDATE_BUS_NAME
                                         " is taken on the system bus; nothing was changed");
         if (r < 0)
-                return log_error_errno(r, "connecting to the system bus as %s: %m",
-                                       UPDATE_BUS_NAME);
+                return log_error_errno(r, "connecting to the system bus as %s: %m%s",
+                                       UPDATE_BUS_NAME, bus_open_hint(r));
         manager_sweep(manager);
         r = state_read(manager->root, &manager->state);
         if (r >= 0)

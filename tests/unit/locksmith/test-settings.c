@@ -89,6 +89,33 @@ static void test_the_tool_has_its_own_variables_and_options_first(_unused_ void 
         set_up(NULL);
 }
 
+static void test_a_bad_window_keeps_nobody_from_the_lock(_unused_ void **state)
+{
+        static const struct {
+                const char *text, *why;
+        } table[] = {
+                { "REBOOT_WINDOW_START=25:00\nREBOOT_WINDOW_LENGTH=1h\n", "reboot window: start" },
+                { "REBOOT_STRATEGY=etcd_lock\n",
+                  "REBOOT_STRATEGY: unknown strategy \"etcd_lock\", there are reboot, etcd-lock, "
+                  "best-effort and off (/etc/coreos/update.conf:1)" },
+                { "LOCKSMITHD_GROUP=web\n", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(settings_done) Settings settings = { .root = directory_make() };
+                _cleanup_free_ char *why = NULL;
+
+                file_write(settings.root, "/etc/coreos/update.conf", table[i].text);
+                assert_int_equal(settings_read(&settings, true, &why), 0);
+                assert_null(why);
+                if (table[i].why)
+                        assert_non_null(after_prefix(settings.reboot_problem, table[i].why));
+                else
+                        assert_null(settings.reboot_problem);
+                directory_remove(TAKE_PTR(settings.root));
+        }
+}
+
 static void test_bad_settings_are_refused_with_a_reason(_unused_ void **state)
 {
         static const struct {
@@ -145,6 +172,7 @@ int main(void)
                 cmocka_unit_test_setup(test_stronger_sources_win, set_up),
                 cmocka_unit_test_setup(test_the_tool_has_its_own_variables_and_options_first,
                                        set_up),
+                cmocka_unit_test_setup(test_a_bad_window_keeps_nobody_from_the_lock, set_up),
                 cmocka_unit_test_setup(test_bad_settings_are_refused_with_a_reason, set_up),
                 cmocka_unit_test_setup(test_the_machine_id_is_one_word, set_up),
         };
