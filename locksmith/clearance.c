@@ -117,14 +117,14 @@ static void on_wall_end(_unused_ int status, const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->wall = NULL; /* gone behind this call */
+        c->wall = NULL; /* may be gone after this call */
         if (why)
                 log_warning("telling the users who are logged in: wall: %s", why);
         if (c->wall_is_last)
                 clearance_stage_done(c, NULL);
 }
 
-/* Users who can not be told are no reason to keep an update back. */
+/* That users can not be warned is no reason to keep an update back. */
 static void users_tell(Clearance *c, const char *when)
 {
         char text[TEXT_MAX];
@@ -173,7 +173,7 @@ static void on_pause(const char *why, void *userdata)
         Clearance *c = userdata;
         int r;
 
-        c->pause = NULL; /* gone behind this call */
+        c->pause = NULL; /* may be gone after this call */
         if (why || c->left == 0) {
                 clearance_stage_done(c, why);
                 return;
@@ -226,7 +226,7 @@ static void on_sessions(const SessionsAnswer *answer, void *userdata)
         Clearance *c = userdata;
         int r;
 
-        c->sessions = NULL; /* gone behind this call */
+        c->sessions = NULL; /* may be gone after this call */
         if (answer->failure) {
                 clearance_bus_failed(c, answer->failure);
                 return;
@@ -274,7 +274,7 @@ static void on_hooks_done(const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->hooks = NULL; /* gone behind this call */
+        c->hooks = NULL; /* may be gone after this call */
         clearance_stage_done(c, why);
 }
 
@@ -307,12 +307,12 @@ static int drain_run(Clearance *c)
         return hooks_run(c, HOOKS_DRAIN);
 }
 
-/* A word that does not get through is no reason to stay up. */
+/* That the others can not be told is no reason to stay up. */
 static void on_notified(const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->hooks = NULL; /* gone behind this call */
+        c->hooks = NULL; /* may be gone after this call */
         if (why)
                 log_warning("%s", why);
         clearance_stage_done(c, NULL);
@@ -335,7 +335,7 @@ static void on_guard(const GuardReply *reply, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->guard = NULL; /* gone behind this call */
+        c->guard = NULL; /* may be gone after this call */
         if (reply->warning && !c->is_warned)
                 log_warning("%s", reply->warning);
         c->is_warned = true;
@@ -375,7 +375,7 @@ static void on_latecomers(const char *why, bool stopped, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->latecomers = NULL; /* gone behind this call */
+        c->latecomers = NULL; /* may be gone after this call */
         if (stopped)
                 c->request.on_stopped(why, c->request.userdata);
         clearance_stage_done(c, why);
@@ -401,7 +401,7 @@ static void on_departure(const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->departure = NULL; /* gone behind this call */
+        c->departure = NULL; /* may be gone after this call */
         clearance_stage_done(c, why);
 }
 

@@ -206,6 +206,8 @@ int verb_check(_unused_ int argc, _unused_ char **argv)
 
         r = ctl_open(&ctl);
         if (r >= 0)
+                r = ctl_reboot_settings(&ctl.settings);
+        if (r >= 0)
                 r = ctl_id(&ctl, NULL, &id);
         if (r < 0)
                 return r;

@@ -219,6 +219,8 @@ int verb_explain(_unused_ int argc, _unused_ char **argv)
 
         r = ctl_open(&ctl);
         if (r >= 0)
+                r = ctl_reboot_settings(&ctl.settings);
+        if (r >= 0)
                 r = lock_facts_read(&ctl, &facts);
         if (r < 0)
                 return r;

@@ -79,9 +79,12 @@ int verb_reboot(_unused_ int argc, _unused_ char **argv)
                 return log_error_return(-EPERM, "Must be root to initiate reboot.");
         r = bus_open(NULL, &bus);
         if (r < 0)
-                return log_error_errno(r, "Error initializing login connection: %m");
+                return log_error_errno(r, "Error initializing login connection: %m%s",
+                                       bus_open_hint(r));
 
         r = ctl_open(&ctl);
+        if (r >= 0)
+                r = ctl_reboot_settings(&ctl.settings);
         if (r >= 0)
                 r = ctl_id(&ctl, NULL, &id);
         if (r >= 0 && ctl_needs_lock(&ctl.settings)) {

@@ -173,5 +173,5 @@ int status_watch(Ctl *ctl)
                         r = pause_for(ctl, backoff_next(&backoff)); /* it was told */
         } while (r >= 0);
 
-        return r == -ECANCELED ? EXIT_DONE : r; /* a signal is how this ends */
+        return r; /* -ECANCELED: a signal is how this ends */
 }

@@ -96,7 +96,10 @@ int ctl_id(const Ctl *ctl, const char *argument, char **ret)
         }
 
         r = settings_machine_id(&ctl->settings, ret);
-        return r < 0 ? log_error_errno(r, "Cannot read machine-id: %m") : 0;
+        return r < 0 ? log_error_errno(
+                       r,
+                       "Cannot read machine-id: %m; systemd-machine-id-setup writes /etc/machine-id")
+                     : 0;
 }
 
 typedef struct GuardAnswer {
@@ -151,6 +154,7 @@ int ctl_print(json_t *document)
 
         if (!text)
                 return log_error_errno(-ENOMEM, "%m");
+        program_answered();
         return printf("%s\n", text) < 0 ? -EIO : 0;
 }
 

@@ -23,6 +23,9 @@ bool ctl_json(void);
  * wrong. */
 int ctl_settings(Settings *ret) _must_check_;
 
+/* For who needs strategy and window: 0, or -EINVAL when they are wrong, and that was logged. */
+int ctl_reboot_settings(const Settings *settings) _must_check_;
+
 /*
  * The same, and opens the lock. The session borrows from the settings beside it, so *ctl must stay
  * where it is; ctl_done() is for the caller in any case.

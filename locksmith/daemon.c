@@ -417,7 +417,9 @@ static int daemon_load(Daemon *d)
         d->facts.etcd_seen = marker >= 0;
         r = settings_machine_id(d->settings, &d->machine_id);
         if (r < 0)
-                return log_error_errno(r, "Cannot read machine-id: %m");
+                return log_error_errno(
+                        r,
+                        "Cannot read machine-id: %m; systemd-machine-id-setup writes /etc/machine-id");
 
         r = lock_key_holder(d->settings->group, d->machine_id, &d->record_key);
         if (r >= 0)
@@ -465,7 +467,7 @@ static int daemon_open(Daemon *d, Handover *woken)
                 return log_error_errno(r, "going on where locksmithd-idle has stopped: %m");
         r = daemon_bus_start(d, woken);
         if (r < 0)
-                return log_error_errno(r, "connecting to the system bus: %m");
+                return log_error_errno(r, "connecting to the system bus: %m%s", bus_open_hint(r));
 
         (void)sd_notify(false, "READY=1"); /* not under systemd: nobody to tell */
         return 0;

@@ -12,6 +12,7 @@ typedef struct DepartureSides {
         LockSide sides[2]; /* their keys are ours */
 } DepartureSides;
 
+/* The keys of the departure of this host from this group; the caller frees them. */
 int departure_sides(const char *group, const char *id, DepartureSides *ret) _must_check_;
 void departure_sides_done(DepartureSides *sides);
 

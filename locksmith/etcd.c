@@ -181,7 +181,7 @@ static void call_note_why(EtcdCall *call, const char *why)
 
         r = buffer_appendf(&call->why, "%s%s: %s", call->why.size > 0 ? "; " : "", endpoint, why);
         if (r < 0)
-                return; /* what does not fit any more nobody would have read */
+                return; /* nobody would have read what does not fit any more */
 }
 
 static void call_finish(EtcdCall *call, EtcdOutcome outcome, const HttpResult *result)

@@ -71,7 +71,7 @@ static int on_answer(_unused_ sd_event_source *source, void *userdata)
         FleetlockServe *server = d->server;
 
         d->waiting = false;
-        http_serve_resume(server->serve, d->connection); /* d may be gone behind this */
+        http_serve_resume(server->serve, d->connection); /* d may be gone after this */
         if (server->stopping && !anybody_waits(server))
                 server->p.on_idle(server->p.userdata);
         return 0;
@@ -153,7 +153,7 @@ static void on_result(const LockResult *result, void *userdata)
                 else
                         demand_answer(d, MHD_HTTP_OK, NULL, "");
                 break;
-        case LOCK_NOT_HOLDER: /* to a release: that is how it is to be */
+        case LOCK_NOT_HOLDER: /* to a release: that is what was wanted */
                 demand_answer(d, MHD_HTTP_OK, NULL, "");
                 break;
         case LOCK_BUSY:

@@ -8,7 +8,7 @@
 #include "policy.h"
 #include "record.h"
 
-void failure_done(Failure *failure)
+static void failure_done(Failure *failure)
 {
         free(failure->id);
         free(failure->host);

@@ -112,7 +112,6 @@ int policy_resume(Policy *policy, const Semaphore *semaphore, const Deed *deed) 
  */
 int policy_note(Policy *policy, const Deed *deed) _must_check_;
 
-void failure_done(Failure *failure);
 void deed_done(Deed *deed);
 void policy_done(Policy *policy);
 void policy_view_done(PolicyView *view);

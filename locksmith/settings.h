@@ -58,12 +58,14 @@ typedef struct Settings {
         uint64_t failure_budget; /* so many hosts that fail stop the fleet; 0: they do not */
         usec_t duration;         /* how long a reboot takes, if has_duration: else see duration.h */
         bool has_duration;
+        char *reboot_problem; /* see settings_read() */
 } Settings;
 
 /*
  * Reads all settings and checks them. Fields that are set already (by the command line) stay. With
- * ctl the LOCKSMITHCTL_ variables count. -EINVAL with a line for people in *ret_why, which the
- * caller frees.
+ * ctl the LOCKSMITHCTL_ variables count, and what is wrong with strategy, window and the like is no error but goes
+ * to reboot_problem: who has to free a lock at night needs none of them. -EINVAL with a line for people in
+ * *ret_why, which the caller frees.
  */
 int settings_read(Settings *settings, bool ctl, char **ret_why) _must_check_;
 

@@ -52,10 +52,32 @@ refuses "then nobody gets in" 1 "semaphore is at 0" run_ctl lock d
 run_ctl set-max 1 >/dev/null
 refuses "an unknown command" 2 'unknown command "stauts", did you mean "status"' run_ctl stauts
 works "no command shows the help" run_ctl
+prints "help of one command" "^Usage: locksmithctl set-max .*N" run_ctl help set-max
+refuses "an option of another command" 2 "lock has no option --watch, status has" run_ctl lock --watch
+refuses "an option in front of its command" 2 '\-\-watch is an option of "status"' run_ctl --watch status
+refuses "a --root that is not there" 1 "\-\-root /nonexistent/x: No such file" "$ctl" --root /nonexistent/x status
+
+# A host with a bad window does not reboot, but its operator can free the lock.
+mkdir -p "$root/etc/coreos"
+printf 'REBOOT_WINDOW_START=25:00\nREBOOT_WINDOW_LENGTH=1h\n' >"$root/etc/coreos/update.conf"
+works "a bad window keeps nobody from taking the lock" run_ctl lock x
+works "or from freeing it" run_ctl unlock x
+for verb in check explain simulate; do
+    refuses "$verb refuses a bad window" 1 'reboot window: start "25:00".*\(/etc/coreos/update.conf:1\)' run_ctl "$verb"
+done
+rm "$root/etc/coreos/update.conf"
+
+# JSON, whatever happens
+output_is "a command without words says in JSON that it is done" '{"done":true}' run_ctl --json lock x
+refuses "what is refused" 1 "semaphore is at 0" run_ctl --json lock y
+same "is said in JSON as well" "$(jq -r .error "$scratch/out")" "Error locking: semaphore is at 0"
+refuses "so is wrong usage of a command" 2 "is needed" run_ctl --json migrate
+same "with done: false" "$(jq .done "$scratch/out")" false
+run_ctl unlock x
 refuses "help for an unknown command" 1 "Unrecognized command: nosuch" run_ctl help nosuch
 works "one dash is as good as two" "$ctl" -endpoint "$etcd_main" -root "$root" status
 rm "$root/etc/machine-id"
-refuses "without a machine-id" 1 "Cannot read machine-id" run_ctl lock
+refuses "without a machine-id" 1 "Cannot read machine-id.*systemd-machine-id-setup" run_ctl lock
 works "an id given needs none" run_ctl lock x
 prints "JSON" '"holders": \[' run_ctl --json status
 run_ctl unlock x
