@@ -9,6 +9,13 @@
 
 #define IDLE_IS_OVER 1 /* what the event loop ends with, behind an update */
 
+/*
+ * Signals have the usual priority. Behind them, so that a SIGTERM that was read already is not left behind, comes the end
+ * of the waiting, and behind that the bus: nobody who floods it can keep the reboot up.
+ */
+#define PRIORITY_WAKE 10
+#define PRIORITY_BUS  20
+
 typedef struct Idle {
         Handover facts;
         sd_event *event;
@@ -32,7 +39,7 @@ static int on_wake(_unused_ sd_event_source *source, void *userdata)
         Idle *i = userdata;
         int r;
 
-        if (!i->facts.due || !update_watch_may_leave(&i->watch))
+        if (!i->facts.due)
                 return 0;
 
         r = update_watch_leave(&i->watch, &i->facts);
@@ -94,7 +101,8 @@ static int idle_take_over(Idle *i)
                 .n_asked = facts->n_asked,
                 .n_refused = facts->n_refused,
         };
-        return state_told(&i->tell, ACTION_WAIT_FOR_UPDATE);
+        r = state_told(&i->tell, ACTION_WAIT_FOR_UPDATE);
+        return r < 0 ? log_error_errno(r, "setting up: %m") : 0;
 }
 
 static int idle_open(Idle *i)
@@ -107,14 +115,14 @@ static int idle_open(Idle *i)
 
         i->watch = (UpdateWatch) {
                 .event = i->event,
+                .priority = PRIORITY_BUS,
                 .on_report = on_report,
                 .on_lost = on_lost,
                 .userdata = i,
         };
         r = sd_event_add_defer(i->event, &i->wake, on_wake, i);
-        /* Behind all that is there to be dispatched: a SIGTERM that was read already is not left behind. */
         if (r >= 0)
-                r = sd_event_source_set_priority(i->wake, SD_EVENT_PRIORITY_IDLE);
+                r = sd_event_source_set_priority(i->wake, PRIORITY_WAKE);
         if (r >= 0)
                 r = sd_event_source_set_enabled(i->wake, SD_EVENT_OFF);
         if (r >= 0)
@@ -143,24 +151,27 @@ static int run(int argc, char **argv)
         r = handover_parse((size_t)argc - 1, argv + 1, &i.facts, &wrong);
         if (r == -EINVAL)
                 return program_usage("%s: wrong or missing; only locksmithd starts this", wrong);
-        if (r >= 0)
-                r = idle_take_over(&i);
+        if (r < 0)
+                return log_error_errno(r, "reading what locksmithd has handed over: %m");
+
+        r = idle_take_over(&i);
         if (r >= 0)
                 r = idle_open(&i);
-        if (r >= 0)
-                r = sd_event_loop(i.event);
+        if (r < 0)
+                return r;
+
+        r = sd_event_loop(i.event);
         if (r == IDLE_IS_OVER)
                 return idle_wake(&i);
 
         (void)sd_notify(false, "STOPPING=1"); /* not under systemd: nobody to tell */
-        return r;
+        return r < 0 ? log_error_errno(r, "the event loop ended: %m") : EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
         static const Option options[] = {
-                { "root", 0, OPTION_DIRECTORY, &arg_stage.root, "DIR", "see DIR as / for all files",
-                  0 },
+                { "root", 0, OPTION_DIRECTORY, &arg_stage.root, "DIR", "see DIR as / for all files", 0 },
                 { "debug", 0, OPTION_FLAG, &arg_stage.debug, NULL, "log more", 0 },
                 {},
         };

@@ -202,10 +202,8 @@ static int watch_match(UpdateWatch *w)
 {
         int r;
 
-        r = sd_bus_set_exit_on_disconnect(w->bus, false);
-        if (r >= 0)
-                r = sd_bus_match_signal(w->bus, &w->lost_match, NULL, "/org/freedesktop/DBus/Local",
-                                        "org.freedesktop.DBus.Local", "Disconnected", on_lost, w);
+        r = sd_bus_match_signal(w->bus, &w->lost_match, NULL, "/org/freedesktop/DBus/Local",
+                                "org.freedesktop.DBus.Local", "Disconnected", on_lost, w);
 
         /* Watch first, ask then: nothing is missed in between. */
         if (r >= 0)
@@ -226,7 +224,9 @@ int update_watch_start(UpdateWatch *w)
         w->status_backoff.first = w->bus_backoff.first = UPDATE_WATCH_RETRY_FIRST;
         w->status_backoff.max = w->bus_backoff.max = UPDATE_WATCH_RETRY_MAX;
         backoff_reset(&w->status_backoff);
-        r = bus_open(w->event, &w->bus);
+        r = bus_open(NULL, &w->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(w->bus, w->event, w->priority);
         if (r >= 0)
                 r = watch_match(w);
         if (r >= 0)
@@ -289,11 +289,10 @@ int update_watch_leave(UpdateWatch *w, Handover *h)
         if (r < 0)
                 return r;
 
+        /* Without it no more is missed than what comes in this very moment. */
         fd = sd_bus_get_fd(w->bus);
-        if (fd >= 0)
-                fd = RET_ERRNO(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-        h->bus = MAX_OF(fd, -1);
-        return MIN_OF(fd, 0);
+        h->bus = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        return 0;
 }
 
 void update_watch_done(UpdateWatch *w)

@@ -18,6 +18,7 @@
  */
 typedef struct UpdateWatch {
         sd_event *event; /* borrowed */
+        int priority;    /* of the bus in it; 0 is the usual one */
         /* What counts from now on, borrowed; NULL: nothing new was learned. */
         void (*on_report)(const UpdateReport *report, void *userdata);
         /* The bus is lost: what was asked on it gets no answer, and it is gone behind this call. */

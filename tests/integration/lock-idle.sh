@@ -118,6 +118,20 @@ becomes "it is at rest" 20 is_idle $a
 host_stop $a
 same "SIGTERM ends it well" $? 0
 mkdir -p "$scratch/a/etc/coreos"
+printf 'REBOOT_STRATEGY=etcd-lock\n' >"$scratch/a/etc/coreos/update.conf"
+host_start a
+a=$started
+becomes "settings may come from update.conf" 20 is_idle $a
+looked() { grep -c "until the running slot is marked good" "$scratch/a.log"; }
+n=$(looked)
+printf 'REBOOT_STRATEGY=etcd-lock\nLOCKSMITHD_GROUP=web\n' >"$scratch/a/etc/coreos/update.conf"
+peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
+web_holders_are() { "$ctl" --endpoint "$etcd_main" --group web --json status | tr -d ' \n' | grep -q "\"holders\":\[$1\]"; }
+becomes "they are read again when it wakes up: another group has another lock" 20 web_holders_are '"host-a"'
+same "of which nothing is known yet" "$(looked)" $((n + 1))
+kill -9 $a; wait $a 2>/dev/null
+"$ctl" --endpoint "$etcd_main" --group web unlock host-a
+peers a "status UPDATE_STATUS_IDLE"
 printf 'REBOOT_STRATEGY=reboot\n' >"$scratch/a/etc/coreos/update.conf"
 host_start a
 a=$started
@@ -125,7 +139,7 @@ becomes "without the lock it rests, too" 20 is_idle $a
 printf 'REBOOT_STRATEGY=off\n' >"$scratch/a/etc/coreos/update.conf"
 peers a "status UPDATE_STATUS_UPDATED_NEED_REBOOT"
 wait $a
-same "settings are read again when it wakes up: off ends it, and well" $? 0
+same "a strategy that is off now ends it, and well" $? 0
 logged a "REBOOT_STRATEGY is off" && pass "and it says why" || fail "and it says why" "$scratch/a.log"
 rm "$scratch/a/etc/coreos/update.conf"
 peers a "status UPDATE_STATUS_IDLE"
