@@ -237,7 +237,6 @@ static void on_look(const EtcdReply *reply, void *userdata)
 static int look_next(BackendAuto *b)
 {
         const char *key = b->keys[b->look % 2];
-        _cleanup_free_ char *path = NULL;
         char *body;
         int r;
 
@@ -248,10 +247,7 @@ static int look_next(BackendAuto *b)
                                          &b->look_call);
         }
 
-        r = etcd_v2_path_build(key, "quorum=true", &path);
-        return r < 0 ? r
-                     : etcd_v2_call(b->etcd, &(EtcdV2Message) { .method = "GET", .path = path },
-                                    on_look, b, &b->look_call);
+        return etcd_v2_call(b->etcd, &ETCD_V2_GET(key), on_look, b, &b->look_call);
 }
 
 static int auto_look(BackendAuto *b)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backend-etcd.h"
+#include "etcd-v2-watch.h"
 
 /* One write of a swap. */
 typedef struct V2Step {
@@ -16,27 +17,23 @@ typedef struct BackendV2 {
         Etcd *etcd;
         char *key;
         EtcdCall *call;
+        EtcdV2Watch *watch;
         LockOnReply on_reply;
         void *userdata;
 
         /* The swap under way. */
         V2Step steps[1 + LOCK_SIDES_MAX];
         size_t n_steps, step;
-        int64_t revision; /* the document must have it; of a watch: it has it */
+        int64_t revision; /* the document must have it */
         int64_t written;  /* the revision it has then; 0: not yet */
 
-        int64_t index; /* of a watch: from here on */
-        char *ticket;  /* its key; NULL: none */
+        char *ticket; /* its key; NULL: none */
 } BackendV2;
 
 static inline BackendV2 *backend_v2_from(LockBackend *backend)
 {
         return (BackendV2 *)backend; /* its first member */
 }
-
-/* Sends one message about a key; the form may be NULL. -EINVAL: v2 can have no key of that name. */
-int backend_v2_send(BackendV2 *b, const char *key, const EtcdV2Message *message,
-                    EtcdOnReply on_reply, void *userdata, EtcdCall **ret) _must_check_;
 
 /* The keys beside the document, and the queue with tickets that have a time to live. */
 extern const LockSideOps sides_etcd_v2_ops;

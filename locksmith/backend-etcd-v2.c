@@ -14,35 +14,6 @@ static void reply_why(BackendV2 *b, LockAnswer answer, const char *why)
         reply(b, &(LockReply) { .answer = answer, .why = why });
 }
 
-int backend_v2_send(BackendV2 *b, const char *key, const EtcdV2Message *message,
-                    EtcdOnReply on_reply, void *userdata, EtcdCall **ret)
-{
-        _cleanup_free_ char *path = NULL;
-        EtcdV2Message whole = *message;
-        int r;
-
-        r = etcd_v2_path_build(key, message->path, &path);
-        if (r < 0)
-                return r;
-        whole.path = path;
-        return etcd_v2_call(b->etcd, &whole, on_reply, userdata, ret);
-}
-
-/* Returns false when the answer is none: that was told then. */
-static bool answer_take(BackendV2 *b, const EtcdReply *answer, EtcdV2Answer *ret)
-{
-        b->call = NULL;
-        if (answer->outcome == ETCD_FAILED)
-                reply_why(b, LOCK_ANSWER_FAILED, answer->why);
-        else if (answer->outcome == ETCD_UNKNOWN)
-                reply_why(b, LOCK_ANSWER_UNKNOWN, answer->why);
-        else if (etcd_v2_answer_parse(answer->body, answer->size, b->key, ret) < 0)
-                reply_why(b, LOCK_ANSWER_FAILED, "the answer is none of etcd's v2 API");
-        else
-                return true;
-        return false;
-}
-
 static void reply_document(BackendV2 *b, const EtcdV2Answer *answer)
 {
         bool absent = answer->error == ETCD_V2_KEY_NOT_FOUND || answer->gone;
@@ -65,25 +36,28 @@ static void on_read(const EtcdReply *answer, void *userdata)
         _cleanup_(etcd_v2_answer_done) EtcdV2Answer parsed = {};
         BackendV2 *b = userdata;
 
-        if (answer_take(b, answer, &parsed))
+        b->call = NULL;
+        if (answer->outcome != ETCD_DONE)
+                reply_why(b, LOCK_ANSWER_FAILED, answer->why);
+        else if (etcd_v2_answer_parse(answer->body, answer->size, b->key, &parsed) < 0)
+                reply_why(b, LOCK_ANSWER_FAILED, ETCD_V2_NO_ANSWER);
+        else
                 reply_document(b, &parsed);
 }
 
-static int v2_get(BackendV2 *b, EtcdOnReply on_reply)
+static int document_get(BackendV2 *b)
 {
-        return backend_v2_send(b, b->key,
-                               &(EtcdV2Message) { .method = "GET", .path = "quorum=true" },
-                               on_reply, b, &b->call);
+        return etcd_v2_call(b->etcd, &ETCD_V2_GET(b->key), on_read, b, &b->call);
 }
 
 static int backend_v2_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
 {
         BackendV2 *b = backend_v2_from(backend);
 
-        assert(!b->call);
+        assert(!b->call && !b->watch);
         b->on_reply = on_reply;
         b->userdata = userdata;
-        return v2_get(b, on_read);
+        return document_get(b);
 }
 
 static void steps_done(BackendV2 *b)
@@ -147,7 +121,7 @@ static void document_written(BackendV2 *b, const EtcdV2Answer *answer)
         } else if (answer->error == ETCD_V2_COMPARE_FAILED || answer->error == ETCD_V2_KEY_EXISTS
                    || answer->error == ETCD_V2_KEY_NOT_FOUND) {
                 swap_end(b);
-                r = v2_get(b, on_read);
+                r = document_get(b);
         } else {
                 swap_end(b);
                 reply_why(b, LOCK_ANSWER_FAILED,
@@ -178,7 +152,7 @@ static void on_step(const EtcdReply *answer, void *userdata)
                 swap_end(b);
                 reply_why(b,
                           answer->outcome == ETCD_FAILED ? LOCK_ANSWER_FAILED : LOCK_ANSWER_UNKNOWN,
-                          *answer->why ? answer->why : "the answer is none of etcd's v2 API");
+                          *answer->why ? answer->why : ETCD_V2_NO_ANSWER);
                 return;
         }
         if (b->written == 0 && (!well || parsed.error != ETCD_V2_OK)) {
@@ -210,14 +184,15 @@ static int step_send(BackendV2 *b)
                         return r;
         }
 
-        return backend_v2_send(b, step->key,
-                               &(EtcdV2Message) {
-                                       .method = step->value ? "PUT" : "DELETE",
-                                       .path = query,
-                                       .form = form,
-                                       .write = step->document, /* the others may be done twice */
-                               },
-                               on_step, b, &b->call);
+        return etcd_v2_call(b->etcd,
+                            &(EtcdV2Message) {
+                                    .method = step->value ? "PUT" : "DELETE",
+                                    .key = step->key,
+                                    .query = query,
+                                    .form = form,
+                                    .write = step->document, /* the others may be done twice */
+                            },
+                            on_step, b, &b->call);
 }
 
 static int steps_go_on(BackendV2 *b)
@@ -243,7 +218,7 @@ static int backend_v2_swap(LockBackend *backend, const LockSwap *swap, LockOnRep
         BackendV2 *b = backend_v2_from(backend);
         int r;
 
-        assert(!b->call && swap->n_sides <= LOCK_SIDES_MAX);
+        assert(!b->call && !b->watch && swap->n_sides <= LOCK_SIDES_MAX);
         b->on_reply = on_reply;
         b->userdata = userdata;
         b->revision = swap->revision;
@@ -252,59 +227,15 @@ static int backend_v2_swap(LockBackend *backend, const LockSwap *swap, LockOnRep
         return r < 0 ? r : steps_go_on(b);
 }
 
-static int watch_send(BackendV2 *b);
-
-/* The history from where we waited is gone, or the wait just ended: is the document still the one we
- * know? */
-static void on_read_again(const EtcdReply *answer, void *userdata)
+static void on_change(const EtcdV2Answer *answer, const char *why, void *userdata)
 {
-        _cleanup_(etcd_v2_answer_done) EtcdV2Answer parsed = {};
         BackendV2 *b = userdata;
-        int r;
 
-        if (!answer_take(b, answer, &parsed))
-                return;
-        if (parsed.error != ETCD_V2_OK || parsed.key.mod_revision != b->revision) {
-                reply_document(b, &parsed);
-                return;
-        }
-        r = watch_send(b);
-        if (r < 0)
-                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
-}
-
-static void on_changed(const EtcdReply *answer, void *userdata)
-{
-        _cleanup_(etcd_v2_answer_done) EtcdV2Answer parsed = {};
-        BackendV2 *b = userdata;
-        int r;
-
-        /* A member that ends waits on its own does so with an empty answer. */
-        if (answer->outcome == ETCD_DONE && answer->size == 0) {
-                b->call = NULL;
-                r = v2_get(b, on_read_again);
-        } else if (!answer_take(b, answer, &parsed))
-                return;
-        else if (parsed.error == ETCD_V2_EVENT_INDEX_CLEARED && parsed.index >= b->index) {
-                b->index = parsed.index + 1;
-                r = v2_get(b, on_read_again);
-        } else {
-                reply_document(b, &parsed);
-                return;
-        }
-        if (r < 0)
-                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
-}
-
-static int watch_send(BackendV2 *b)
-{
-        char query[QUERY_MAX];
-
-        (void)snprintf(query, sizeof(query), "wait=true&waitIndex=%lld",
-                       (long long)b->index); /* fits */
-        return backend_v2_send(b, b->key,
-                               &(EtcdV2Message) { .method = "GET", .path = query, .wait = true },
-                               on_changed, b, &b->call);
+        b->watch = NULL;
+        if (answer)
+                reply_document(b, answer);
+        else
+                reply_why(b, LOCK_ANSWER_FAILED, why);
 }
 
 static int backend_v2_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply,
@@ -312,12 +243,12 @@ static int backend_v2_watch(LockBackend *backend, int64_t revision, LockOnReply 
 {
         BackendV2 *b = backend_v2_from(backend);
 
-        assert(!b->call);
+        assert(!b->call && !b->watch);
         b->on_reply = on_reply;
         b->userdata = userdata;
-        b->revision = revision;
-        b->index = revision + 1;
-        return watch_send(b);
+        return etcd_v2_watch(b->etcd,
+                             &(EtcdWatchRequest) { .key = b->key, .start_revision = revision + 1 },
+                             on_change, b, &b->watch);
 }
 
 static void backend_v2_cancel(LockBackend *backend)
@@ -325,6 +256,7 @@ static void backend_v2_cancel(LockBackend *backend)
         BackendV2 *b = backend_v2_from(backend);
 
         b->call = etcd_cancel(b->call);
+        b->watch = etcd_v2_watch_cancel(b->watch);
         swap_end(b);
 }
 

@@ -363,9 +363,15 @@ int etcd_call(Etcd *etcd, const char *path, char *body, bool write, EtcdOnReply 
 int etcd_v2_call(Etcd *etcd, const EtcdV2Message *message, EtcdOnReply on_reply, void *userdata,
                  EtcdCall **ret)
 {
+        _cleanup_free_ char *path = NULL;
         char *form = NULL;
         int r;
 
+        if (message->key) {
+                r = etcd_v2_path_build(message->key, message->query ? message->query : "", &path);
+                if (r < 0)
+                        return r;
+        }
         r = text_set(&form, message->form);
         if (r < 0)
                 return r;
@@ -373,7 +379,7 @@ int etcd_v2_call(Etcd *etcd, const EtcdV2Message *message, EtcdOnReply on_reply,
         return call_start(
                 &(EtcdCall) {
                         .etcd = etcd,
-                        .path = (char *)message->path, /* copied */
+                        .path = path ? path : (char *)message->path, /* copied */
                         .body = form,
                         .method = message->method,
                         .write = message->write,

@@ -71,13 +71,21 @@ EtcdCall *etcd_cancel(EtcdCall *call); /* returns NULL; NULL is fine */
 /* One request of the v2 API. */
 typedef struct EtcdV2Message {
         const char *method; /* GET, PUT, DELETE */
-        const char *path;   /* with its query, escaped */
+        const char *key;    /* what it is about; NULL: no key, but path */
+        const char *query;  /* about key, escaped; NULL: none */
+        const char *path;   /* escaped */
         const char *form;   /* of PUT; else NULL */
         bool write;
         bool wait; /* a long poll: the answer may come in hours */
 } EtcdV2Message;
 
-/* The same as etcd_call(), with everything borrowed during the call only. */
+/* Reads a key as all members know it. */
+#define ETCD_V2_GET(of) ((EtcdV2Message) { .method = "GET", .key = (of), .query = "quorum=true" })
+
+#define ETCD_V2_NO_ANSWER "the answer is none of etcd's v2 API"
+
+/* The same as etcd_call(), with everything borrowed during the call only. -EINVAL: v2 can have no
+ * key of that name. */
 int etcd_v2_call(Etcd *etcd, const EtcdV2Message *message, EtcdOnReply on_reply, void *userdata,
                  EtcdCall **ret) _must_check_;
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "etcd.h"
+#include "etcd-v2-watch.h"
 #include "lock-backend.h"
 
 typedef struct SideCall {
@@ -11,19 +11,28 @@ typedef struct SideCall {
         LockBackend *backend;
         EtcdCall *etcd;
         EtcdWatch *watch;
+        EtcdV2Watch *v2_watch;
         char *key, *text;         /* what it is about; text of a ticket */
         EtcdRangeRequest request; /* of a list; its key is key above */
-        int64_t revision, index;  /* of a wait */
+        bool exists;              /* of a ticket of v2: the one that is there is put again */
         LockOnSide on_reply;
         void *userdata;
 } SideCall;
 
-/* key may be NULL. */
+/* The begin of each call. key may be NULL. */
 int side_call_new(LockBackend *backend, const char *key, LockOnSide on_reply, void *userdata,
                   SideCall **ret) _must_check_;
-void side_call_free(SideCall *call); /* without calling back; NULL is fine */
-DEFINE_CLEANUP(SideCall *, side_call_free);
+
+/* The end of each begin: r says whether all of it went well. Gives the call to the caller, or frees
+ * it; returns r, or 0. */
+int side_call_begun(SideCall *call, int r, LockCall **ret) _must_check_;
+
+/* The begin of each answer: was there one? If not, that is told, and the call is over. */
+bool side_call_answered(SideCall *call, const EtcdReply *reply) _must_check_;
 
 /* Calls back, and frees it. */
 void side_call_finish(SideCall *call, const LockSideReply *reply);
 void side_call_fail(SideCall *call, const char *why);
+
+/* After the next request of the same call: nothing if r says that it was sent. */
+void side_call_go_on(SideCall *call, int r);

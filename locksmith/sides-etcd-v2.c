@@ -1,33 +1,21 @@
-#include <stdio.h>
-
 #include "backend-etcd-v2-internal.h"
 #include "side-call.h"
 
-#define QUERY_MAX 96
-#define QUORUM    "quorum=true"
-#define NO_ANSWER "the answer is none of etcd's v2 API"
-
 static int side_send(SideCall *s, const EtcdV2Message *message, EtcdOnReply on_reply)
 {
-        return backend_v2_send(backend_v2_from(s->backend), s->key, message, on_reply, s, &s->etcd);
-}
-
-static int side_get(SideCall *s, EtcdOnReply on_reply)
-{
-        return side_send(s, &(EtcdV2Message) { .method = "GET", .path = QUORUM }, on_reply);
+        return etcd_v2_call(backend_v2_from(s->backend)->etcd, message, on_reply, s, &s->etcd);
 }
 
 /* Returns false when the answer is none: that was told then. */
 static bool side_take(SideCall *s, const EtcdReply *reply, EtcdV2Answer *ret)
 {
-        s->etcd = NULL;
-        if (reply->outcome != ETCD_DONE)
-                side_call_fail(s, reply->why);
-        else if (etcd_v2_answer_parse(reply->body, reply->size, s->key, ret) < 0)
-                side_call_fail(s, NO_ANSWER);
-        else
-                return true;
-        return false;
+        if (!side_call_answered(s, reply))
+                return false;
+        if (etcd_v2_answer_parse(reply->body, reply->size, s->key, ret) < 0) {
+                side_call_fail(s, ETCD_V2_NO_ANSWER);
+                return false;
+        }
+        return true;
 }
 
 static void on_list(const EtcdReply *reply, void *userdata)
@@ -56,7 +44,7 @@ static void on_list(const EtcdReply *reply, void *userdata)
 static int side_list(LockBackend *backend, const EtcdRangeRequest *request, LockOnSide on_reply,
                      void *userdata, LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         size_t n = strlen(request->key);
         int r;
 
@@ -66,86 +54,34 @@ static int side_list(LockBackend *backend, const EtcdRangeRequest *request, Lock
         s->request = *request;
         if (request->prefix && n > 0 && s->key[n - 1] == '/')
                 s->key[n - 1] = 0; /* a directory here */
-        r = side_get(s, on_list);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        r = side_send(s, &ETCD_V2_GET(s->key), on_list);
+        return side_call_begun(s, r, ret);
 }
 
-static int wait_send(SideCall *s);
-
-/* Nobody knows what happened since: is the key still the one we know? */
-static void on_read_again(const EtcdReply *reply, void *userdata)
+static void on_changed(const EtcdV2Answer *answer, const char *why, void *userdata)
 {
-        _cleanup_(etcd_v2_answer_done) EtcdV2Answer answer = {};
         SideCall *s = userdata;
-        int r;
 
-        if (!side_take(s, reply, &answer))
-                return;
-        if (answer.error != ETCD_V2_OK || answer.key.mod_revision != s->revision) {
+        s->v2_watch = NULL;
+        if (answer && (answer->error == ETCD_V2_OK || answer->error == ETCD_V2_KEY_NOT_FOUND))
                 side_call_finish(s, &(LockSideReply) {});
-                return;
-        }
-        r = wait_send(s);
-        if (r < 0)
-                side_call_fail(s, strerror(-r));
-}
-
-static void on_changed(const EtcdReply *reply, void *userdata)
-{
-        _cleanup_(etcd_v2_answer_done) EtcdV2Answer answer = {};
-        SideCall *s = userdata;
-        int r;
-
-        if (reply->outcome == ETCD_DONE && reply->size == 0) {
-                s->etcd = NULL;
-                r = side_get(s, on_read_again);
-        } else if (!side_take(s, reply, &answer))
-                return;
-        else if (answer.error == ETCD_V2_EVENT_INDEX_CLEARED && answer.index >= s->index) {
-                s->index = answer.index + 1;
-                r = side_get(s, on_read_again);
-        } else if (answer.error != ETCD_V2_OK) {
-                side_call_fail(s, answer.why);
-                return;
-        } else {
-                side_call_finish(s, &(LockSideReply) {});
-                return;
-        }
-        if (r < 0)
-                side_call_fail(s, strerror(-r));
-}
-
-static int wait_send(SideCall *s)
-{
-        char query[QUERY_MAX];
-
-        (void)snprintf(query, sizeof(query), "wait=true&waitIndex=%lld",
-                       (long long)s->index); /* fits */
-        return side_send(s, &(EtcdV2Message) { .method = "GET", .path = query, .wait = true },
-                         on_changed);
+        else
+                side_call_fail(s, answer ? answer->why : why);
 }
 
 static int side_wait(LockBackend *backend, const char *key, int64_t revision, LockOnSide on_reply,
                      void *userdata, LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         int r;
 
-        r = side_call_new(backend, key, on_reply, userdata, &s);
-        if (r < 0)
-                return r;
-        s->revision = revision;
-        s->index = revision + 1;
-        r = wait_send(s);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        r = side_call_new(backend, NULL, on_reply, userdata, &s);
+        if (r >= 0)
+                r = etcd_v2_watch(
+                        backend_v2_from(s->backend)->etcd,
+                        &(EtcdWatchRequest) { .key = key, .start_revision = revision + 1 },
+                        on_changed, s, &s->v2_watch);
+        return side_call_begun(s, r, ret);
 }
 
 /* Of writes whose error means that there was nothing to do. */
@@ -165,17 +101,14 @@ static void on_removed(const EtcdReply *reply, void *userdata)
 static int side_remove(LockBackend *backend, const char *key, LockOnSide on_reply, void *userdata,
                        LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         int r;
 
         r = side_call_new(backend, key, on_reply, userdata, &s);
         if (r >= 0)
-                r = side_send(s, &(EtcdV2Message) { .method = "DELETE", .path = "" }, on_removed);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+                r = side_send(s, &(EtcdV2Message) { .method = "DELETE", .key = s->key },
+                              on_removed);
+        return side_call_begun(s, r, ret);
 }
 
 static void on_ticket(const EtcdReply *reply, void *userdata);
@@ -186,14 +119,15 @@ static int ticket_put(SideCall *s, bool exists)
         _cleanup_free_ char *form = NULL;
         int r;
 
-        s->revision = exists; /* which of the two is under way */
+        s->exists = exists;
         r = etcd_v2_form_build(s->text, LOCK_TICKET_SECONDS, &form);
         if (r < 0)
                 return r;
         return side_send(s,
                          &(EtcdV2Message) {
                                  .method = "PUT",
-                                 .path = exists ? "prevExist=true" : "prevExist=false",
+                                 .key = s->key,
+                                 .query = exists ? "prevExist=true" : "prevExist=false",
                                  .form = form,
                          },
                          on_ticket);
@@ -208,7 +142,7 @@ static void on_ticket(const EtcdReply *reply, void *userdata)
 
         if (!side_take(s, reply, &answer))
                 return;
-        if (answer.error == ETCD_V2_KEY_NOT_FOUND && s->revision)
+        if (answer.error == ETCD_V2_KEY_NOT_FOUND && s->exists)
                 r = ticket_put(s, false);
         else if (answer.error != ETCD_V2_OK)
                 side_call_fail(s, answer.why);
@@ -218,14 +152,13 @@ static void on_ticket(const EtcdReply *reply, void *userdata)
                         side_call_finish(s,
                                          &(LockSideReply) { .place = answer.key.create_revision });
         }
-        if (r < 0)
-                side_call_fail(s, strerror(-r));
+        side_call_go_on(s, r);
 }
 
 static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide on_reply,
                       void *userdata, LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         int r;
 
         r = side_call_new(backend, ticket->key, on_reply, userdata, &s);
@@ -233,11 +166,7 @@ static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide o
                 r = text_set(&s->text, ticket->value);
         if (r >= 0)
                 r = ticket_put(s, true);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        return side_call_begun(s, r, ret);
 }
 
 static void on_beaten(const EtcdReply *reply, void *userdata)
@@ -256,7 +185,7 @@ static void on_beaten(const EtcdReply *reply, void *userdata)
 /* Its time to live begins anew, and nobody who waits for it to go is woken up. */
 static int side_beat(LockBackend *backend, LockOnSide on_reply, void *userdata, LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         _cleanup_free_ char *form = NULL;
         int r;
 
@@ -268,22 +197,21 @@ static int side_beat(LockBackend *backend, LockOnSide on_reply, void *userdata, 
         if (r >= 0)
                 r = side_send(s,
                               &(EtcdV2Message) {
-                                      .method = "PUT", .path = "prevExist=true", .form = form },
+                                      .method = "PUT",
+                                      .key = s->key,
+                                      .query = "prevExist=true",
+                                      .form = form,
+                              },
                               on_beaten);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        return side_call_begun(s, r, ret);
 }
 
 static void side_leave(LockBackend *backend)
 {
         BackendV2 *b = backend_v2_from(backend);
-        _cleanup_free_ char *path = NULL;
 
-        if (b->ticket && etcd_v2_path_build(b->ticket, "", &path) >= 0)
-                etcd_v2_send(b->etcd, &(EtcdV2Message) { .method = "DELETE", .path = path });
+        if (b->ticket)
+                etcd_v2_send(b->etcd, &(EtcdV2Message) { .method = "DELETE", .key = b->ticket });
         free(b->ticket);
         b->ticket = NULL;
 }

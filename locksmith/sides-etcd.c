@@ -7,14 +7,13 @@
 /* Returns false when the answer is none: that was told then. */
 static bool side_read(SideCall *s, const EtcdReply *reply, EtcdRange *ret, int64_t *ret_now)
 {
-        s->etcd = NULL;
-        if (reply->outcome != ETCD_DONE)
-                side_call_fail(s, reply->why);
-        else if (etcd_range_parse(reply->body, reply->size, ret, ret_now) < 0)
+        if (!side_call_answered(s, reply))
+                return false;
+        if (etcd_range_parse(reply->body, reply->size, ret, ret_now) < 0) {
                 side_call_fail(s, "the answer is none of etcd to a range request");
-        else
-                return true;
-        return false;
+                return false;
+        }
+        return true;
 }
 
 static int side_range(SideCall *s, const EtcdRangeRequest *request, EtcdOnReply on_reply)
@@ -42,17 +41,13 @@ static void on_list(const EtcdReply *reply, void *userdata)
 static int side_list(LockBackend *backend, const EtcdRangeRequest *request, LockOnSide on_reply,
                      void *userdata, LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         int r;
 
         r = side_call_new(backend, NULL, on_reply, userdata, &s);
         if (r >= 0)
                 r = side_range(s, request, on_list);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        return side_call_begun(s, r, ret);
 }
 
 static void on_changed(const EtcdWatchLine *line, const char *why, void *userdata)
@@ -69,7 +64,7 @@ static void on_changed(const EtcdWatchLine *line, const char *why, void *userdat
 static int side_wait(LockBackend *backend, const char *key, int64_t revision, LockOnSide on_reply,
                      void *userdata, LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         int r;
 
         r = side_call_new(backend, NULL, on_reply, userdata, &s);
@@ -77,11 +72,7 @@ static int side_wait(LockBackend *backend, const char *key, int64_t revision, Lo
                 r = etcd_watch(backend_etcd_from(s->backend)->etcd,
                                &(EtcdWatchRequest) { .key = key, .start_revision = revision + 1 },
                                on_changed, s, &s->watch);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        return side_call_begun(s, r, ret);
 }
 
 static int side_write(SideCall *s, const EtcdWrite *write, EtcdOnReply on_reply)
@@ -102,14 +93,13 @@ static bool side_written(SideCall *s, const EtcdReply *reply, const EtcdWrite *w
         _cleanup_(etcd_txn_done) EtcdTxn txn = {};
         EtcdTxnRequest request = { .writes = write, .n_writes = 1 };
 
-        s->etcd = NULL;
-        if (reply->outcome != ETCD_DONE)
-                side_call_fail(s, reply->why);
-        else if (etcd_txn_parse(reply->body, reply->size, &request, &txn) < 0 || !txn.succeeded)
+        if (!side_call_answered(s, reply))
+                return false;
+        if (etcd_txn_parse(reply->body, reply->size, &request, &txn) < 0 || !txn.succeeded) {
                 side_call_fail(s, "the answer is none of etcd to a transaction");
-        else
-                return true;
-        return false;
+                return false;
+        }
+        return true;
 }
 
 static void on_removed(const EtcdReply *reply, void *userdata)
@@ -123,17 +113,13 @@ static void on_removed(const EtcdReply *reply, void *userdata)
 static int side_remove(LockBackend *backend, const char *key, LockOnSide on_reply, void *userdata,
                        LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         int r;
 
         r = side_call_new(backend, key, on_reply, userdata, &s);
         if (r >= 0)
                 r = side_write(s, &(EtcdWrite) { .key = s->key }, on_removed);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        return side_call_begun(s, r, ret);
 }
 
 static void on_place(const EtcdReply *reply, void *userdata)
@@ -145,8 +131,8 @@ static void on_place(const EtcdReply *reply, void *userdata)
         if (!side_read(s, reply, &range, &now))
                 return;
         if (range.n_keys != 1 || !streq(range.keys[0].key, s->key)) {
-                backend_etcd_from(s->backend)->lease =
-                        0; /* it ended in between: the next time with a new one */
+                /* It ended in between: the next time with a new one. */
+                backend_etcd_from(s->backend)->lease = 0;
                 side_call_fail(s, "the ticket of this host is gone from the queue");
         } else
                 side_call_finish(s, &(LockSideReply) { .place = range.keys[0].create_revision });
@@ -164,14 +150,13 @@ static void on_ticket(const EtcdReply *reply, void *userdata)
         EtcdWrite write = ticket_write(s);
         int r;
 
+        /* It may have failed because etcd does not know the lease any more. */
         if (reply->outcome == ETCD_FAILED)
-                backend_etcd_from(s->backend)->lease =
-                        0; /* it may be that which etcd does not know any more */
+                backend_etcd_from(s->backend)->lease = 0;
         if (!side_written(s, reply, &write))
                 return;
         r = side_range(s, &(EtcdRangeRequest) { .key = s->key }, on_place);
-        if (r < 0)
-                side_call_fail(s, strerror(-r));
+        side_call_go_on(s, r);
 }
 
 static int side_put_ticket(SideCall *s)
@@ -184,14 +169,13 @@ static int side_put_ticket(SideCall *s)
 /* Reads the answer to a request for a lease. Returns false when it is none: that was told then. */
 static bool side_leased(SideCall *s, const EtcdReply *reply, int64_t *ret)
 {
-        s->etcd = NULL;
-        if (reply->outcome != ETCD_DONE)
-                side_call_fail(s, reply->why);
-        else if (etcd_lease_parse(reply->body, reply->size, ret) < 0)
+        if (!side_call_answered(s, reply))
+                return false;
+        if (etcd_lease_parse(reply->body, reply->size, ret) < 0) {
                 side_call_fail(s, "the answer is none of etcd to a request for a lease");
-        else
-                return true;
-        return false;
+                return false;
+        }
+        return true;
 }
 
 static void on_granted(const EtcdReply *reply, void *userdata)
@@ -202,8 +186,7 @@ static void on_granted(const EtcdReply *reply, void *userdata)
         if (!side_leased(s, reply, &backend_etcd_from(s->backend)->lease))
                 return;
         r = side_put_ticket(s);
-        if (r < 0)
-                side_call_fail(s, strerror(-r));
+        side_call_go_on(s, r);
 }
 
 static int side_get_lease(SideCall *s, int64_t seconds, EtcdOnReply on_reply)
@@ -230,23 +213,19 @@ static void on_lease(const EtcdReply *reply, void *userdata)
 static int side_lease(LockBackend *backend, int64_t seconds, LockOnSide on_reply, void *userdata,
                       LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         int r;
 
         r = side_call_new(backend, NULL, on_reply, userdata, &s);
         if (r >= 0)
                 r = side_get_lease(s, seconds, on_lease);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        return side_call_begun(s, r, ret);
 }
 
 static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide on_reply,
                       void *userdata, LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         int r;
 
         r = side_call_new(backend, ticket->key, on_reply, userdata, &s);
@@ -256,11 +235,7 @@ static int side_enter(LockBackend *backend, const LockSide *ticket, LockOnSide o
                 r = backend_etcd_from(s->backend)->lease > 0
                             ? side_put_ticket(s)
                             : side_get_lease(s, LOCK_TICKET_SECONDS, on_granted);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        return side_call_begun(s, r, ret);
 }
 
 /* No answer is no reason to believe it gone: a lease does not end while there is no leader. */
@@ -269,10 +244,9 @@ static void on_beaten(const EtcdReply *reply, void *userdata)
         SideCall *s = userdata;
         int64_t seconds;
 
-        s->etcd = NULL;
-        if (reply->outcome != ETCD_DONE)
-                side_call_fail(s, reply->why);
-        else if (etcd_keepalive_parse(reply->body, reply->size, &seconds) < 0)
+        if (!side_call_answered(s, reply))
+                return;
+        if (etcd_keepalive_parse(reply->body, reply->size, &seconds) < 0)
                 side_call_fail(s, "the answer is none of etcd about a lease");
         else {
                 if (seconds == 0)
@@ -283,7 +257,7 @@ static void on_beaten(const EtcdReply *reply, void *userdata)
 
 static int side_beat(LockBackend *backend, LockOnSide on_reply, void *userdata, LockCall **ret)
 {
-        _cleanup_(side_call_free_p) SideCall *s = NULL;
+        SideCall *s = NULL;
         char *body;
         int r;
 
@@ -293,11 +267,7 @@ static int side_beat(LockBackend *backend, LockOnSide on_reply, void *userdata, 
         if (r >= 0)
                 r = etcd_call(backend_etcd_from(s->backend)->etcd, "/v3/lease/keepalive", body,
                               false, on_beaten, s, &s->etcd);
-        if (r < 0)
-                return r;
-
-        *ret = &TAKE_PTR(s)->call;
-        return 0;
+        return side_call_begun(s, r, ret);
 }
 
 static void side_leave(LockBackend *backend)

@@ -7,19 +7,17 @@ Prints, and judges nothing: the figures belong to the machine.
 """
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-import host as lab  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import MIB, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 MEASURE = os.path.join(os.environ["SLUICE_BUILD"], "tests/bench/bus-latency")
-lab.SLOT_SIZE = 192 * lab.MIB
+SIZE = 192 * MIB
 
 
 def measure(host, seconds):
@@ -27,23 +25,15 @@ def measure(host, seconds):
 
 
 def main():
-    directory = tempfile.mkdtemp(prefix="sluice-bench.")
-    server = Server()
-    private, public = lab.key_make(directory, "key")
-    release = lab.Release(directory, "large", private, 192 * lab.MIB)
-    host = lab.Host(directory, server.url, public)
-    try:
+    with Lab() as lab:
+        release, host = lab.release_make("large", size=SIZE), lab.host_make(slot_size=SIZE)
         host.start()
         print("idle:   ", measure(host, 2))
-        server.offer(release.bytes)
+        lab.server.offer(release.bytes)
         host.client("check")
-        lab.wait_until(lambda: host.status()["current_operation"] == "UPDATE_STATUS_DOWNLOADING", what="the download")
+        wait_until(lambda: host.status()["current_operation"] == "UPDATE_STATUS_DOWNLOADING", what="the download")
         print("writing:", measure(host, 1), "-", host.status()["current_operation"])
-        lab.wait_until(lambda: host.status()["current_operation"] == "UPDATE_STATUS_UPDATED_NEED_REBOOT", 120, "the end")
-    finally:
-        host.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
+        wait_until(lambda: host.status()["current_operation"] == "UPDATE_STATUS_UPDATED_NEED_REBOOT", 120, "the end")
 
 
 main()

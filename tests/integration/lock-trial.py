@@ -6,15 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 SOURCE = os.environ["SLUICE_SOURCE"]
 sys.path[:0] = [os.path.join(SOURCE, "tests/integration/lab"), os.path.join(SOURCE, "tests/integration")]
 
-from host import BUILD, Host, Release, Tap, key_make, wait_until  # noqa: E402
+from host import BUILD, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 from lock_etcd import Etcd  # noqa: E402
-from omaha import Server  # noqa: E402
 
 CTL = os.path.join(BUILD, "locksmith/locksmithctl")
 LOCKSMITHD = os.path.join(BUILD, "locksmith/locksmithd")
@@ -61,25 +60,21 @@ def boot_on_trial(host, locksmith, etcd):
 
 
 def main():
-    tap = Tap()
     if not shutil.which("etcd"):
         print("1..0 # SKIP etcd-server is needed")
         return
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    server, etcd = Server(), Etcd(os.path.join(directory, "etcd"))
-    host = locksmith = None
-    try:
+    with Lab() as lab:
+        tap, host, etcd = lab.tap, lab.host_make(), Etcd(os.path.join(lab.directory, "etcd"))
         etcd.start()
-        private, public = key_make(directory, "key")
-        release = Release(directory, "two", private)
-        go = os.path.join(directory, "go")
-        host = Host(directory, server.url, public)
+        lab.at_end(etcd.stop)
         locksmith = Locksmith(host, etcd)
+        lab.at_end(locksmith.stop)
+        go = os.path.join(lab.directory, "go")
         hook = "etc/sluice/post-boot.d/10-waits"
         host.write(hook, f"#!/bin/sh\nread -r status <{go}\nexit \"$status\"\n")
         os.chmod(host.path(hook), 0o755)
         os.mkfifo(go)
-        server.offer(release.bytes)
+        lab.server.offer(lab.release_make("two").bytes)
         host.start_bus()
         host.set_attributes("A", 48, 56)
         host.start()
@@ -107,15 +102,6 @@ def main():
             file.write("0\n")
         wait_until(lambda: not holders(etcd), seconds=90, what="the release of the lock")
         tap.same(host.status()["trial"], "", "and so does a version that is found good")
-    finally:
-        if locksmith:
-            locksmith.stop()
-        if host:
-            host.stop()
-        etcd.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
 
 
 main()

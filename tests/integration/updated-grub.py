@@ -6,13 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import BUILD, IMAGE_SIZE, MIB, PATH, Host, Release, Tap, key_make, run  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import BUILD, IMAGE_SIZE, MIB, PATH, run  # noqa: E402
+from lab import Lab  # noqa: E402
 
 FRAGMENT = os.path.join(os.environ["SLUICE_SOURCE"], "docs/examples/grub.cfg")
 CHOICE = os.path.join(BUILD, "tests/double/boot-choice")
@@ -135,25 +134,15 @@ def test_refusals(tap, host):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-grub-")
-    private, public = key_make(directory, "key")
-    server = Server()
-    host = Host(directory, server.url, public, settings="BOOT_CHOOSER=grub\nBOOT_TRIES=2\n")
-    try:
-        os.makedirs(os.path.join(directory, "states"))
-        test_fragment(tap, directory)
-        release = Release(directory, "new", private)
-        server.offer(release.bytes, version="2.0.0")
+    with Lab() as lab:
+        os.makedirs(os.path.join(lab.directory, "states"))
+        test_fragment(lab.tap, lab.directory)
+        host, release = lab.host_make(settings="BOOT_CHOOSER=grub\nBOOT_TRIES=2\n"), lab.release_make("new")
+        lab.server.offer(release.bytes, version="2.0.0")
         env_make(host.path("boot/grub/grubenv"), "A B", 1, 0, 0, 0)
         host.start()
-        test_update(tap, directory, host, release)
-        test_refusals(tap, host)
-    finally:
-        host.stop()
-        server.shutdown()
-        shutil.rmtree(directory)
-    tap.done()
+        test_update(lab.tap, lab.directory, host, release)
+        test_refusals(lab.tap, host)
 
 
 main()

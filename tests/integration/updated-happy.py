@@ -3,18 +3,16 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import CLIENT, IMAGE_SIZE, Host, Release, Tap, key_make, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import CLIENT, IMAGE_SIZE, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 NO_EVENT = ("3", "2", None, "")
 
@@ -143,10 +141,10 @@ def test_kill_in_the_middle(tap, host, server, release):
     tap.ok(status == 0 and seconds < 2, "SIGTERM ends the daemon in time", status, seconds)
 
 
-def test_schedule(tap, directory, server, release, public):
-    host = Host(directory, server.url, public, settings="CHECK_FIRST=1s\nCHECK_INTERVAL=1s\nBROKEN LINE\nCHEK_FIRST=3\n")
+def test_schedule(lab, release):
+    tap, server = lab.tap, lab.server
     server.offer(release.bytes, event_status=500)
-    try:
+    with lab.host_make(settings="CHECK_FIRST=1s\nCHECK_INTERVAL=1s\nBROKEN LINE\nCHEK_FIRST=3\n") as host:
         host.start()
         wait_until(lambda: host.status()["current_operation"] == "UPDATE_STATUS_UPDATED_NEED_REBOOT", what="the schedule")
         tap.ok('installsource="scheduler"' in server.requests[0], "the schedule finds the update by itself")
@@ -164,51 +162,39 @@ def test_schedule(tap, directory, server, release, public):
         wait_until(lambda: len(server.events()) == 4, what="the queue of events")
         tap.same(server.events()[1:], [("13", "1", None, None), ("14", "1", None, None), ("3", "1", None, None)],
                  "… are sent later, in order, even by the next daemon")
-    finally:
-        host.stop()
 
 
-def test_large_sectors(tap, directory, server, release, public):
-    host = Host(directory, server.url, public, sector=4096)
-    server.offer(release.bytes)
-    try:
+def test_large_sectors(lab, release):
+    lab.server.offer(release.bytes)
+    with lab.host_make(sector=4096) as host:
         host.start()
         code, _, error = host.update()
-        tap.ok(code == 0 and host.slot("B", IMAGE_SIZE) == release.image_bytes and host.attributes("B") == (2, 1, False),
-               "a disk image with sectors of 4096 bytes", error, host.attributes("B"))
-    finally:
-        host.stop()
+        lab.tap.ok(code == 0 and host.slot("B", IMAGE_SIZE) == release.image_bytes and host.attributes("B") == (2, 1, False),
+                   "a disk image with sectors of 4096 bytes", error, host.attributes("B"))
 
 
-def test_damaged_table(tap, directory, server, release, public):
+def test_damaged_table(lab, release):
     """One copy of the partition table is gone: the other one is used, and the first is there again afterwards."""
+    lab.server.offer(release.bytes)
     for name, offset, whence in (("first", 512, os.SEEK_SET), ("second", -512, os.SEEK_END)):
-        host = Host(directory, server.url, public)
-        server.offer(release.bytes)
-        with open(host.disk, "r+b") as disk:
-            disk.seek(offset, whence)
-            disk.write(bytes(512))
-        try:
+        with lab.host_make() as host:
+            with open(host.disk, "r+b") as disk:
+                disk.seek(offset, whence)
+                disk.write(bytes(512))
             host.start()
             code, _, error = host.update()
             with open(host.disk, "rb") as disk:
                 disk.seek(offset, whence)
                 mended = disk.read(8) == b"EFI PART"
-            tap.ok(code == 0 and mended and host.attributes("B") == (2, 1, False), f"the {name} copy of the table is mended",
-                   error, host.partitions())
-        finally:
-            host.stop()
+            lab.tap.ok(code == 0 and mended and host.attributes("B") == (2, 1, False), f"the {name} copy of the table is mended",
+                       error, host.partitions())
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    server = Server()
-    host = None
-    try:
-        private, public = key_make(directory, "key")
-        two, three = Release(directory, "two", private), Release(directory, "three", private)
-        host = Host(directory, server.url, public)
+    with Lab() as lab:
+        tap, server = lab.tap, lab.server
+        two, three = lab.release_make("two"), lab.release_make("three")
+        host = lab.host_make()
         host.start()
         test_update_and_reboot(tap, host, server, two)
         test_back_into_slot_a(tap, host, server, three)
@@ -217,15 +203,9 @@ def main():
         test_classic_interface(tap, host)
         test_daemon_answers_while_it_works(tap, host, server, two)
         test_kill_in_the_middle(tap, host, server, three)
-        test_schedule(tap, directory, server, two, public)
-        test_large_sectors(tap, directory, server, two, public)
-        test_damaged_table(tap, directory, server, two, public)
-    finally:
-        if host:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
+        test_schedule(lab, two)
+        test_large_sectors(lab, two)
+        test_damaged_table(lab, two)
 
 
 main()

@@ -6,13 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import BUILD, CLIENT, Host, Release, Tap, key_make, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import BUILD, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 TARGET = "boot-complete.target"
 HOOKS = "etc/sluice/post-boot.d/"
@@ -45,15 +44,15 @@ class Double:
 class Scene:
     """A host that has staged version 2.0.0 in slot B. begin() is its first boot of that, again and again."""
 
-    def __init__(self, tap, directory, server, key, release):
-        self.tap, self.server = tap, server
-        self.host = Host(directory, server.url, key)
+    def __init__(self, lab, release):
+        self.tap, self.server, self.host = lab.tap, lab.server, lab.host_make()
         self.doubles = []
+        lab.at_end(self.end)
         self.settings = self.host.read("etc/coreos/update.conf")
-        server.offer(release.bytes)
+        self.server.offer(release.bytes)
         self.host.start()
-        tap.same(self.host.update()[0], 0, "the next version is staged")
-        wait_until(lambda: len(server.events()) >= 4, what="the events")
+        self.tap.same(self.host.update()[0], 0, "the next version is staged")
+        wait_until(lambda: len(self.server.events()) >= 4, what="the events")
         self.host.stop_daemon()
         self.saved = {name: open(self.host.path(name), "rb").read() for name in ("disk.img", "var/lib/updated/state")}
         self.host.write("run/systemd/system/units")
@@ -319,14 +318,9 @@ def test_check_by_schedule(scene):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    server = Server()
-    scene = None
-    try:
-        private, public = key_make(directory, "key")
-        release = Release(directory, "two", private)
-        scene = Scene(tap, directory, server, public, release)
+    with Lab() as lab:
+        release = lab.release_make("two")
+        scene = Scene(lab, release)
         test_boot_that_completes(scene, release)
         test_systemd_comes_later(scene)
         test_checks(scene)
@@ -336,13 +330,6 @@ def main():
         test_reboot_at_once(scene)
         test_by_hand(scene)
         test_check_by_schedule(scene)
-    finally:
-        if scene:
-            scene.end()
-            scene.host.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
 
 
 main()

@@ -9,26 +9,25 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, Host, Release, key_make, parts_run  # noqa: E402
+from host import IMAGE_SIZE  # noqa: E402
 from hostile import HostileServer  # noqa: E402
-from omaha import Server  # noqa: E402
+from lab import Lab  # noqa: E402
 
 KIB = 1024
 TRIES_OF_ONE_ADDRESS = 4
 
 
-class Lab:
-    def __init__(self, tap, directory):
-        private, public = key_make(directory, "key")
-        self.tap, self.release = tap, Release(directory, "two", private)
+class HostileLab(Lab):
+    def __init__(self):
+        super().__init__()
+        self.hostile, self.release = self.server_make(HostileServer), self.release_make("two")
         self.data = self.release.bytes
-        self.omaha, self.hostile = Server(), HostileServer()
-        self.host = Host(directory, self.omaha.url, public)
+        self.host = self.host_make()
         self.host.start()
         self.before = self.host.slot("A")
 
     def update(self, behaviour, **settings):
-        self.omaha.offer(self.data, urls=settings.pop("urls", None) or [self.hostile.base], **settings)
+        self.server.offer(self.data, urls=settings.pop("urls", None) or [self.hostile.base], **settings)
         self.hostile.behave(behaviour)
         return self.host.update()
 
@@ -48,12 +47,6 @@ class Lab:
 
     def data_of_image(self):
         return self.release.image_bytes
-
-    def shutdown(self):
-        self.host.stop()
-        self.omaha.shutdown()
-        self.hostile.shutdown()
-
 
 def n1_cuts(lab):
     """The connection is reset after every 64 KiB: each time the rest, and no byte twice."""
@@ -207,4 +200,10 @@ def n10_mirrors(lab):
     lab.tap.same([request.start for request in lab.hostile.requests], [0, 100 * KIB, 0, 0], "N10: bytes of two mirrors are never mixed")
 
 
-parts_run(Lab, (n1_cuts, n2_ranges, n4_endless, n4_redirects, n5_statuses, n8_encodings, n10_mirrors))
+def main():
+    with HostileLab() as lab:
+        for part in (n1_cuts, n2_ranges, n4_endless, n4_redirects, n5_statuses, n8_encodings, n10_mirrors):
+            part(lab)
+
+
+main()

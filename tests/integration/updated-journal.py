@@ -7,14 +7,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import Host, Release, Tap, key_make, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 CATALOG = os.path.join(os.environ["SLUICE_SOURCE"], "updated/units/sluice-update.catalog")
 JOURNAL = "/run/systemd/journal"
@@ -111,21 +110,16 @@ def test_metrics(tap, host, server):
     tap.same(os.stat(host.path("metrics/sluice.prom")).st_mode & 0o777, 0o644, "another user may collect them")
 
 
-def inside(tap, directory):
+def inside(lab):
     os.makedirs(JOURNAL, exist_ok=True)
-    journal, server = Journal(), Server()
-    private, public = key_make(directory, "key")
-    release = Release(directory, "two", private)
-    host = Host(directory, server.url, public, settings="METRICS_FILE=/metrics/sluice.prom\n")
+    journal, release = Journal(), lab.release_make("two")
+    host = lab.host_make(settings="METRICS_FILE=/metrics/sluice.prom\n")
     host.environment["JOURNAL_STREAM"] = "1:1"
-    try:
-        host.start()
-        test_events(tap, host, server, release, journal)
-        test_roll_backs(tap, host, server, release, journal)
-        test_metrics(tap, host, server)
-    finally:
-        host.stop()
-        server.shutdown()
+    host.start()
+    test_events(lab.tap, host, lab.server, release, journal)
+    test_roll_backs(lab.tap, host, lab.server, release, journal)
+    test_metrics(lab.tap, host, lab.server)
+    test_catalog(lab.tap, lab.directory)
 
 
 def main():
@@ -137,14 +131,8 @@ def main():
             print(f"1..0 # SKIP the journal's socket needs a mount namespace of our own: {probe.stderr.strip()}")
             return
         sys.exit(subprocess.run(command, env=dict(os.environ, **{INSIDE: "1"}), check=False).returncode)
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    try:
-        inside(tap, directory)
-        test_catalog(tap, directory)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
+    with Lab() as lab:
+        inside(lab)
 
 
 main()

@@ -3,16 +3,14 @@
 
 import filecmp
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, MIB, Host, Release, Tap, key_make, run  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import IMAGE_SIZE, MIB, run  # noqa: E402
+from lab import Lab  # noqa: E402
 
 KERNEL = b"MZ a kernel " * 100000  # 1.2 MB
 LARGE = 300 * MIB
@@ -43,8 +41,8 @@ def test_written(tap, host, release):
     tap.same(host.attributes("B"), (2, 1, False), "and the target boots next")
 
 
-def test_without_kernel(tap, host, server, key, directory):
-    server.offer(Release(directory, "plain", key).bytes, version="2.0.0")
+def test_without_kernel(tap, host, server, release):
+    server.offer(release.bytes, version="2.0.0")
     tap.same(host.update()[0], 0, "an update without a kernel", host.read("updated.log"))
     tap.same(boot_files(host), {"sluice/vmlinuz-b": b"old"}, "leaves the old one, and no file of its own")
 
@@ -55,22 +53,20 @@ def test_nowhere(tap, host, server, release):
     tap.ok(not os.path.exists(host.path("boot")), "and nothing is written")
 
 
-def test_large(tap, host, server, directory, key):
+def test_large(lab, host):
     """Unified images with everything in them are larger than any kernel; the room there is, is the limit."""
-    kernel = os.path.join(directory, "large.kernel")
+    kernel = os.path.join(lab.directory, "large.kernel")
     with open(kernel, "wb") as file:
         file.truncate(LARGE)
     host.write("boot/sluice/vmlinuz-a", "a")
-    release = Release(directory, "large", key, options=("--kernel", kernel))
-    server.offer(release.bytes, version="2.0.0")
+    lab.server.offer(lab.release_make("large", options=("--kernel", kernel)).bytes, version="2.0.0")
     code, _, error = host.update()
-    tap.same(code, 0, f"an update with a kernel of {LARGE} bytes", error, host.read("updated.log"))
+    lab.tap.same(code, 0, f"an update with a kernel of {LARGE} bytes", error, host.read("updated.log"))
     written = host.path("boot/sluice/vmlinuz-b")
-    tap.ok(os.path.exists(written) and filecmp.cmp(kernel, written, shallow=False), "it is whole")
-    return release
+    lab.tap.ok(os.path.exists(written) and filecmp.cmp(kernel, written, shallow=False), "it is whole")
 
 
-def test_full(tap, host, release, size):
+def test_full(tap, host, size):
     """On a file system of its own, as small as a boot partition may be."""
     os.makedirs(host.path("boot"))
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", host.path("boot")], check=False,
@@ -94,44 +90,28 @@ def test_full(tap, host, release, size):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-kernel-")
-    private, public = key_make(directory, "key")
-    server = Server()
-    hosts = []
-
-    def host_new():
-        hosts.append(Host(directory, server.url, public))
-        return hosts[-1]
-
-    try:
-        release = Release(directory, "new", private, kernel=KERNEL)
+    with Lab() as lab:
+        tap, server, release = lab.tap, lab.server, lab.release_make("new", kernel=KERNEL)
         server.offer(release.bytes, version="2.0.0")
-        test_written(tap, host_new(), release)
+        test_written(tap, lab.host_make(), release)
         for size in (MIB, 2 * MIB):
-            host = host_new()
+            host = lab.host_make()
             host.start()
-            test_full(tap, host, release, size)
-        host = host_new()
+            test_full(tap, host, size)
+        host = lab.host_make()
         host.start()
-        large = test_large(tap, host, server, directory, private)
-        host = host_new()
+        test_large(lab, host)
+        host = lab.host_make()
         host.start()
-        test_full(tap, host, large, LARGE)
+        test_full(tap, host, LARGE)
         server.offer(release.bytes, version="2.0.0")
-        host = host_new()
+        host = lab.host_make()
         host.start()
         test_nowhere(tap, host, server, release)
-        host = host_new()
+        host = lab.host_make()
         host.write("boot/sluice/vmlinuz-b", "old")
         host.start()
-        test_without_kernel(tap, host, server, private, directory)
-    finally:
-        for host in hosts:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory)
-    tap.done()
+        test_without_kernel(tap, host, server, lab.release_make("plain"))
 
 
 main()

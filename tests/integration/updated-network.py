@@ -2,15 +2,14 @@
 """How updated's worker takes bad networks: broken transfers are taken up where they broke, never spliced, and end."""
 
 import os
-import shutil
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, Host, Release, Tap, key_make  # noqa: E402
+from host import IMAGE_SIZE  # noqa: E402
+from lab import Lab  # noqa: E402
 from omaha import Server  # noqa: E402
 
 
@@ -84,29 +83,19 @@ def test_bad_mirror(tap, host, server, release, damaged):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    server = Server()
-    host = None
-    try:
-        private, public = key_make(directory, "key")
-        release = Release(directory, "two", private)
+    with Lab() as lab:
+        release = lab.release_make("two")
         damaged = bytearray(release.bytes)
         damaged[len(damaged) // 2] ^= 1
-        host = Host(directory, server.url, public)
+        host = lab.host_make()
         host.start()
-        test_cut(tap, host, server, release)
-        test_no_range(tap, host, server, release)
-        test_changed_file(tap, host, server, release)
-        test_truncated(tap, host, server, release)
-        test_addresses(tap, host, server, release)
-        test_bad_mirror(tap, host, server, release, bytes(damaged))
-    finally:
-        if host:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
+        parts = lab.tap, host, lab.server, release
+        test_cut(*parts)
+        test_no_range(*parts)
+        test_changed_file(*parts)
+        test_truncated(*parts)
+        test_addresses(*parts)
+        test_bad_mirror(*parts, bytes(damaged))
 
 
 main()

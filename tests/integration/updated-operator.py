@@ -3,17 +3,15 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import BUILD, CLIENT, IMAGE_SIZE, PAYLOAD, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import BUILD, CLIENT, IMAGE_SIZE, key_make, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 CLOUD_CONFIG = os.path.join(BUILD, "cloud-config/cloud-config")
 
@@ -148,29 +146,29 @@ def test_channel_and_cloud_config(tap, host, server):
     print(f"# {number + 1} times set-channel, {busy} of them refused as busy")
 
 
-def test_nobody_answers(tap, directory, server, public):
+def test_nobody_answers(lab):
     """No bus, a bus without daemon, a daemon that hangs: the client says which, and where to look."""
-    host = Host(directory, server.url, public)
+    host = lab.host_make()
     verbs = (("status",), ("slots",), ("history",), ("check",), ("update",), ("watch",), ("rollback",), ("set-channel", "x"), ("-status",))
-    for verb in verbs:
-        code, out, error = host.client(*verb)
-        tap.ok((code, out) == (1, "") and error.count("\n") == 1 and '"systemctl status dbus" tells' in error, f"{verb[0]} without a bus says so", error)
-    try:
-        host.start()
-        host.stop_daemon()
+
+    def nobody(who, unit):
         for verb in verbs:
             code, out, error = host.client(*verb)
-            tap.ok((code, out) == (1, "") and error.count("\n") == 1 and '"systemctl status updated" tells' in error,
-                   f"{verb[0]} without the daemon says so", error)
-    finally:
-        host.stop()
+            lab.tap.ok((code, out) == (1, "") and error.count("\n") == 1 and f'"systemctl status {unit}" tells' in error,
+                       f"{verb[0]} without {who} says so", error)
+
+    nobody("a bus", "dbus")
+    host.start()
+    host.stop_daemon()
+    nobody("the daemon", "updated")
+    host.stop()
 
 
-def test_pause(tap, directory, server, public):
-    host = Host(directory, server.url, public, settings="CHECK_FIRST=1s\nCHECK_INTERVAL=1s\n")
-    host.write_state('STATE=1\nPAUSED="1"\n')
+def test_pause(lab):
+    tap, server = lab.tap, lab.server
     server.offer(None)
-    try:
+    with lab.host_make(settings="CHECK_FIRST=1s\nCHECK_INTERVAL=1s\n") as host:
+        host.write_state('STATE=1\nPAUSED="1"\n')
         host.start()
         tap.ok(host.status()["paused"], "a pause outlives the daemon")
         wait_until(lambda: host.read("updated.log").count("checks are paused") > 2, what="a few checks that are due")
@@ -184,8 +182,6 @@ def test_pause(tap, directory, server, public):
         os.unlink(host.path("root/.dev_mode"))
         wait_until(lambda: len(server.requests) > count, what="the schedule")
         tap.same(host.client("pause")[0], 0, "pause")
-    finally:
-        host.stop()
 
 
 def test_rollback(tap, host, server, release):
@@ -217,19 +213,19 @@ def test_rollback(tap, host, server, release):
     tap.same((host.update()[0], host.status()["current_operation"]), (0, NEED_REBOOT), "another version is")
 
 
-def test_policy(tap, directory, server, public):
+def test_policy(lab):
     """The policy that is installed: everybody may read, root may act."""
+    tap, server = lab.tap, lab.server
     try:
         subprocess.run([CLIENT, "--version"], user="nobody", stdout=subprocess.DEVNULL, check=True)
     except PermissionError as error:
         tap.ok(True, f"the policy of the bus # SKIP nobody can not run the client here: {error.strerror}")
         return
-    host = Host(directory, server.url, public)
-    host.strict = True
-    os.chmod(directory, 0o755)
-    os.chmod(host.root, 0o755)
-    server.offer(None)
-    try:
+    with lab.host_make() as host:
+        host.strict = True
+        os.chmod(lab.directory, 0o755)
+        os.chmod(host.root, 0o755)
+        server.offer(None)
         host.start()
         for command in ("status", "slots", "history"):
             code, _, error = host.client(command, user="nobody")
@@ -240,8 +236,6 @@ def test_policy(tap, directory, server, public):
             tap.ok(code == 1 and "ejected send message" in error, f"nobody may not {command[0]}", code, error)
         tap.same((host.status()["channel"], host.status()["paused"], server.requests), ("beta", False, []), "and nothing happens")
         tap.same(host.client("pause")[0], 0, "root may")
-    finally:
-        host.stop()
 
 
 def test_signals(tap, host):
@@ -254,37 +248,26 @@ def test_signals(tap, host):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    server = Server()
-    host = None
-    try:
-        private, public = key_make(directory, "key")
-        stranger, _ = key_make(directory, "stranger")
-        releases = {"good": Release(directory, "good", private), "stranger": Release(directory, "stranger", stranger),
-                    "unsigned": Release(directory, "unsigned", None), "named": Release(directory, "named", private)}
-        run(PAYLOAD, "create", "--format", "v2", "--version", "7.0.0", "--image", releases["named"].image,
-            "--output", releases["named"].payload, "--key", private)
-        host = Host(directory, server.url, public)
+    with Lab() as lab:
+        stranger, _ = key_make(lab.directory, "stranger")
+        releases = {"good": lab.release_make("good"), "stranger": lab.release_make("stranger", key=stranger),
+                    "unsigned": lab.release_make("unsigned", key=None),
+                    "named": lab.release_make("named", version="7.0.0", options=("--format", "v2"))}
+        host = lab.host_make()
         host.start()
-        test_signals(tap, host)
-        test_install_file(tap, host, server, releases["named"])
-        test_install_url(tap, host, server, releases["good"])
-        test_install_refusals(tap, host, directory, releases)
-        test_cancel(tap, host, server, releases["good"])
-        test_channel(tap, host, server)
-        test_channel_and_cloud_config(tap, host, server)
-        test_nobody_answers(tap, directory, server, public)
-        test_rollback(tap, host, server, releases["good"])
+        parts = lab.tap, host, lab.server
+        test_signals(lab.tap, host)
+        test_install_file(*parts, releases["named"])
+        test_install_url(*parts, releases["good"])
+        test_install_refusals(lab.tap, host, lab.directory, releases)
+        test_cancel(*parts, releases["good"])
+        test_channel(*parts)
+        test_channel_and_cloud_config(*parts)
+        test_nobody_answers(lab)
+        test_rollback(*parts, releases["good"])
         host.stop()
-        test_pause(tap, directory, server, public)
-        test_policy(tap, directory, server, public)
-    finally:
-        if host:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
+        test_pause(lab)
+        test_policy(lab)
 
 
 main()

@@ -5,16 +5,14 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import sys
-import tempfile
 import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import Host, Release, Tap, key_make, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import key_make, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 OEM = "oem/sysext/oem-qemu-{}.raw"
 PODMAN = "etc/flatcar/sysext/flatcar-podman-{}.raw"
@@ -24,10 +22,10 @@ UNSELECTABLE = (0, 0, False)
 class Set:
     """The payload of a version and the packages that a server has beside it."""
 
-    def __init__(self, directory, key, version):
+    def __init__(self, lab, version):
         self.version = version
-        self.system = Release(directory, "os-" + version, key)
-        self.images = {name: Release(directory, f"{name}-{version}", key, size=256 * 1024)
+        self.system = lab.release_make("os-" + version)
+        self.images = {name: lab.release_make(f"{name}-{version}", size=256 * 1024)
                        for name in ("oem-qemu", "flatcar-podman", "flatcar-python", "oem-azure", "notes")}
 
     def offer(self, server, **settings):
@@ -63,8 +61,8 @@ def reboot(host, slot, version):
     host.start()
 
 
-def host_make(directory, server, public):
-    host = Host(directory, server.url, public)
+def host_start(lab):
+    host = lab.host_make()
     host.write("etc/oem-release", "ID=qemu\nVERSION_ID=1\n")
     os.makedirs(host.path("oem"))
     host.write("usr/share/flatcar/enabled-sysext.conf", "python # what the vendor has\n")
@@ -235,27 +233,19 @@ def test_damaged_meanwhile(tap, host, server, running, release):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp()
-    server = Server()
-    private, public = key_make(directory, "key")
-    sets = [Set(directory, private, f"{number}.0.0") for number in (2, 3, 4, 5, 6)]
-    stranger = Release(directory, "stranger", key_make(directory, "other")[0], size=256 * 1024)
-    host = host_make(directory, server, public)
-    try:
-        test_in_place_before_the_slot(tap, host, server, sets[0])
-        test_shown(tap, host)
-        test_old_ones_go_when_no_slot_needs_them(tap, host, server, sets[:3])
-        test_refused_before_anything_is_written(tap, host, server, sets[2], sets[3])
-        test_a_failed_package_fails_the_update(tap, host, server, sets[2], sets[3], stranger)
-        test_on_from_the_last_whole_package(tap, host, server, sets[2], sets[3])
+    with Lab() as lab:
+        sets = [Set(lab, f"{number}.0.0") for number in (2, 3, 4, 5, 6)]
+        stranger = lab.release_make("stranger", key=key_make(lab.directory, "other")[0], size=256 * 1024)
+        host = host_start(lab)
+        parts = lab.tap, host, lab.server
+        test_in_place_before_the_slot(*parts, sets[0])
+        test_shown(lab.tap, host)
+        test_old_ones_go_when_no_slot_needs_them(*parts, sets[:3])
+        test_refused_before_anything_is_written(*parts, sets[2], sets[3])
+        test_a_failed_package_fails_the_update(*parts, sets[2], sets[3], stranger)
+        test_on_from_the_last_whole_package(*parts, sets[2], sets[3])
         reboot(host, "B", sets[3].version)
-        test_damaged_meanwhile(tap, host, server, sets[3], sets[4])
-    finally:
-        host.stop()
-        server.shutdown()
-        shutil.rmtree(directory)
-    tap.done()
+        test_damaged_meanwhile(*parts, sets[3], sets[4])
 
 
 main()

@@ -10,9 +10,8 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-import host as lab  # noqa: E402
-from host import BUILD, MIB, PATH, PAYLOAD, Host, Tap, key_make, run, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import BUILD, MIB, PATH, PAYLOAD, run, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 HELPER = os.path.join(BUILD, "updated/updated-postinst")
 SIZE = 20 * MIB  # btrfs wants 16
@@ -232,29 +231,19 @@ def may_mount(directory):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp()
-    reason = may_mount(directory)
-    if reason:
-        print("1..0 # SKIP", reason)
-        shutil.rmtree(directory)
-        return
-    lab.SLOT_SIZE = SIZE
-    server = Server()
-    private, public = key_make(directory, "key")
-    host = Host(directory, server.url, public)
-    try:
+    with Lab() as lab:
+        reason = may_mount(lab.directory)
+        if reason:
+            lab.tap.skip(reason)
+            return
+        host = lab.host_make(slot_size=SIZE)
         host.start()
-        test_file_systems(tap, directory, private, host, server)
-        test_what_it_says(tap, directory, private, host, server)
-        test_what_there_may_be(tap, directory, private, host, server)
-        test_hooks(tap, directory, private, host, server)
-        test_interrupted(tap, directory, private, host, server)
-    finally:
-        host.stop()
-        server.shutdown()
-        shutil.rmtree(directory)
-    tap.done()
+        parts = lab.tap, lab.directory, lab.private, host, lab.server
+        test_file_systems(*parts)
+        test_what_it_says(*parts)
+        test_what_there_may_be(*parts)
+        test_hooks(*parts)
+        test_interrupted(*parts)
 
 
 main()

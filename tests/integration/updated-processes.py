@@ -3,19 +3,17 @@
 
 import fcntl
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import CLIENT, IMAGE_SIZE, UPDATED, Host, Release, Tap, key_make, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import CLIENT, IMAGE_SIZE, UPDATED, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 DOWNLOADING, NEED_REBOOT = "UPDATE_STATUS_DOWNLOADING", "UPDATE_STATUS_UPDATED_NEED_REBOOT"
 
@@ -127,27 +125,17 @@ def test_watchdog(tap, host):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    server = Server()
-    host = None
-    try:
-        private, public = key_make(directory, "key")
-        release = Release(directory, "two", private)
-        host = Host(directory, server.url, public)
+    with Lab() as lab:
+        release = lab.release_make("two")
+        host = lab.host_make()
         host.start()
-        test_second_daemon(tap, host)
-        test_two_clients(tap, host, server, release)
-        test_disk_image_in_use(tap, host, server, release)
-        test_stopped_worker(tap, host, server, release)
-        test_stopped_daemon(tap, host, server, release)
-        test_watchdog(tap, host)
-    finally:
-        if host:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
+        parts = lab.tap, host, lab.server, release
+        test_second_daemon(lab.tap, host)
+        test_two_clients(*parts)
+        test_disk_image_in_use(*parts)
+        test_stopped_worker(*parts)
+        test_stopped_daemon(*parts)
+        test_watchdog(lab.tap, host)
 
 
 main()

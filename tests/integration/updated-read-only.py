@@ -3,17 +3,15 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import UUID_USR, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import UUID_USR, run, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 OWN_MOUNTS = ["unshare", "--map-root-user", "--mount"]  # nothing that is mounted here is seen outside
 HINT = "it is on a file system that is read-only; where an error made it so, fsck mends it, then mount it for writing"
@@ -117,26 +115,14 @@ def test(tap, host, server, release, name):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-read-only-")
-    private, public = key_make(directory, "key")
-    server = Server()
-    hosts = []
-    try:
-        release = Release(directory, "new", private, kernel=b"new kernel" * 100)
+    with Lab() as lab:
+        release = lab.release_make("new", kernel=b"new kernel" * 100)
         for chooser, boot, files in CHOOSERS:
-            host = Host(directory, server.url, public, settings=f"BOOT_CHOOSER={chooser}\nBOOT_DIRECTORY=/{boot}\n")
-            hosts.append(host)
+            host = lab.host_make(settings=f"BOOT_CHOOSER={chooser}\nBOOT_DIRECTORY=/{boot}\n")
             for file, text in files.items():
                 host.write(f"{boot}/{file}", text)
             kernels = ", with kernels" if chooser == "grub" and len(files) > 1 else ""
-            test(tap, host, server, release, chooser + kernels)
-    finally:
-        for host in hosts:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory)
-    tap.done()
+            test(lab.tap, host, lab.server, release, chooser + kernels)
 
 
 def main_alone():

@@ -4,15 +4,13 @@
 import base64
 import hashlib
 import os
-import shutil
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import APP_ID, IMAGE_SIZE, SLOT_SIZE, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import APP_ID, IMAGE_SIZE, SLOT_SIZE, key_make, run, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 PRIVATE_SERVER = 1 << 28
 
@@ -110,7 +108,7 @@ def test_no_answer(tap, host):
     tap.ok(status == 0, "SERVER=disabled asks nobody, without a restart of the daemon", error)
 
 
-def test_hosts(tap, directory, server, releases, public):
+def test_hosts(lab, release):
     """Hosts on which no update can go anywhere."""
     def damage_disk(host):
         with open(host.disk, "r+b") as disk:
@@ -134,25 +132,22 @@ def test_hosts(tap, directory, server, releases, public):
         ("two partitions of one name", {}, twice_the_same, 7, "ambiguous"),
         ("no running slot on the disk", {}, wrong_command_line, 7, "is not on this disk"),
         ("no partition table", {}, damage_disk, 7, "no GPT"),
-        ("no key", {"key": None}, None, 12, "trusts no key"),
+        ("no key", {"public_key": None}, None, 12, "trusts no key"),
     ]
+    tap, server = lab.tap, lab.server
     for name, settings, prepare, code, text in cases:
-        key = settings.pop("key", public)
-        host = Host(directory, server.url, key, **settings)
-        if prepare:
-            prepare(host)
-        with open(host.disk, "rb") as disk:
-            before = hashlib.sha256(disk.read()).digest()
-        server.offer(releases["good"].bytes)
-        try:
+        with lab.host_make(**settings) as host:
+            if prepare:
+                prepare(host)
+            with open(host.disk, "rb") as disk:
+                before = hashlib.sha256(disk.read()).digest()
+            server.offer(release.bytes)
             host.start()
             status, _, error = host.update()
             tap.ok(status == 1 and f"(code {code})" in error and text in error, f"{name}: refused", error, host.read("updated.log"))
             with open(host.disk, "rb") as disk:
                 tap.ok(hashlib.sha256(disk.read()).digest() == before, f"{name}: not a bit of the disk changed")
             tap.same(server.downloads, [], f"{name}: nothing was fetched")
-        finally:
-            host.stop()
 
 
 def test_state_directory(tap, host, server, releases):
@@ -176,36 +171,26 @@ def test_recovers(tap, host, server, releases):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    server = Server()
-    host = None
-    try:
-        private, public = key_make(directory, "key")
-        stranger, _ = key_make(directory, "stranger")
+    with Lab() as lab:
+        stranger, _ = key_make(lab.directory, "stranger")
         releases = {
-            "good": Release(directory, "good", private),
-            "stranger": Release(directory, "stranger", stranger),
-            "unsigned": Release(directory, "unsigned", None),
-            "large": Release(directory, "large", private, SLOT_SIZE + 4096),
+            "good": lab.release_make("good"),
+            "stranger": lab.release_make("stranger", key=stranger),
+            "unsigned": lab.release_make("unsigned", key=None),
+            "large": lab.release_make("large", size=SLOT_SIZE + 4096),
         }
-        host = Host(directory, server.url, public)
+        host = lab.host_make()
         host.start()
-        test_signatures(tap, host, server, releases)
-        test_announcements(tap, host, server, releases)
-        test_size(tap, host, server, releases)
-        test_flipped_bytes(tap, host, server, releases)
-        test_answers(tap, host, server)
-        test_no_answer(tap, host)
-        test_state_directory(tap, host, server, releases)
-        test_hosts(tap, directory, server, releases, public)
-        test_recovers(tap, host, server, releases)
-    finally:
-        if host:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
+        parts = lab.tap, host, lab.server
+        test_signatures(*parts, releases)
+        test_announcements(*parts, releases)
+        test_size(*parts, releases)
+        test_flipped_bytes(*parts, releases)
+        test_answers(*parts)
+        test_no_answer(lab.tap, host)
+        test_state_directory(*parts, releases)
+        test_hosts(lab, releases["good"])
+        test_recovers(*parts, releases)
 
 
 main()

@@ -15,9 +15,9 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import BUILD, MIB, Host, Release, key_make, parts_run, run, wait_until  # noqa: E402
+from host import BUILD, MIB, run, wait_until  # noqa: E402
 from hostile import HostileServer  # noqa: E402
-from omaha import Server  # noqa: E402
+from lab import Lab  # noqa: E402
 
 SERVE = os.path.join(BUILD, "updated/update-serve")
 KIB = 1024
@@ -29,22 +29,19 @@ HEADER = 256 * KIB         # more than header and manifest
 ROOM = 4096                # where in the file the checkpoints begin
 
 
-class Lab:
-    def __init__(self, tap, directory):
-        private, self.public = key_make(directory, "key")
-        self.tap, self.directory = tap, directory
-        self.releases = [Release(directory, name, private, IMAGE_SIZE,
-                                 options=("--compression", "none", "--format", version))
+class ResumeLab(Lab):
+    def __init__(self):
+        super().__init__()
+        self.releases = [self.release_make(name, size=IMAGE_SIZE, options=("--compression", "none", "--format", version))
                          for name, version in (("two", "v2"), ("three", "v2"), ("old", "v1"))]
         self.release, self.other = self.releases[:2]
         self.data = self.release.bytes
-        self.omaha, self.hostile = Server(), HostileServer()
-        self.host = None
+        self.hostile, self.host = self.server_make(HostileServer), None
 
     def begin(self):
         """A new host, whose first attempt stands still after HALF of the payload."""
         self.end()
-        self.host = Host(self.directory, self.omaha.url, self.public, slot_size=SLOT_SIZE)
+        self.host = self.host_make(slot_size=SLOT_SIZE)
         self.host.start()
         self.running = self.host.slot("A")
         self.interrupt()
@@ -61,7 +58,7 @@ class Lab:
                 request.send(rest[end:end + KIB])
                 end += KIB
 
-        self.omaha.offer(self.data, urls=[self.hostile.base])
+        self.server.offer(self.data, urls=[self.hostile.base])
         self.hostile.behave(behaviour)
         self.host.client("check")
         wait_until(lambda: self.host.status()["bytes_done"] >= reach - REPORTED, what="a part of the payload")
@@ -123,11 +120,6 @@ class Lab:
             shutil.rmtree(self.host.root)
             self.host = None
 
-    def shutdown(self):
-        self.end()
-        self.omaha.shutdown()
-        self.hostile.shutdown()
-
 
 def interruptions(lab):
     host = lab.begin()
@@ -174,7 +166,7 @@ def twice(lab):
 def other_things(lab):
     host = lab.begin()
     lab.kill_worker()
-    lab.omaha.offer(lab.other.bytes, urls=[lab.hostile.base])
+    lab.server.offer(lab.other.bytes, urls=[lab.hostile.base])
     lab.begins_anew("another payload", "is of another payload or another slot", [0], data=lab.other.bytes)
 
     for name, damage in (("damaged", lambda data: data[:ROOM] + bytes(byte ^ 1 for byte in data[ROOM:])),
@@ -229,7 +221,7 @@ def tokens(lab):
     """Addresses that are good for a while only: each answer names another one."""
     host = lab.begin()
     lab.kill_worker()
-    lab.omaha.offer(lab.data, urls=[lab.hostile.base + "token-2/"])
+    lab.server.offer(lab.data, urls=[lab.hostile.base + "token-2/"])
 
     def behaviour(request):
         if request.path.startswith("/files/token-2/"):
@@ -273,7 +265,7 @@ def real_server(lab):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     base = next(found.group() for found in (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in server.stdout) if found)
     lab.end()
-    lab.host = host = Host(lab.directory, base + "v1/update/", lab.public, slot_size=SLOT_SIZE)
+    lab.host = host = lab.host_make(server=base + "v1/update/", slot_size=SLOT_SIZE)
     try:
         host.start()
         host.client("check")
@@ -289,4 +281,10 @@ def real_server(lab):
         server.wait()
 
 
-parts_run(Lab, (interruptions, twice, other_things, other_servers, tokens, tampered_manifest, real_server))
+def main():
+    with ResumeLab() as lab:
+        for part in (interruptions, twice, other_things, other_servers, tokens, tampered_manifest, real_server):
+            part(lab)
+
+
+main()

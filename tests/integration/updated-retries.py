@@ -4,43 +4,39 @@ remembered; an operator and another offer need not wait."""
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, Host, Release, Tap, key_make, wait_until  # noqa: E402
+from host import IMAGE_SIZE, wait_until  # noqa: E402
 from hostile import HostileServer  # noqa: E402
-from omaha import Server  # noqa: E402
+from lab import Lab  # noqa: E402
 
 HOUR = 3600
 DEFERRED = ("3", "9", str(40 | 1 << 28), None)
 
 
-class Lab:
-    def __init__(self, tap, directory):
-        private, self.public = key_make(directory, "key")
-        self.tap, self.directory = tap, directory
-        self.release, self.other = (Release(directory, name, private) for name in ("two", "three"))
-        self.omaha, self.hostile = Server(), HostileServer()
-        self.host = None
+class RetriesLab(Lab):
+    def __init__(self):
+        super().__init__()
+        self.release, self.other = self.release_make("two"), self.release_make("three")
+        self.hostile, self.host = self.server_make(HostileServer), None
 
     def begin(self):
         """A new host that asks every second."""
         self.end()
-        self.host = Host(self.directory, self.omaha.url, self.public, settings="CHECK_FIRST=1s\nCHECK_INTERVAL=1s\n")
+        self.host = self.host_make(settings="CHECK_FIRST=1s\nCHECK_INTERVAL=1s\n")
         self.host.start()
         return self.host
 
     def offer(self, release, behaviour, postinstall='MaxFailureCountPerUrl="3"', **settings):
         self.hostile.behave(behaviour)
-        self.omaha.offer(release.bytes, urls=settings.pop("urls", [self.hostile.base]), postinstall=postinstall, **settings)
+        self.server.offer(release.bytes, urls=settings.pop("urls", [self.hostile.base]), postinstall=postinstall, **settings)
 
     def checks(self):
-        return sum("<updatecheck" in body for body in list(self.omaha.requests))
+        return sum("<updatecheck" in body for body in list(self.server.requests))
 
     def more_checks(self, count):
         wanted = self.checks() + count
@@ -67,7 +63,7 @@ def put_off(lab):
     lab.more_checks(3)
     lab.tap.same(len(lab.hostile.requests), 3, "further checks fetch nothing")
     lab.tap.ok("404" in host.status()["error"], "the last error is still why", host.status()["error"])
-    wait_until(lambda: DEFERRED in lab.omaha.events(), what="the event")
+    wait_until(lambda: DEFERRED in lab.server.events(), what="the event")
     lab.tap.ok(True, "the server is told with code 40")
     lab.tap.ok("Put off:" in host.client("status")[1], "status says so", host.client("status")[1])
     entries = json.loads(host.client("history", "--json")[1])
@@ -96,7 +92,7 @@ def other_offer(lab):
     host.stop_daemon()
     host.boot("B", "3.0.0")
     host.set_attributes("B", 49)
-    lab.omaha.offer(None)
+    lab.server.offer(None)
     host.start()
     lab.tap.same((host.status()["rounds"], host.status()["not_before"]), (0, 0), "what booted is not put off")
 
@@ -105,7 +101,7 @@ def no_backoff(lab):
     lab.offer(lab.release, gone, postinstall='MaxFailureCountPerUrl="1" DisablePayloadBackoff="true"')
     host = lab.begin()
     wait_until(lambda: len(lab.hostile.requests) >= 4, seconds=60, what="tries")
-    lab.tap.ok(host.status()["rounds"] >= 3 and DEFERRED not in lab.omaha.events(), "DisablePayloadBackoff: nothing is put off", host.status())
+    lab.tap.ok(host.status()["rounds"] >= 3 and DEFERRED not in lab.server.events(), "DisablePayloadBackoff: nothing is put off", host.status())
 
 
 def metered(lab):
@@ -150,20 +146,9 @@ def addresses(lab):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    lab = None
-    try:
-        lab = Lab(tap, directory)
+    with RetriesLab() as lab:
         for part in (put_off, other_offer, no_backoff, metered, addresses):
             part(lab)
-    finally:
-        if lab:
-            lab.end()
-            lab.omaha.shutdown()
-            lab.hostile.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
 
 
 main()

@@ -7,16 +7,15 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, PATH, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
+from host import IMAGE_SIZE, PATH, run, wait_until  # noqa: E402
 from hostile import HostileServer  # noqa: E402
-from omaha import Server  # noqa: E402
+from lab import Lab  # noqa: E402
 
 KIB = 1024
 NAMESPACES = ["unshare", "--map-root-user", "--mount", "--net", "--"]
@@ -55,20 +54,21 @@ class Names(threading.Thread):
             self.socket.sendto(query[:2] + b"\x81\x80\0\1" + len(found).to_bytes(2, "big") + bytes(4) + question + records, client)
 
 
-class Lab:
-    def __init__(self, tap, directory):
-        private, public = key_make(directory, "key")
-        self.tap, self.release = tap, Release(directory, "two", private)
+class StallsLab(Lab):
+    def __init__(self):
+        super().__init__()
+        self.release = self.release_make("two")
         self.data = self.release.bytes
-        self.omaha, self.hostile, self.good = Server(), HostileServer(), HostileServer()
-        self.host = Host(directory, self.omaha.url, public, settings=f"CONNECT_TIMEOUT={LIMIT}s\nDOWNLOAD_STALL={LIMIT}s\nCHECK_INTERVAL=1s\n"
-                                                                     "DOWNLOAD_RATE_MIN=1000\nCHECK_FIRST=1h\n")
+        self.names = names_begin(self.directory) if IN_NAMESPACES in os.environ else None
+        self.hostile, self.good = self.server_make(HostileServer), self.server_make(HostileServer)
+        self.host = self.host_make(settings=f"CONNECT_TIMEOUT={LIMIT}s\nDOWNLOAD_STALL={LIMIT}s\nCHECK_INTERVAL=1s\n"
+                                            "DOWNLOAD_RATE_MIN=1000\nCHECK_FIRST=1h\n")
         self.host.start()
 
     def update(self, urls, **settings):
         """(exit status, error, seconds)"""
         self.good.behave(self.serve)
-        self.omaha.offer(self.data, urls=urls, postinstall='MaxFailureCountPerUrl="1" DisablePayloadBackoff="true"', **settings)
+        self.server.offer(self.data, urls=urls, postinstall='MaxFailureCountPerUrl="1" DisablePayloadBackoff="true"', **settings)
         begin = time.monotonic()
         code, _, error = self.host.update()
         return code, error, time.monotonic() - begin
@@ -85,11 +85,6 @@ class Lab:
         if requests is not None:
             self.tap.same(len(self.hostile.requests), requests, f"{name}: it is not asked again and again")
         self.host.client("reset-status")
-
-    def stop(self):
-        self.host.stop()
-        for server in (self.omaha, self.hostile, self.good):
-            server.shutdown()
 
 
 def slow_answers(lab):
@@ -157,7 +152,7 @@ def slow_update_server(lab):
     silent = HostileServer()
     silent.behave(lambda request: request.closed(ENOUGH))
     settings = lab.host.read("etc/coreos/update.conf")
-    lab.host.write("etc/coreos/update.conf", settings.replace(lab.omaha.url, silent.base))
+    lab.host.write("etc/coreos/update.conf", settings.replace(lab.server.url, silent.base))
     begin = time.monotonic()
     code, _, error = lab.host.update()
     seconds = time.monotonic() - begin
@@ -173,7 +168,7 @@ def no_name(lab, names):
     lab.tap.ok("silent.example" in names.asked, "N9 a name that nobody answers: it was asked for")
 
     settings = lab.host.read("etc/coreos/update.conf")
-    lab.host.write("etc/coreos/update.conf", settings.replace(lab.omaha.url, silent))
+    lab.host.write("etc/coreos/update.conf", settings.replace(lab.server.url, silent))
     lab.host.client("check")
     slowest = 0
     wait_until(lambda: names.asked.count("silent.example") > 4, what="the question for the update server")
@@ -242,25 +237,14 @@ def names_begin(directory):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    lab = names = None
-    try:
-        if IN_NAMESPACES in os.environ:
-            names = names_begin(directory)
-        lab = Lab(tap, directory)
+    with StallsLab() as lab:
         for part in (slow_answers, no_handshake, slow_update_server):
             part(lab)
-        if names:
-            for part in (no_name, broken_ipv6, moved):
-                part(lab, names)
-        else:
-            tap.ok(True, "N9 # SKIP no namespaces for an unprivileged user here")
-    finally:
-        if lab:
-            lab.stop()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
+        if not lab.names:
+            lab.tap.ok(True, "N9 # SKIP no namespaces for an unprivileged user here")
+            return
+        for part in (no_name, broken_ipv6, moved):
+            part(lab, lab.names)
 
 
 if IN_NAMESPACES not in os.environ:

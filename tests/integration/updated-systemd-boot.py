@@ -3,17 +3,15 @@
 
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import BUILD, IMAGE_SIZE, MIB, UUID_USR, Host, Release, Tap, key_make, run  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import BUILD, IMAGE_SIZE, MIB, UUID_USR, run  # noqa: E402
+from lab import Lab  # noqa: E402
 
 CHOICE = os.path.join(BUILD, "tests/double/boot-choice")
 ENTRY = """# an entry as an image builder makes it
@@ -146,13 +144,13 @@ def test_conf(tap, host, server, release, later):
     settled(tap, host, esp, "sluice-b_3.0.0+3.conf", "in front")
 
 
-def test_uki(tap, host, server, directory, key):
-    esp = Esp(host)
+def test_uki(lab, host):
+    tap, esp = lab.tap, Esp(host)
     esp.write("EFI/Linux/sluice-a_1.9.0.efi", uki_make("1.9.0"))
     esp.write("EFI/Linux/sluice-b_1.8.0.efi", uki_make("1.8.0"))
     esp.write("loader/loader.conf", "")
     image = uki_make("1.10.0", b"k" * MIB)
-    server.offer(Release(directory, "uki", key, kernel=image).bytes, version="1.10.0")
+    lab.server.offer(lab.release_make("uki", kernel=image).bytes, version="1.10.0")
     host.start()
     settled(tap, host, esp, "sluice-a_1.9.0.efi", "unified kernel images")
     code, _, error = host.update()
@@ -181,43 +179,27 @@ def test_refusal(tap, host, server, release, wanted, name):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-bls-")
-    private, public = key_make(directory, "key")
-    server = Server()
-    hosts = []
+    with Lab() as lab:
+        def host_new(**files):
+            host = lab.host_make(settings="BOOT_CHOOSER=systemd-boot\nBOOT_TRIES=3\nBOOT_DIRECTORY=/efi\n")
+            os.makedirs(host.path("efi"))
+            for name, content in files.items():
+                Esp(host).write(name, content)
+            return host
 
-    def host_new():
-        hosts.append(Host(directory, server.url, public, settings="BOOT_CHOOSER=systemd-boot\nBOOT_TRIES=3\nBOOT_DIRECTORY=/efi\n"))
-        os.makedirs(hosts[-1].path("efi"))
-        return hosts[-1]
-
-    try:
-        release = Release(directory, "new", private, kernel=b"new kernel")
-        later = Release(directory, "later", private, kernel=b"later kernel")
-        test_conf(tap, host_new(), server, release, later)
-        test_uki(tap, host_new(), server, directory, private)
-        host = host_new()
-        test_refusal(tap, host, server, release, "no boot entry of the running slot", "without entries nothing is chosen")
-        host = host_new()
-        Esp(host).write("loader/entries/sluice-a.conf", "linux /sluice/vmlinuz-a\noptions root=/dev/sda3\n")
-        test_refusal(tap, host, server, release, "name its partition by neither", "an entry that names no partition is no template")
-        host = host_new()
-        Esp(host).write("loader/entries/sluice-a.conf", "linux /sluice/VMLINUZ-B\noptions usr=PARTLABEL=USR-A\n")
-        test_refusal(tap, host, server, release, "starts the kernel of the other", "a kernel of the other slot is not removed")
-        host = host_new()
-        Esp(host).write("EFI/Linux/sluice-a.efi", uki_make("1.0"))
-        test_refusal(tap, host, server, release, "is no unified kernel image", "a plain kernel beside unified images is refused")
-        host = host_new()
-        Esp(host).write("EFI/Linux/sluice-a.efi", uki_make("1.0"))
-        test_refusal(tap, host, server, Release(directory, "bare", private), "the payload has no kernel",
-                     "a payload without a kernel is refused")
-    finally:
-        for host in hosts:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory)
-    tap.done()
+        tap, server, release = lab.tap, lab.server, lab.release_make("new", kernel=b"new kernel")
+        test_conf(tap, host_new(), server, release, lab.release_make("later", kernel=b"later kernel"))
+        test_uki(lab, host_new())
+        entry, image = "loader/entries/sluice-a.conf", {"EFI/Linux/sluice-a.efi": uki_make("1.0")}
+        for files, offered, wanted, name in (
+                ({}, release, "no boot entry of the running slot", "without entries nothing is chosen"),
+                ({entry: "linux /sluice/vmlinuz-a\noptions root=/dev/sda3\n"}, release, "name its partition by neither",
+                 "an entry that names no partition is no template"),
+                ({entry: "linux /sluice/VMLINUZ-B\noptions usr=PARTLABEL=USR-A\n"}, release, "starts the kernel of the other",
+                 "a kernel of the other slot is not removed"),
+                (image, release, "is no unified kernel image", "a plain kernel beside unified images is refused"),
+                (image, lab.release_make("bare"), "the payload has no kernel", "a payload without a kernel is refused")):
+            test_refusal(tap, host_new(**files), server, offered, wanted, name)
 
 
 main()

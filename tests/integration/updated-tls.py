@@ -8,13 +8,13 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, Host, Release, Tap, key_make, wait_until  # noqa: E402
+from host import IMAGE_SIZE, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 from omaha import Server  # noqa: E402
 from tls import Authority, context, pin  # noqa: E402
 
@@ -59,7 +59,7 @@ def test_bad_certificates(tap, host, directory, authority, release):
         server.shutdown()
 
 
-def test_own_authority(tap, host, server, directory, release):
+def test_own_authority(tap, host, server, release):
     server.offer(release.bytes)
     configure(host, server, "CA_FILE=/etc/tls/ca.pem")
     accepted(tap, host, release, "CA_FILE names whom to trust, for the question and the download")
@@ -102,7 +102,7 @@ def test_pin(tap, host, server, certificate, directory, authority, release):
     refused(tap, host, server, "a good certificate with another key than the pinned one", "pinned")
 
 
-def test_client_certificate(tap, host, directory, authority, release):
+def test_client_certificate(tap, host, authority, release):
     server = Server(context(*authority.issue("strict"), clients_of=authority))
     install_certificate(host, "client", *authority.issue("client", "DNS:host.example.com"))
     os.chmod(host.path("etc/tls/client.key"), 0o600)
@@ -231,34 +231,23 @@ def test_rate(tap, host, release):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    host = server = None
-    try:
-        private, public = key_make(directory, "key")
-        release = Release(directory, "two", private)
-        authority = Authority(directory, "authority")
+    with Lab() as lab:
+        tap, release = lab.tap, lab.release_make("two")
+        authority = Authority(lab.directory, "authority")
         certificate, key = authority.issue("good", "IP:127.0.0.1,DNS:localhost")
-        server = Server(context(certificate, key))
-        host = Host(directory, server.url, public)
+        server = lab.server_make(Server, context(certificate, key))
+        host = lab.host_make(server=server.url)
         install_certificate(host, "ca", authority.certificate)
         host.start()
-        test_own_authority(tap, host, server, directory, release)
-        test_authority_directory(tap, host, server, directory, authority, release)
-        test_bad_certificates(tap, host, directory, authority, release)
-        test_pin(tap, host, server, certificate, directory, authority, release)
-        test_client_certificate(tap, host, directory, authority, release)
+        test_own_authority(tap, host, server, release)
+        test_authority_directory(tap, host, server, lab.directory, authority, release)
+        test_bad_certificates(tap, host, lab.directory, authority, release)
+        test_pin(tap, host, server, certificate, lab.directory, authority, release)
+        test_client_certificate(tap, host, authority, release)
         test_redirects(tap, host, server, release)
         test_password(tap, host, server, release)
-        test_proxy(tap, directory, host, server, release)
+        test_proxy(tap, lab.directory, host, server, release)
         test_rate(tap, host, release)
-    finally:
-        if host:
-            host.stop()
-        if server:
-            server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
 
 
 main()

@@ -2,29 +2,24 @@
 """No older system by accident or by attack: channels, the high-water mark, MINIMUM_VERSION, signed times."""
 
 import os
-import shutil
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import IMAGE_SIZE, PAYLOAD, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
-from omaha import Server  # noqa: E402
+from host import IMAGE_SIZE, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 PRIVATE_SERVER = 1 << 28
 HOUR = 3600
 
 
-def signed(directory, key, name, version, made=0, expires=0):
+def signed(lab, name, version, made=0, expires=0):
     """A payload of format v2, with what it says of itself under its signature."""
-    release = Release(directory, name, key)
     times = [part for option, value in (("--timestamp", made), ("--expires", expires)) if value
              for part in (option, str(int(value)))]
-    run(PAYLOAD, "create", "--format", "v2", "--version", version, "--image", release.image, "--output", release.payload,
-        "--key", key, *times)
-    return release
+    return lab.release_make(name, version=version, options=("--format", "v2", *times))
 
 
 def refused(tap, host, name, code, *texts, target=(0, 0, False), command=("update",)):
@@ -118,33 +113,23 @@ def test_marks(tap, host, server, releases):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    server = Server()
-    host = None
     now = time.time()
-    try:
-        private, public = key_make(directory, "key")
+    with Lab() as lab:
         releases = {
-            "old": signed(directory, private, "old", "0.9.0"),
-            "expired": signed(directory, private, "expired", "2.0.0", now - 2 * HOUR, now - HOUR),
-            "epoch": signed(directory, private, "epoch", "2.0.0", 1, 1000),
-            "soon": signed(directory, private, "soon", "2.0.0", now - HOUR, now + 4 * HOUR),
-            "early": signed(directory, private, "early", "3.0.0", now - 3 * HOUR),
-            "late": signed(directory, private, "late", "4.0.0", now),
+            "old": signed(lab, "old", "0.9.0"),
+            "expired": signed(lab, "expired", "2.0.0", now - 2 * HOUR, now - HOUR),
+            "epoch": signed(lab, "epoch", "2.0.0", 1, 1000),
+            "soon": signed(lab, "soon", "2.0.0", now - HOUR, now + 4 * HOUR),
+            "early": signed(lab, "early", "3.0.0", now - 3 * HOUR),
+            "late": signed(lab, "late", "4.0.0", now),
         }
-        host = Host(directory, server.url, public)
+        host = lab.host_make()
         host.start()
-        test_versions(tap, host, server, releases["old"])
-        test_replay(tap, host, server, releases["old"])
-        test_expiry(tap, host, server, releases)
-        test_marks(tap, host, server, releases)
-    finally:
-        if host:
-            host.stop()
-        server.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
+        parts = lab.tap, host, lab.server
+        test_versions(*parts, releases["old"])
+        test_replay(*parts, releases["old"])
+        test_expiry(*parts, releases)
+        test_marks(*parts, releases)
 
 
 main()

@@ -3,36 +3,37 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ["SLUICE_SOURCE"], "tests/integration/lab"))
 
-from host import BUILD, IMAGE_SIZE, Host, Release, Tap, key_make, run, wait_until  # noqa: E402
+from host import BUILD, IMAGE_SIZE, run, wait_until  # noqa: E402
+from lab import Lab  # noqa: E402
 
 SERVE = os.path.join(BUILD, "updated/update-serve")
 
 
-def serve_start(site):
-    """The server on a free port. Returns (process, base URL)."""
+def serve_start(lab, site):
+    """The server on a free port. Returns its base URL."""
     server = subprocess.Popen([SERVE, "--directory", site, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
+    lab.at_end(server.wait)
+    lab.at_end(server.terminate)
     for line in server.stdout:
         found = re.search(r"http://127\.0\.0\.1:(\d+)", line) or re.search(r"127\.0\.0\.1:([1-9]\d*)", line)
         if found:
-            return server, f"http://127.0.0.1:{found.group(1)}/"
+            return f"http://127.0.0.1:{found.group(1)}/"
     raise RuntimeError("update-serve did not say where it listens")
 
 
-def test_packages(tap, directory, site, private, host):
+def test_packages(lab, site, host):
     """B runs 2.0.0. The same names of packages in two versions, and one package more in the second."""
-    images = {}
+    tap, images = lab.tap, {}
     for version, names in (("3.0.0", ("oem-qemu",)), ("4.0.0", ("oem-qemu", "flatcar-podman"))):
-        system = Release(directory, "os-" + version, private)
-        images[version] = {name: Release(directory, f"{name}-{version}", private, size=65536) for name in names}
+        system = lab.release_make("os-" + version)
+        images[version] = {name: lab.release_make(f"{name}-{version}", size=65536) for name in names}
         packages = [part for name, image in images[version].items() for part in ("--package", f"{name}.gz={image.payload}")]
         out = run(SERVE, "--directory", site, "publish", "--version", version, "--channel", "beta", *packages, system.payload)
         tap.ok(all(f"with {name}.gz" in out for name in names), f"{version}: publish says what is beside it", out)
@@ -53,16 +54,11 @@ def test_packages(tap, directory, site, private, host):
 
 
 def main():
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    site = os.path.join(directory, "site")
-    os.mkdir(site)
-    host = server = None
-    try:
-        private, public = key_make(directory, "key")
-        release = Release(directory, "two", private)
-        server, base = serve_start(site)
-        host = Host(directory, base + "v1/update/", public)
+    with Lab() as lab:
+        tap, site = lab.tap, os.path.join(lab.directory, "site")
+        os.mkdir(site)
+        release = lab.release_make("two")
+        host = lab.host_make(server=serve_start(lab, site) + "v1/update/")
         host.start()
         publish = (SERVE, "--directory", site, "publish", "--version", "2.0.0", release.payload, "--channel")
         run(*publish, "alpha")
@@ -77,18 +73,10 @@ def main():
         host.boot("B", "2.0.0")
         host.start()
         tap.same(host.update()[0], 0, "after the reboot there is no update")
-        test_packages(tap, directory, site, private, host)
+        test_packages(lab, site, host)
         wait_until(lambda: "1.0.0" in run(SERVE, "--directory", site, "log"), what="the log")
         log = run(SERVE, "--directory", site, "log", "--json")
         tap.ok("2.0.0" in log and "1.0.0" in log, "the server's log knows both versions", log)
-    finally:
-        if host:
-            host.stop()
-        if server:
-            server.terminate()
-            server.wait()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
 
 
 main()

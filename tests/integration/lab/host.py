@@ -58,41 +58,6 @@ def wait_until(condition, seconds=20, what="a condition"):
         time.sleep(0.02)
 
 
-class Tap:
-    def __init__(self):
-        self.count = 0
-
-    def ok(self, good, name, *details):
-        self.count += 1
-        print("ok" if good else "not ok", self.count, "-", name)
-        if not good:
-            for detail in details:
-                for line in str(detail).splitlines():
-                    print("#", line)
-
-    def same(self, got, wanted, name, *details):
-        self.ok(got == wanted, name, f"got {got!r}", f"wanted {wanted!r}", *details)
-
-    def done(self):
-        print(f"1..{self.count}")
-
-
-def parts_run(make_lab, parts):
-    """Runs each of the parts against the one lab of make_lab(tap, directory), which is shut down at the end."""
-    tap = Tap()
-    directory = tempfile.mkdtemp(prefix="sluice-test.")
-    lab = None
-    try:
-        lab = make_lab(tap, directory)
-        for part in parts:
-            part(lab)
-    finally:
-        if lab:
-            lab.shutdown()
-        shutil.rmtree(directory, ignore_errors=True)
-    tap.done()
-
-
 class Release:
     """An image of half noise, half text, and its payload."""
 
@@ -255,6 +220,12 @@ class Host:
         status = self.daemon.wait(10)
         self.daemon = None
         return status, time.monotonic() - start
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     def stop(self):
         self.stop_daemon()
