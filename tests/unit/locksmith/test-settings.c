@@ -102,17 +102,16 @@ static void test_a_bad_window_keeps_nobody_from_the_lock(_unused_ void **state)
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                _cleanup_(settings_done) Settings settings = { .root = directory_make() };
+                _cleanup_(settings_done) Settings settings = { .root = strdup(directory_make()) };
                 _cleanup_free_ char *why = NULL;
 
-                file_write(settings.root, "/etc/coreos/update.conf", table[i].text);
+                file_put(settings.root, "/etc/coreos/update.conf", table[i].text);
                 assert_int_equal(settings_read(&settings, true, &why), 0);
                 assert_null(why);
                 if (table[i].why)
                         assert_non_null(after_prefix(settings.reboot_problem, table[i].why));
                 else
                         assert_null(settings.reboot_problem);
-                directory_remove(TAKE_PTR(settings.root));
         }
 }
 
