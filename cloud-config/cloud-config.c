@@ -246,7 +246,7 @@ static int host_lock(void)
                       : fd;
 }
 
-/* Nobody else writes these as long as we have the lock. */
+/* Nobody else writes these while we hold the lock. */
 static void host_sweep(void)
 {
         static const char *const directories[] = { "/etc/coreos", "/etc/flatcar",

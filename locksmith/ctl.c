@@ -158,6 +158,13 @@ int ctl_print(json_t *document)
         return printf("%s\n", text) < 0 ? -EIO : 0;
 }
 
+const char *ctl_age(int64_t since, char buffer[static TIMESPAN_MAX])
+{
+        usec_t now = now_realtime(), then = (usec_t)since * USEC_PER_SEC;
+
+        return since > 0 && then <= now ? timespan_format_short(now - then, buffer) : "?";
+}
+
 const char *ctl_time(usec_t when, char buffer[static CTL_TIME_MAX])
 {
         time_t seconds = (time_t)(when / USEC_PER_SEC);

@@ -77,6 +77,8 @@ static void on_registered(_unused_ const LockResult *result, void *userdata)
         Daemon *d = userdata;
 
         d->operation = NULL;
+        d->is_known = true;
+        text_clear(&d->host_note);
         daemon_set_lock(d, LOCK_STATE_FREE, NULL);
         daemon_decide_later(d);
 }
@@ -89,6 +91,7 @@ static void on_released(const LockResult *result, void *userdata)
         daemon_note_etcd(d);
         if (result->outcome == LOCK_DONE) {
                 daemon_tell(d, LOCK_EVENT_RELEASED, NULL, "gave the lock back");
+                d->is_known |= d->host_note != NULL;
                 text_clear(&d->host_note); /* it went with it */
                 text_clear(&d->fallback);
         } else if (daemon_register(d, on_registered))

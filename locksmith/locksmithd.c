@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/program.h"
 #include "daemon.h"
+#include "off.h"
 
 static const char *arg_root = NULL;
 static bool arg_debug = false;
@@ -24,8 +25,8 @@ static int run(_unused_ int argc, _unused_ char **argv)
                 return log_error_errno(r, "reading the settings: %m");
 
         if (settings.strategy == STRATEGY_OFF) {
-                log_notice(
-                        "REBOOT_STRATEGY is off: nothing to do; a lock that this host holds stays, see locksmithctl unlock");
+                log_notice("REBOOT_STRATEGY is off: there will be no reboot");
+                off_release(&settings);
                 (void)sd_notify(false,
                                 "READY=1"); /* or systemd takes a good end for a failed start */
                 return EXIT_DONE;

@@ -77,6 +77,10 @@ static const struct {
           offsetof(Settings, return_time_text),
           false },
         { NULL,
+          { "LOCKSMITHD_SETTLE_TIME", "REBOOT_SETTLE_TIME" },
+          offsetof(Settings, settle_time_text),
+          false },
+        { NULL,
           { "LOCKSMITHD_FREE_GONE", "REBOOT_FREE_GONE" },
           offsetof(Settings, free_gone_text),
           false },
@@ -447,6 +451,9 @@ static int settings_check_spans(Settings *settings, char **ret_why)
                 r = span_check("REBOOT_HOOK_TIME", settings->hook_time_text, SETTINGS_HOOK_TIME_MAX,
                                &settings->hook_time, ret_why);
         if (r >= 0)
+                r = span_check("REBOOT_SETTLE_TIME", settings->settle_time_text,
+                               SETTINGS_HOOK_TIME_MAX, &settings->settle_time, ret_why);
+        if (r >= 0)
                 r = span_check("REBOOT_FREE_GONE", settings->free_gone_text, SETTINGS_FREE_GONE_MAX,
                                &settings->free_gone, ret_why);
         if (r >= 0)
@@ -464,6 +471,13 @@ static int settings_check_failures(Settings *settings, char **ret_why)
                 r = text_format(ret_why,
                                 "REBOOT_FAILURE_BUDGET \"%s\": it is a number from 0 to %d", text,
                                 POLICY_FAILURES_MAX - 1);
+                return r < 0 ? r : -EINVAL;
+        }
+        if (settings->return_time > 0 && settings->settle_time >= settings->return_time) {
+                r = text_format(ret_why,
+                                "REBOOT_SETTLE_TIME \"%s\": the host would be overdue before it"
+                                " gives the lock back: set REBOOT_RETURN_TIME to more",
+                                settings->settle_time_text);
                 return r < 0 ? r : -EINVAL;
         }
         if (settings->free_gone == 0

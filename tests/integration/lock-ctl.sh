@@ -1,7 +1,7 @@
 #!/bin/bash
 # locksmithctl against a real etcd: words and exit codes of the classic tool, and what it got wrong.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 
@@ -120,7 +120,7 @@ prints "also in JSON" '"host": "web-7"' run_ctl --json status
 output_is "status without details stays as it was" \
     $'Available: 0\nMax: 1\n\nMACHINE ID\n0123456789abcdef0123456789abcdef' run_ctl status
 run_ctl unlock
-same "the record goes with the lock" "$(etcd_get "$etcd_main" --prefix coreos | grep -c web-7)" 0
+same "the record goes with the lock" "$(etcd_get "$etcd_main" --prefix coreos.com/updateengine/rebootlock/sluice/holders | grep -c web-7)" 0
 run_ctl set-max 2 >/dev/null
 run_ctl lock y; run_ctl lock z
 etcd_put "$etcd_main" coreos.com/updateengine/rebootlock/sluice/holders/y '{"host":"\u001b[2J"}'
@@ -187,7 +187,7 @@ proxy_start() {
     start python3 "$SLUICE_SOURCE/tests/double/lossy-proxy.py" "$port" "$etcd_main_port" "$1"
     wait_for 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 }
-for plan in a r 5 aa rr5; do
+for plan in a r 5 s aa rr5; do
     proxy_start $plan
     works "lock, with the fates \"$plan\"" run_ctl --endpoint "http://127.0.0.1:$port" lock lost
     value_is "holds it once" '{"semaphore":0,"max":1,"holders":["lost"]}'
@@ -202,6 +202,21 @@ value_is "nobody holds it" '{"semaphore":1,"max":1,"holders":[]}'
 proxy_start rrrrrrrr
 refuses "an etcd that never answers a write is told" 1 "Error locking: .*may have been done" \
     run_ctl --endpoint "http://127.0.0.1:$port" lock lost
+
+# An etcd that is full: nothing can be written, but what is there can be read
+etcd_options=(--quota-backend-bytes 100000)
+etcd_start full
+run_ctl --endpoint "$etcd_full" lock early
+head -c 30000 /dev/zero | tr '\0' x >"$scratch/large"
+for i in 1 2 3 4 5; do ETCDCTL_API=3 etcdctl --endpoints "$etcd_full" put "large$i" <"$scratch/large" >/dev/null 2>&1; done
+wait_for 10 bash -c "ETCDCTL_API=3 etcdctl --endpoints $etcd_full alarm list | grep -q NOSPACE"
+for command in "--group late lock late" "unlock early" "set-max 3"; do
+    refuses "a full etcd: $command is refused, and it is said what to do" 1 "database space exceeded \(etcd is full: compact and defragment it, then etcdctl alarm disarm\)" \
+        run_ctl --endpoint "$etcd_full" $command
+done
+prints "status works all the same" "^early$" run_ctl --endpoint "$etcd_full" status
+etcd_stop full
+etcd_options=()
 
 # Endpoints
 works "a dead endpoint is passed over" run_ctl --endpoint http://127.0.0.1:1 --endpoint "$etcd_main" lock over

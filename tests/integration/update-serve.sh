@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # update-serve with curl: what is published is offered, fetched whole and in parts, and nothing else gets out.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 for tool in curl jq python3; do
     command -v "$tool" >/dev/null || skip_all "$tool is not installed"
 done

@@ -9,14 +9,6 @@
 
 #define COLUMNS_WANTED 80 /* for all of it */
 
-bool terminal_has_colours(FILE *stream)
-{
-        const char *term = getenv("TERM");
-
-        return isatty(fileno(stream)) && is_empty(getenv("NO_COLOR")) && term
-               && !streq(term, "dumb");
-}
-
 const char *progress_bar(double fraction, unsigned width, bool ascii,
                          char buffer[static PROGRESS_BAR_MAX])
 {
