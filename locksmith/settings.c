@@ -456,11 +456,10 @@ static int settings_check_spans(Settings *settings, char **ret_why)
         if (r >= 0)
                 r = span_check("REBOOT_FREE_GONE", settings->free_gone_text, SETTINGS_FREE_GONE_MAX,
                                &settings->free_gone, ret_why);
-        if (r >= 0)
-                r = settings_check_duration(settings, ret_why);
         return r;
 }
 
+/* Behind the spans. */
 static int settings_check_failures(Settings *settings, char **ret_why)
 {
         const char *text = settings->failure_budget_text;
@@ -491,7 +490,7 @@ static int settings_check_failures(Settings *settings, char **ret_why)
         return r < 0 ? r : -EINVAL;
 }
 
-/* Those that say which lock it is, and where. */
+/* Those that say which lock it is, where, and what its hosts owe each other. */
 static int settings_check_which(Settings *settings, char **ret_why)
 {
         int r;
@@ -503,6 +502,8 @@ static int settings_check_which(Settings *settings, char **ret_why)
                 r = settings_check_lock(settings, ret_why);
         if (r >= 0)
                 r = settings_check_backend(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_spans(settings, ret_why);
         return r < 0 ? r : settings_check_failures(settings, ret_why);
 }
 
@@ -518,7 +519,7 @@ static int settings_check_reboot(Settings *settings, char **ret_why)
                 r = settings_check_window(settings, ret_why);
         if (r >= 0)
                 r = settings_check_windows(settings, ret_why);
-        return r < 0 ? r : settings_check_spans(settings, ret_why);
+        return r < 0 ? r : settings_check_duration(settings, ret_why);
 }
 
 int settings_read(Settings *settings, bool ctl, char **ret_why)
