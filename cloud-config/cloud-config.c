@@ -99,6 +99,7 @@ static int json_show(json_t *json)
 
         if (!owned || json_dumpf(owned, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF)
                 return log_error_errno(-EIO, "writing JSON: %m");
+        program_answered();
         return 0;
 }
 
@@ -220,12 +221,12 @@ static int plan_apply(Plan *plan, Outcome *outcome)
         int r;
 
         outcome->skipped = arg_dry_run || !root_is_host();
-        plan_show(plan, outcome);
         if (!arg_dry_run) {
                 r = apply_files(arg_root, plan, root_is_host(), &path);
                 if (r < 0)
                         return log_error_errno(r, "writing %s: %m", path ? path : "files");
         }
+        plan_show(plan, outcome);
         if (!outcome->skipped)
                 return units_apply(plan, outcome);
 
@@ -245,7 +246,7 @@ static int host_lock(void)
                       : fd;
 }
 
-/* Nobody else writes these as long as we have the lock. */
+/* Nobody else writes these while we hold the lock. */
 static void host_sweep(void)
 {
         static const char *const directories[] = { "/etc/coreos", "/etc/flatcar",
@@ -296,6 +297,10 @@ static int document_apply_json(const Source *source, const Document *document)
         r = document_is_valid(document) && document->n_cloud_configs > 0
                     ? document_apply(document, &outcome)
                     : 0;
+        if (json_object_set_new(json, "problem",
+                                r < 0 ? json_string(log_last_error()) : json_null())
+            < 0)
+                return log_error_errno(-ENOMEM, "writing JSON: %m");
         q = json_show(json_incref(json));
         return r < 0 ? r : q;
 }
@@ -346,6 +351,7 @@ static int conf_show(const Settings *settings, const char *source)
         else if (r < 0)
                 return log_error_errno(r, "reading %s: %m", CONF_DROP_IN);
 
+        program_answered();
         r = show_print(&conf, settings, source, arg_json, stdout);
         return r < 0 ? log_error_errno(r, "showing the settings: %m") : 0;
 }
@@ -381,7 +387,7 @@ int main(int argc, char **argv)
                 {},
         };
         static const Option options[] = {
-                { "root", 0, OPTION_TEXT, &arg_root, "DIR",
+                { "root", 0, OPTION_DIRECTORY, &arg_root, "DIR",
                   "see DIR as / (FILE excepted); no unit actions" },
                 { "strict", 0, OPTION_FLAG, &arg_strict, NULL, "warnings are errors" },
                 { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON on standard output" },

@@ -47,6 +47,7 @@ typedef struct Findings {
 /* True when further findings are only counted: then nobody reads their texts. */
 bool findings_are_full(const Findings *findings);
 
+/* The word that people and JSON read. */
 const char *severity_to_string(Severity severity);
 
 /* Records a finding; path and hint may be NULL. Running out of memory is remembered in ->failed. */

@@ -239,7 +239,7 @@ static int drop_in_plan(const Settings *settings, Plan *plan)
                 return text_set(&file->new, file->old); /* of somebody else */
         plan->state.drop_in = file->new != NULL;
         if (file->old)
-                file->secret = true; /* what is there may hold a password of earlier */
+                file->secret = true; /* what is there may hold an earlier password */
         return 0;
 }
 

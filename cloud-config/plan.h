@@ -53,6 +53,7 @@ typedef struct Plan {
  */
 int plan_make(const char *root, const Settings *settings, Plan *ret, char **ret_why) _must_check_;
 
+/* Will the file be another one than it is, in text or mode? */
 bool planned_file_changes(const PlannedFile *file);
 
 /* True when nothing at all has to be done. */

@@ -85,7 +85,7 @@ static bool is_missing(const sd_bus_error *error)
         return sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit");
 }
 
-/* A unit that does not exist or must not run is nothing to fail for. */
+/* That a unit does not exist, or must not run, is no failure. */
 static bool is_harmless(const sd_bus_error *error)
 {
         return is_missing(error)

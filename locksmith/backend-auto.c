@@ -22,7 +22,7 @@ typedef enum AutoKind {
         AUTO_ENTER,
 } AutoKind;
 
-/* A call about keys that came before it is known where they are. */
+/* A call about keys, made before it is known where they are. */
 typedef struct AutoCall {
         LockCall call;
         LockCall *inner; /* once it is known */
@@ -43,8 +43,6 @@ typedef struct BackendAuto {
         EtcdCall *look_call;
         Look look;
         ApiView v3, v2;
-        LockOnReply on_reply; /* of a read that waits; NULL: none */
-        void *userdata;
         LIST_HEAD(, AutoCall) calls;
 } BackendAuto;
 
@@ -113,22 +111,26 @@ static void views_done(BackendAuto *b)
 /* It can not be told now: the next call tries again. */
 static void look_fail(BackendAuto *b, const char *why)
 {
-        LockOnReply on_reply = b->on_reply;
         AutoCall *a;
 
         b->look = LOOK_V3_DOCUMENT;
         views_done(b);
-        b->on_reply = NULL;
         while ((a = auto_call_waiting(b)))
                 auto_call_finish(&(LockSideReply) { .why = why }, a);
-        if (on_reply)
-                on_reply(&(LockReply) { .answer = LOCK_ANSWER_FAILED, .why = why }, b->userdata);
+        if (b->backend.on_reply)
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, why);
+}
+
+static void on_chosen_reply(const LockReply *reply, void *userdata)
+{
+        BackendAuto *b = userdata;
+
+        lock_backend_reply(&b->backend, reply);
 }
 
 static void look_done(BackendAuto *b)
 {
         EtcdApi api = api_choose(&b->v3, &b->v2);
-        LockOnReply on_reply = b->on_reply;
         AutoCall *a;
         int r;
 
@@ -145,16 +147,13 @@ static void look_done(BackendAuto *b)
 
         etcd_set_api(b->etcd, api);
         views_done(b);
-        b->on_reply = NULL;
         while ((a = auto_call_waiting(b))) {
                 r = auto_call_start(b, a);
                 if (r < 0)
                         auto_call_finish(&(LockSideReply) { .why = strerror(-r) }, a);
         }
-        r = on_reply ? b->chosen->ops->read(b->chosen, on_reply, b->userdata) : 0;
-        if (r < 0)
-                on_reply(&(LockReply) { .answer = LOCK_ANSWER_FAILED, .why = strerror(-r) },
-                         b->userdata);
+        if (b->backend.on_reply && !b->chosen->on_reply)
+                lock_backend_go_on(&b->backend, lock_backend_read(b->chosen, on_chosen_reply, b));
 }
 
 static int look_next(BackendAuto *b);
@@ -209,9 +208,8 @@ static void on_look(const EtcdReply *reply, void *userdata)
         if (reply->outcome == ETCD_DONE) {
                 r = look_take(b, reply);
                 b->look++;
-        } else if (reply->status == HTTP_NOT_FOUND)
-                b->look =
-                        b->look < LOOK_V2_DOCUMENT ? LOOK_V2_DOCUMENT : _LOOK_MAX; /* not served */
+        } else if (reply->status == HTTP_NOT_FOUND) /* this API is not served */
+                b->look = b->look < LOOK_V2_DOCUMENT ? LOOK_V2_DOCUMENT : _LOOK_MAX;
         else {
                 look_fail(b, reply->why);
                 return;
@@ -255,44 +253,36 @@ static int auto_look(BackendAuto *b)
         return b->look_call ? 0 : look_next(b);
 }
 
-static int auto_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
+static int auto_read(LockBackend *backend)
 {
         BackendAuto *b = from_backend(backend);
 
-        if (b->chosen)
-                return b->chosen->ops->read(b->chosen, on_reply, userdata);
-
-        assert(!b->on_reply);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
-        return auto_look(b);
+        return b->chosen ? lock_backend_read(b->chosen, on_chosen_reply, b) : auto_look(b);
 }
 
 /* Nobody swaps or watches what was not read. */
-static int auto_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
-                     void *userdata)
+static int auto_swap(LockBackend *backend, const LockSwap *swap)
 {
         BackendAuto *b = from_backend(backend);
 
         assert(b->chosen);
-        return b->chosen->ops->swap(b->chosen, swap, on_reply, userdata);
+        return lock_backend_swap(b->chosen, swap, on_chosen_reply, b);
 }
 
-static int auto_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply, void *userdata)
+static int auto_watch(LockBackend *backend, int64_t revision)
 {
         BackendAuto *b = from_backend(backend);
 
         assert(b->chosen);
-        return b->chosen->ops->watch(b->chosen, revision, on_reply, userdata);
+        return lock_backend_watch(b->chosen, revision, on_chosen_reply, b);
 }
 
 static void auto_cancel(LockBackend *backend)
 {
         BackendAuto *b = from_backend(backend);
 
-        b->on_reply = NULL;
         if (b->chosen)
-                b->chosen->ops->cancel(b->chosen);
+                lock_backend_cancel(b->chosen);
 }
 
 static void auto_free(LockBackend *backend)
@@ -371,7 +361,7 @@ static int auto_enter(LockBackend *backend, const LockSide *ticket, LockOnSide o
                          ret);
 }
 
-/* Who waits or beats has entered before. */
+/* Whoever waits or beats has entered before. */
 static int auto_wait(LockBackend *backend, const char *key, int64_t revision, LockOnSide on_reply,
                      void *userdata, LockCall **ret)
 {
@@ -397,7 +387,7 @@ static void auto_leave(LockBackend *backend)
                 b->chosen->ops->sides->leave(b->chosen);
 }
 
-/* Who wants one has looked at something before. */
+/* Whoever wants one has looked at something before. */
 static int auto_lease(LockBackend *backend, int64_t seconds, LockOnSide on_reply, void *userdata,
                       LockCall **ret)
 {

@@ -13,8 +13,6 @@ typedef struct BackendEtcd {
         char *key, *policy_key;
         EtcdCall *call;
         EtcdWatch *watch;
-        LockOnReply on_reply;
-        void *userdata;
         int64_t seen;    /* the revision of everything at the last look */
         bool has_around; /* there was something to look at besides the document */
 

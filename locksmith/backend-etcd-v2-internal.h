@@ -18,8 +18,6 @@ typedef struct BackendV2 {
         char *key;
         EtcdCall *call;
         EtcdV2Watch *watch;
-        LockOnReply on_reply;
-        void *userdata;
 
         /* The swap under way. */
         V2Step steps[1 + LOCK_SIDES_MAX];

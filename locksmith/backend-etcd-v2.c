@@ -4,31 +4,22 @@
 
 #define QUERY_MAX 96
 
-static void reply(BackendV2 *b, const LockReply *answer)
-{
-        b->on_reply(answer, b->userdata);
-}
-
-static void reply_why(BackendV2 *b, LockAnswer answer, const char *why)
-{
-        reply(b, &(LockReply) { .answer = answer, .why = why });
-}
-
 static void reply_document(BackendV2 *b, const EtcdV2Answer *answer)
 {
         bool absent = answer->error == ETCD_V2_KEY_NOT_FOUND || answer->gone;
 
         if (answer->error != ETCD_V2_OK && !absent)
-                reply_why(b, LOCK_ANSWER_FAILED, answer->why);
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, answer->why);
         else if (answer->directory)
-                reply_why(b, LOCK_ANSWER_FAILED, "the key is a directory");
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, "the key is a directory");
         else
-                reply(b, &(LockReply) {
-                                 .answer = LOCK_ANSWER_DOCUMENT,
-                                 .text = absent ? NULL : answer->key.value,
-                                 .size = absent ? 0 : answer->key.value_size,
-                                 .revision = absent ? 0 : answer->key.mod_revision,
-                         });
+                lock_backend_reply(&b->backend,
+                                   &(LockReply) {
+                                           .answer = LOCK_ANSWER_DOCUMENT,
+                                           .text = absent ? NULL : answer->key.value,
+                                           .size = absent ? 0 : answer->key.value_size,
+                                           .revision = absent ? 0 : answer->key.mod_revision,
+                                   });
 }
 
 static void on_read(const EtcdReply *answer, void *userdata)
@@ -38,9 +29,9 @@ static void on_read(const EtcdReply *answer, void *userdata)
 
         b->call = NULL;
         if (answer->outcome != ETCD_DONE)
-                reply_why(b, LOCK_ANSWER_FAILED, answer->why);
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, answer->why);
         else if (etcd_v2_answer_parse(answer->body, answer->size, b->key, &parsed) < 0)
-                reply_why(b, LOCK_ANSWER_FAILED, ETCD_V2_NO_ANSWER);
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, ETCD_V2_NO_ANSWER);
         else
                 reply_document(b, &parsed);
 }
@@ -50,14 +41,9 @@ static int document_get(BackendV2 *b)
         return etcd_v2_call(b->etcd, &ETCD_V2_GET(b->key), on_read, b, &b->call);
 }
 
-static int backend_v2_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
+static int backend_v2_read(LockBackend *backend)
 {
-        BackendV2 *b = backend_v2_from(backend);
-
-        assert(!b->call && !b->watch);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
-        return document_get(b);
+        return document_get(backend_v2_from(backend));
 }
 
 static void steps_done(BackendV2 *b)
@@ -124,13 +110,13 @@ static void document_written(BackendV2 *b, const EtcdV2Answer *answer)
                 r = document_get(b);
         } else {
                 swap_end(b);
-                reply_why(b, LOCK_ANSWER_FAILED,
-                          answer->error ? answer->why
-                                        : "etcd answered with another value than was put");
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED,
+                                       answer->error
+                                               ? answer->why
+                                               : "etcd answered with another value than was put");
                 return;
         }
-        if (r < 0)
-                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
+        lock_backend_go_on(&b->backend, r);
 }
 
 static void on_step(const EtcdReply *answer, void *userdata)
@@ -150,21 +136,22 @@ static void on_step(const EtcdReply *answer, void *userdata)
         }
         if (step->document) {
                 swap_end(b);
-                reply_why(b,
-                          answer->outcome == ETCD_FAILED ? LOCK_ANSWER_FAILED : LOCK_ANSWER_UNKNOWN,
-                          *answer->why ? answer->why : ETCD_V2_NO_ANSWER);
+                lock_backend_reply_why(&b->backend,
+                                       answer->outcome == ETCD_FAILED ? LOCK_ANSWER_FAILED
+                                                                      : LOCK_ANSWER_UNKNOWN,
+                                       *answer->why ? answer->why : ETCD_V2_NO_ANSWER);
                 return;
         }
         if (b->written == 0 && (!well || parsed.error != ETCD_V2_OK)) {
                 swap_end(b);
-                reply_why(b, LOCK_ANSWER_FAILED, well ? parsed.why : answer->why);
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED,
+                                       well ? parsed.why : answer->why);
                 return;
         }
 
-        b->step++; /* what could not be tidied up behind the swap does no harm */
+        b->step++; /* what could not be tidied up after the swap does no harm */
         r = steps_go_on(b);
-        if (r < 0)
-                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
+        lock_backend_go_on(&b->backend, r);
 }
 
 static int step_send(BackendV2 *b)
@@ -208,19 +195,16 @@ static int steps_go_on(BackendV2 *b)
         }
 
         swap_end(b);
-        reply(b, &(LockReply) { .answer = LOCK_ANSWER_WRITTEN, .revision = written });
+        lock_backend_reply(&b->backend,
+                           &(LockReply) { .answer = LOCK_ANSWER_WRITTEN, .revision = written });
         return 0;
 }
 
-static int backend_v2_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
-                           void *userdata)
+static int backend_v2_swap(LockBackend *backend, const LockSwap *swap)
 {
         BackendV2 *b = backend_v2_from(backend);
         int r;
 
-        assert(!b->call && !b->watch && swap->n_sides <= LOCK_SIDES_MAX);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
         b->revision = swap->revision;
         b->written = 0;
         r = steps_plan(b, swap);
@@ -235,17 +219,13 @@ static void on_change(const EtcdV2Answer *answer, const char *why, void *userdat
         if (answer)
                 reply_document(b, answer);
         else
-                reply_why(b, LOCK_ANSWER_FAILED, why);
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, why);
 }
 
-static int backend_v2_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply,
-                            void *userdata)
+static int backend_v2_watch(LockBackend *backend, int64_t revision)
 {
         BackendV2 *b = backend_v2_from(backend);
 
-        assert(!b->call && !b->watch);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
         return etcd_v2_watch(b->etcd,
                              &(EtcdWatchRequest) { .key = b->key, .start_revision = revision + 1 },
                              on_change, b, &b->watch);

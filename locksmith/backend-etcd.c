@@ -1,21 +1,11 @@
 #include "backend-etcd-internal.h"
 #include "lock-key.h"
 
-/* All semaphores and all policies, in one look: what decides about one lock may be any of them. */
+/* All semaphores and all policies in one read: any of them may decide about one lock. */
 static const EtcdRangeRequest decisions = {
         .key = LOCK_KEY_DECISIONS,
         .end = LOCK_KEY_DECISIONS_END,
 };
-
-static void reply(BackendEtcd *b, const LockReply *answer)
-{
-        b->on_reply(answer, b->userdata);
-}
-
-static void reply_why(BackendEtcd *b, LockAnswer answer, const char *why)
-{
-        reply(b, &(LockReply) { .answer = answer, .why = why });
-}
 
 static LockText key_text(const EtcdKey *key)
 {
@@ -42,7 +32,7 @@ static void reply_range(BackendEtcd *b, const EtcdRange *range, int64_t revision
         LockText document = {};
 
         if (!others) {
-                reply_why(b, LOCK_ANSWER_FAILED, strerror(ENOMEM));
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, strerror(ENOMEM));
                 return;
         }
         for (size_t i = 0; i < range->n_keys; i++)
@@ -50,13 +40,13 @@ static void reply_range(BackendEtcd *b, const EtcdRange *range, int64_t revision
 
         b->seen = revision;
         b->has_around = around.policy.text || around.limit.text;
-        reply(b, &(LockReply) {
-                         .answer = LOCK_ANSWER_DOCUMENT,
-                         .text = document.text,
-                         .size = document.size,
-                         .revision = document.revision,
-                         .around = around,
-                 });
+        lock_backend_reply(&b->backend, &(LockReply) {
+                                                .answer = LOCK_ANSWER_DOCUMENT,
+                                                .text = document.text,
+                                                .size = document.size,
+                                                .revision = document.revision,
+                                                .around = around,
+                                        });
 }
 
 static void on_range(const EtcdReply *answer, void *userdata)
@@ -67,9 +57,10 @@ static void on_range(const EtcdReply *answer, void *userdata)
 
         b->call = NULL;
         if (answer->outcome != ETCD_DONE)
-                reply_why(b, LOCK_ANSWER_FAILED, answer->why);
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, answer->why);
         else if (etcd_range_parse(answer->body, answer->size, &range, &revision) < 0)
-                reply_why(b, LOCK_ANSWER_FAILED, "the answer is none of etcd to a range request");
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED,
+                                       "the answer is none of etcd to a range request");
         else
                 reply_range(b, &range, revision);
 }
@@ -81,27 +72,25 @@ static void on_txn(const EtcdReply *answer, void *userdata)
 
         b->call = NULL;
         if (answer->outcome != ETCD_DONE)
-                reply_why(b,
-                          answer->outcome == ETCD_UNKNOWN ? LOCK_ANSWER_UNKNOWN
-                                                          : LOCK_ANSWER_FAILED,
-                          answer->why);
+                lock_backend_reply_why(&b->backend,
+                                       answer->outcome == ETCD_UNKNOWN ? LOCK_ANSWER_UNKNOWN
+                                                                       : LOCK_ANSWER_FAILED,
+                                       answer->why);
         else if (etcd_txn_parse(answer->body, answer->size, &b->request, &txn) < 0)
-                reply_why(b, LOCK_ANSWER_UNKNOWN, "the answer is none of etcd to a transaction");
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_UNKNOWN,
+                                       "the answer is none of etcd to a transaction");
         else if (txn.succeeded)
-                reply(b, &(LockReply) { .answer = LOCK_ANSWER_WRITTEN, .revision = txn.revision });
+                lock_backend_reply(&b->backend, &(LockReply) { .answer = LOCK_ANSWER_WRITTEN,
+                                                               .revision = txn.revision });
         else
                 reply_range(b, &txn.ranges[0], txn.revision);
 }
 
-static int backend_etcd_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
+static int backend_etcd_read(LockBackend *backend)
 {
         BackendEtcd *b = backend_etcd_from(backend);
         char *body;
         int r;
-
-        assert(!b->call && !b->watch);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
 
         r = etcd_range_build(&decisions, &body);
         if (r < 0)
@@ -147,16 +136,12 @@ static size_t swap_writes(BackendEtcd *b, const LockSwap *swap)
         return n;
 }
 
-static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
-                             void *userdata)
+static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap)
 {
         BackendEtcd *b = backend_etcd_from(backend);
         char *body;
         int r;
 
-        assert(!b->call && !b->watch && swap->n_sides <= LOCK_SIDES_MAX);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
         b->request = (EtcdTxnRequest) {
                 .compares = b->compares,
                 .n_compares = swap_compares(b, swap),
@@ -175,23 +160,20 @@ static int backend_etcd_swap(LockBackend *backend, const LockSwap *swap, LockOnR
 /* The line tells of one key; where others matter, too, all are read again. */
 static void on_change_line(BackendEtcd *b, const EtcdWatchLine *line)
 {
-        int r;
-
         if (!b->has_around && streq(line->key.key, b->key)) {
                 b->seen = line->key.mod_revision;
-                reply(b, &(LockReply) {
-                                 .answer = LOCK_ANSWER_DOCUMENT,
-                                 .text = line->deleted ? NULL : line->key.value,
-                                 .size = line->deleted ? 0 : line->key.value_size,
-                                 .revision = line->deleted ? 0 : line->key.mod_revision,
-                                 .around = { .now = b->seen },
-                         });
+                lock_backend_reply(&b->backend,
+                                   &(LockReply) {
+                                           .answer = LOCK_ANSWER_DOCUMENT,
+                                           .text = line->deleted ? NULL : line->key.value,
+                                           .size = line->deleted ? 0 : line->key.value_size,
+                                           .revision = line->deleted ? 0 : line->key.mod_revision,
+                                           .around = { .now = b->seen },
+                                   });
                 return;
         }
 
-        r = backend_etcd_read(&b->backend, b->on_reply, b->userdata);
-        if (r < 0)
-                reply_why(b, LOCK_ANSWER_FAILED, strerror(-r));
+        lock_backend_go_on(&b->backend, backend_etcd_read(&b->backend));
 }
 
 static void on_change(const EtcdWatchLine *line, const char *why, void *userdata)
@@ -201,21 +183,17 @@ static void on_change(const EtcdWatchLine *line, const char *why, void *userdata
         b->watch = NULL;
         if (!line || line->canceled) {
                 etcd_rotate(b->etcd); /* the member may be the one that is leaving */
-                reply_why(b, LOCK_ANSWER_FAILED, why);
+                lock_backend_reply_why(&b->backend, LOCK_ANSWER_FAILED, why);
         } else
                 on_change_line(b, line);
 }
 
 /* From the last look on, and not from the last change of the document, which may be so old that it
  * was compacted away. */
-static int backend_etcd_watch(LockBackend *backend, _unused_ int64_t revision, LockOnReply on_reply,
-                              void *userdata)
+static int backend_etcd_watch(LockBackend *backend, _unused_ int64_t revision)
 {
         BackendEtcd *b = backend_etcd_from(backend);
 
-        assert(!b->call && !b->watch);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
         return etcd_watch(b->etcd,
                           &(EtcdWatchRequest) {
                                   .key = b->has_around ? decisions.key : b->key,

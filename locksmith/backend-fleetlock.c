@@ -14,8 +14,6 @@ typedef struct BackendFleetlock {
         Http *http;
         FleetlockSettings settings;
         HttpRequest *request;
-        LockOnReply on_reply;
-        void *userdata;
 } BackendFleetlock;
 
 static BackendFleetlock *from_backend(LockBackend *backend)
@@ -40,10 +38,8 @@ static void reply_failure(BackendFleetlock *b, const HttpResult *result)
                 http_url_for_log(b->settings.url, &url) < 0 ? "the FleetLock server" : url, detail,
                 result->tls ? " (look at the TLS settings: CA, client certificate, host name)"
                             : ""); /* cut is fine */
-        b->on_reply(&(LockReply) { .answer = was_not_sent(result) ? LOCK_ANSWER_FAILED
-                                                                  : LOCK_ANSWER_UNKNOWN,
-                                   .why = why },
-                    b->userdata);
+        lock_backend_reply_why(
+                &b->backend, was_not_sent(result) ? LOCK_ANSWER_FAILED : LOCK_ANSWER_UNKNOWN, why);
 }
 
 /* Everything but 2xx is "no"; only some servers say why. */
@@ -64,9 +60,7 @@ static void reply_refusal(BackendFleetlock *b, const HttpResult *result)
                                result->status,
                                result->status == HTTP_NOT_FOUND ? " (is FLEETLOCK_URL its base?)"
                                                                 : "");
-        b->on_reply(
-                &(LockReply) { .answer = busy ? LOCK_ANSWER_BUSY : LOCK_ANSWER_FAILED, .why = why },
-                b->userdata);
+        lock_backend_reply_why(&b->backend, busy ? LOCK_ANSWER_BUSY : LOCK_ANSWER_FAILED, why);
 }
 
 static void on_done(const HttpResult *result, void *userdata)
@@ -77,13 +71,12 @@ static void on_done(const HttpResult *result, void *userdata)
         if (result->error < 0)
                 reply_failure(b, result);
         else if (result->status >= HTTP_OK && result->status < HTTP_OK_END)
-                b->on_reply(&(LockReply) { .answer = LOCK_ANSWER_WRITTEN }, b->userdata);
+                lock_backend_reply(&b->backend, &(LockReply) { .answer = LOCK_ANSWER_WRITTEN });
         else
                 reply_refusal(b, result);
 }
 
-static int fleetlock_demand(LockBackend *backend, LockDemand demand, const char *id,
-                            LockOnReply on_reply, void *userdata)
+static int fleetlock_demand(LockBackend *backend, const LockDemand *demand)
 {
         static const char *const headers[] = { FLEETLOCK_HEADER ": true",
                                                "Content-Type: application/json", "Expect:", NULL };
@@ -92,15 +85,13 @@ static int fleetlock_demand(LockBackend *backend, LockDemand demand, const char 
         _cleanup_free_ char *url = NULL, *body = NULL;
         int r;
 
-        assert(!b->request);
-        b->on_reply = on_reply;
-        b->userdata = userdata;
         r = text_format(&url, "%s%s", settings->url,
-                        demand == LOCK_DEMAND_TAKE ? FLEETLOCK_TAKE_PATH : FLEETLOCK_RELEASE_PATH);
+                        demand->release ? FLEETLOCK_RELEASE_PATH : FLEETLOCK_TAKE_PATH);
         if (r >= 0)
-                r = fleetlock_request_build(
-                        id, is_empty(settings->group) ? FLEETLOCK_GROUP_DEFAULT : settings->group,
-                        &body);
+                r = fleetlock_request_build(demand->id,
+                                            is_empty(settings->group) ? FLEETLOCK_GROUP_DEFAULT
+                                                                      : settings->group,
+                                            &body);
         if (r < 0)
                 return r;
 

@@ -80,9 +80,8 @@ static void claim_fail(Claim *c, const char *why)
 
         claim_tell(c, LOCK_FAILED, why);
         r = claim_wake_in(c, backoff_next(&c->backoff));
-        if (r < 0)
-                (void)sd_event_exit(c->session->event,
-                                    r); /* without a timer there is no going on */
+        if (r < 0) /* without a timer there is no going on */
+                (void)sd_event_exit(c->session->event, r);
 }
 
 /* From the event loop: what fails at once fails like what fails later. */

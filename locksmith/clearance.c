@@ -9,6 +9,7 @@
 #include "notify.h"
 #include "pause-look.h"
 #include "sessions.h"
+#include "twin.h"
 
 #define WALL_TIME (5 * USEC_PER_SEC) /* a terminal that takes nothing must not hold us up */
 #define TEXT_MAX  512
@@ -30,6 +31,7 @@ struct Clearance {
         Hooks *hooks;
         Guard *guard;
         bool is_warned; /* of what is risky about etcd */
+        Twin *twin;
         Latecomers *latecomers;
         Departure *departure;
 };
@@ -42,6 +44,7 @@ Clearance *clearance_cancel(Clearance *c)
         pause_look_cancel(c->pause);
         sessions_cancel(c->sessions);
         departure_cancel(c->departure);
+        twin_cancel(c->twin);
         latecomers_cancel(c->latecomers);
         guard_cancel(c->guard);
         hooks_cancel(c->hooks);
@@ -114,14 +117,14 @@ static void on_wall_end(_unused_ int status, const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->wall = NULL; /* gone behind this call */
+        c->wall = NULL; /* may be gone after this call */
         if (why)
                 log_warning("telling the users who are logged in: wall: %s", why);
         if (c->wall_is_last)
                 clearance_stage_done(c, NULL);
 }
 
-/* Users who can not be told are no reason to keep an update back. */
+/* That users can not be warned is no reason to keep an update back. */
 static void users_tell(Clearance *c, const char *when)
 {
         char text[TEXT_MAX];
@@ -170,7 +173,7 @@ static void on_pause(const char *why, void *userdata)
         Clearance *c = userdata;
         int r;
 
-        c->pause = NULL; /* gone behind this call */
+        c->pause = NULL; /* may be gone after this call */
         if (why || c->left == 0) {
                 clearance_stage_done(c, why);
                 return;
@@ -223,7 +226,7 @@ static void on_sessions(const SessionsAnswer *answer, void *userdata)
         Clearance *c = userdata;
         int r;
 
-        c->sessions = NULL; /* gone behind this call */
+        c->sessions = NULL; /* may be gone after this call */
         if (answer->failure) {
                 clearance_bus_failed(c, answer->failure);
                 return;
@@ -271,7 +274,7 @@ static void on_hooks_done(const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->hooks = NULL; /* gone behind this call */
+        c->hooks = NULL; /* may be gone after this call */
         clearance_stage_done(c, why);
 }
 
@@ -304,12 +307,12 @@ static int drain_run(Clearance *c)
         return hooks_run(c, HOOKS_DRAIN);
 }
 
-/* A word that does not get through is no reason to stay up. */
+/* That the others can not be told is no reason to stay up. */
 static void on_notified(const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->hooks = NULL; /* gone behind this call */
+        c->hooks = NULL; /* may be gone after this call */
         if (why)
                 log_warning("%s", why);
         clearance_stage_done(c, NULL);
@@ -332,7 +335,7 @@ static void on_guard(const GuardReply *reply, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->guard = NULL; /* gone behind this call */
+        c->guard = NULL; /* may be gone after this call */
         if (reply->warning && !c->is_warned)
                 log_warning("%s", reply->warning);
         c->is_warned = true;
@@ -351,11 +354,28 @@ static int quorum_ask(Clearance *c)
         return 0;
 }
 
+static void on_twin(const char *why, void *userdata)
+{
+        Clearance *c = userdata;
+
+        c->twin = NULL; /* gone behind this call */
+        clearance_stage_done(c, why);
+}
+
+static int twin_ask(Clearance *c)
+{
+        if (c->request.with_lock && c->request.is_known && c->request.session->backend->ops->clone)
+                return twin_look(c->request.session, c->request.settings, on_twin, c, &c->twin);
+
+        clearance_stage_done(c, NULL);
+        return 0;
+}
+
 static void on_latecomers(const char *why, bool stopped, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->latecomers = NULL; /* gone behind this call */
+        c->latecomers = NULL; /* may be gone after this call */
         if (stopped)
                 c->request.on_stopped(why, c->request.userdata);
         clearance_stage_done(c, why);
@@ -364,8 +384,14 @@ static void on_latecomers(const char *why, bool stopped, void *userdata)
 static int latecomers_look(Clearance *c)
 {
         if (c->request.with_lock && c->request.session->backend->ops->clone)
-                return latecomers_ask(c->request.session, c->request.settings, on_latecomers, c,
-                                      &c->latecomers);
+                return latecomers_ask(
+                        &(LatecomersRequest) {
+                                .session = c->request.session,
+                                .settings = c->request.settings,
+                                .on_done = on_latecomers,
+                                .userdata = c,
+                        },
+                        &c->latecomers);
 
         clearance_stage_done(c, NULL);
         return 0;
@@ -375,7 +401,7 @@ static void on_departure(const char *why, void *userdata)
 {
         Clearance *c = userdata;
 
-        c->departure = NULL; /* gone behind this call */
+        c->departure = NULL; /* may be gone after this call */
         clearance_stage_done(c, why);
 }
 
@@ -383,22 +409,28 @@ static void on_departure(const char *why, void *userdata)
 static int departure_tell(Clearance *c)
 {
         if (c->request.with_lock && c->request.session->backend->ops->clone)
-                return departure_start(c->request.session, c->request.settings, on_departure, c,
-                                       &c->departure);
+                return departure_start(
+                        &(DepartureRequest) {
+                                .session = c->request.session,
+                                .settings = c->request.settings,
+                                .on_done = on_departure,
+                                .userdata = c,
+                        },
+                        &c->departure);
 
         clearance_stage_done(c, NULL);
         return 0;
 }
 
-#define STAGES_MAX 8
+#define STAGES_MAX 10
 
 typedef int (*ClearanceStage)(Clearance *c);
 
 /* What costs nobody anything comes first, so that users are not warned for nothing; the lock itself
  * is asked for with fresh answers. */
 static const ClearanceStage stage_table[_CLEARANCE_KIND_MAX][STAGES_MAX + 1] = {
-        [CLEARANCE_LOCK] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask,
-                             users_ask_first, checks_run, latecomers_look, quorum_ask },
+        [CLEARANCE_LOCK] = { pause_ask, twin_ask, inhibitors_ask, latecomers_look, quorum_ask,
+                             users_ask_first, checks_run, twin_ask, latecomers_look, quorum_ask },
         [CLEARANCE_REBOOT] = { pause_ask, inhibitors_ask, latecomers_look, quorum_ask, drain_run,
                                notify_run, departure_tell, users_ask_last },
 };

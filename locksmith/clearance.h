@@ -27,6 +27,7 @@ typedef struct ClearanceRequest {
         const Settings *settings;
         const char *version; /* what the reboot brings, or NULL; borrowed during the call */
         bool with_lock;      /* the quorum of etcd matters */
+        bool is_known; /* this host is known to its group since this boot: it can see a twin */
         /* What takes long, for people. */
         void (*on_wait)(const char *why, void *userdata);
         /* Hosts that have not come back have stopped the fleet; on_done follows. */

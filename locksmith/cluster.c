@@ -148,7 +148,7 @@ static bool any_url_is_here(const TextList *urls, const char *host_name)
         return false;
 }
 
-/* The cluster that was listed is that of its members; an endpoint that says something else is of another one. */
+/* The members that were listed are one cluster; an endpoint that names another id belongs to another one. */
 static void look_for_strangers(ClusterLook *l)
 {
         const char *id = "";

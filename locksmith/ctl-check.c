@@ -1,7 +1,10 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "ctl-table.h"
 #include "ctl.h"
+
+#define INDENT 8 /* of what a line goes on with */
 
 /* What one endpoint says about itself and its cluster. */
 typedef struct Member {
@@ -85,9 +88,10 @@ static int member_look(Ctl *ctl, char *endpoint, Member *member)
 
 static void member_print(const char *endpoint, const Member *member)
 {
-        printf("%s: etcd %s, cluster %s, %zu members, %s\n", endpoint, member->status.version,
-               member->status.cluster_id, member->n_members,
-               member->status.has_leader ? "has a leader" : "no leader");
+        ctl_printf(stdout, ctl_width(), INDENT, "%s: etcd %s, cluster %s, %zu member%s, %s",
+                   endpoint, member->status.version, member->status.cluster_id, member->n_members,
+                   member->n_members == 1 ? "" : "s",
+                   member->status.has_leader ? "has a leader" : "no leader");
 }
 
 static json_t *member_json(const char *endpoint, const Member *member)
@@ -158,15 +162,17 @@ static int endpoints_check(Ctl *ctl, json_t *array, bool *ret_reached)
 
 static void settings_print(const Settings *settings, const char *id)
 {
+        size_t width = ctl_width();
+
+        ctl_printf(stdout, width, INDENT, "strategy %s, group \"%s\", machine-id %s",
+                   strategy_to_string(settings->strategy), settings->group, id);
+        if (settings->has_window)
+                ctl_printf(stdout, width, INDENT, "window %s for %s", settings->window_start,
+                           settings->window_length);
         if (settings->windows_text)
-                printf("windows %s\n", settings->windows_text);
+                ctl_printf(stdout, width, INDENT, "windows %s", settings->windows_text);
         if (settings->blackout_text)
-                printf("no reboot on %s\n", settings->blackout_text);
-        printf("strategy %s, group \"%s\", window %s%s%s, machine-id %s\n",
-               strategy_to_string(settings->strategy), settings->group,
-               settings->has_window ? settings->window_start : "none",
-               settings->has_window ? " for " : "",
-               settings->has_window ? settings->window_length : "", id);
+                ctl_printf(stdout, width, INDENT, "no reboot on %s", settings->blackout_text);
 }
 
 static int check_json(const Settings *settings, const char *id, json_t *endpoints, bool well)
@@ -199,6 +205,8 @@ int verb_check(_unused_ int argc, _unused_ char **argv)
         int r;
 
         r = ctl_open(&ctl);
+        if (r >= 0)
+                r = ctl_reboot_settings(&ctl.settings);
         if (r >= 0)
                 r = ctl_id(&ctl, NULL, &id);
         if (r < 0)

@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include "base/bus.h"
 #include "base/env-file.h"
@@ -9,6 +8,7 @@
 #include "base/log.h"
 #include "coordinator.h"
 #include "ctl-explain.h"
+#include "ctl-table.h"
 #include "duration.h"
 #include "updated/client.h"
 
@@ -126,33 +126,8 @@ static void explain_window(Gates *gates, const Settings *settings, usec_t now)
         gate->changes = change == USEC_INFINITY ? 0 : change;
 }
 
-#define TERMINAL_WIDTH 80
 #define TEXT_COLUMN    22 /* behind name and verdict */
-
-/* Where the line that begins at text has to end: at a blank, if there is one. */
-static size_t line_length(const char *text, size_t width)
-{
-        size_t n = strlen(text), i;
-
-        if (n <= width)
-                return n;
-        for (i = width; i > 0 && text[i] != ' '; i--)
-                ;
-        return i > 0 ? i : strcspn(text, " ");
-}
-
-/* People read lines of a terminal, programs read lines. */
-static void text_print(const char *text, bool wrap)
-{
-        size_t n = wrap ? line_length(text, TERMINAL_WIDTH - TEXT_COLUMN) : strlen(text);
-
-        printf("%.*s\n", (int)n, text);
-        for (text += n; *text; text += n) {
-                text += strspn(text, " ");
-                n = line_length(text, TERMINAL_WIDTH - TEXT_COLUMN);
-                printf("%*s%.*s\n", TEXT_COLUMN, "", (int)n, text);
-        }
-}
+#define SUMMARY_INDENT 8
 
 static int gate_print(const Gate *gate)
 {
@@ -168,7 +143,7 @@ static int gate_print(const Gate *gate)
         if (r < 0)
                 return r;
         printf("%-12s %-8s ", gate->name, verdict_words[gate->verdict]);
-        text_print(text, isatty(STDOUT_FILENO));
+        ctl_print_from(stdout, ctl_width(), TEXT_COLUMN, text);
         return 0;
 }
 
@@ -212,17 +187,26 @@ static void gates_explain(Gates *gates, Ctl *ctl, const LockFacts *facts, sd_bus
 }
 
 /* The last line is what a tired operator reads. */
-static void summary_print(const Gates *gates)
+static int summary_print(const Gates *gates)
 {
-        const char *separator = "a reboot now: no, closed: ";
+        _cleanup_free_ char *closed = NULL;
 
-        for (size_t i = 0; i < gates->n_gates; i++)
-                if (gates->gates[i].verdict == VERDICT_CLOSED) {
-                        printf("%s%s", separator, gates->gates[i].name);
-                        separator = ", ";
-                }
-        printf("%s\n",
-               *separator == ',' ? "" : "a reboot now: nothing that is known is in the way");
+        for (size_t i = 0; i < gates->n_gates; i++) {
+                char *longer;
+
+                if (gates->gates[i].verdict != VERDICT_CLOSED)
+                        continue;
+                if (text_format(&longer, "%s%s%s", closed ? closed : "", closed ? ", " : "",
+                                gates->gates[i].name)
+                    < 0)
+                        return -ENOMEM;
+                free(closed);
+                closed = longer;
+        }
+        ctl_printf(stdout, ctl_width(), SUMMARY_INDENT, "a reboot now: %s%s",
+                   closed ? "no, closed: " : "nothing that is known is in the way",
+                   closed ? closed : "");
+        return 0;
 }
 
 int verb_explain(_unused_ int argc, _unused_ char **argv)
@@ -235,6 +219,8 @@ int verb_explain(_unused_ int argc, _unused_ char **argv)
 
         r = ctl_open(&ctl);
         if (r >= 0)
+                r = ctl_reboot_settings(&ctl.settings);
+        if (r >= 0)
                 r = lock_facts_read(&ctl, &facts);
         if (r < 0)
                 return r;
@@ -246,8 +232,7 @@ int verb_explain(_unused_ int argc, _unused_ char **argv)
                 return ctl_print(gates_json(&gates));
         for (size_t i = 0; i < gates.n_gates && r >= 0; i++)
                 r = gate_print(&gates.gates[i]);
-        if (r < 0)
-                return log_error_errno(r, "%m");
-        summary_print(&gates);
-        return EXIT_DONE;
+        if (r >= 0)
+                r = summary_print(&gates);
+        return r < 0 ? log_error_errno(r, "%m") : EXIT_DONE;
 }

@@ -19,7 +19,7 @@ static int record_make(const Ctl *ctl, const char *reason, char **ret)
         return r < 0 ? r : record_format(&record, ret);
 }
 
-int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reason)
+int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reason, const Deed *deed)
 {
         _cleanup_(departure_sides_done) DepartureSides departure = {};
         _cleanup_free_ char *key = NULL, *record = NULL;
@@ -42,6 +42,8 @@ int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reaso
                                .record = record,
                                .sides = departure.sides,
                                .n_sides = takes ? 0 : ELEMENTSOF(departure.sides),
+                               .edit = deed ? ctl_note_edit : NULL,
+                               .edit_userdata = (void *)deed,
                                .on_done = on_done,
                        },
                        takes ? "Error locking" : "Error unlocking");
@@ -50,17 +52,21 @@ int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reaso
 static int holder_change(LockKind kind, const char *argument)
 {
         _cleanup_(ctl_done) Ctl ctl = {};
+        _cleanup_(deed_done) Deed deed = {};
         _cleanup_free_ char *id = NULL;
-        bool tells = kind == LOCK_KIND_TAKE && !argument;
+        bool takes = kind == LOCK_KIND_TAKE;
         int r;
 
         r = ctl_open(&ctl);
         if (r >= 0)
                 r = ctl_id(&ctl, argument, &id);
+        if (r >= 0)
+                r = ctl_deed(&ctl, &deed, "%s %s", takes ? "lock" : "unlock", id);
         if (r < 0)
                 return r;
 
-        return ctl_change_holder(&ctl, kind, id, tells ? "locksmithctl lock" : NULL);
+        return ctl_change_holder(&ctl, kind, id, takes && !argument ? "locksmithctl lock" : NULL,
+                                 &deed);
 }
 
 int verb_lock(int argc, char **argv)

@@ -84,7 +84,7 @@ static int side_wait(Side *side, Waiting *w, int r)
         if (r >= 0)
                 r = session_wait(&side->session, &w->done, 0);
         if (!w->done)
-                side->session.backend->ops->cancel(side->session.backend);
+                lock_backend_cancel(side->session.backend);
         why = TAKE_PTR(w->why);
         if (r >= 0)
                 r = w->r;
@@ -114,7 +114,7 @@ static int side_look(const Migration *m, Side *side)
         int r;
 
         migrate_side_done(&side->view);
-        r = side->session.backend->ops->read(side->session.backend, on_reply, &w);
+        r = lock_backend_read(side->session.backend, on_reply, &w);
         r = side_wait(side, &w, r);
         if (r >= 0)
                 r = side_read_text(side, m->moved_key, &moved);
@@ -144,14 +144,14 @@ static int side_write(Side *side, const Semaphore *semaphore, const LockSide *si
         r = semaphore_format(semaphore, &text);
         if (r < 0)
                 return log_error_errno(r, "%m");
-        r = side->session.backend->ops->swap(side->session.backend,
-                                             &(LockSwap) {
-                                                     .text = text,
-                                                     .revision = side->view.revision,
-                                                     .sides = sides,
-                                                     .n_sides = n_sides,
-                                             },
-                                             on_reply, &w);
+        r = lock_backend_swap(side->session.backend,
+                              &(LockSwap) {
+                                      .text = text,
+                                      .revision = side->view.revision,
+                                      .sides = sides,
+                                      .n_sides = n_sides,
+                              },
+                              on_reply, &w);
         r = side_wait(side, &w, r);
         if (r < 0)
                 return r;
@@ -266,7 +266,7 @@ static const struct {
         [MIGRATE_PAUSE] = { "pausing the lock in ", step_pause },
         [MIGRATE_COPY] = { "copying who holds it from ", step_copy },
         [MIGRATE_MARK] = { "marking it as gone from ", step_mark },
-        [MIGRATE_OPEN] = { "opening it again, far from ", step_open },
+        [MIGRATE_OPEN] = { "opening it, no longer in ", step_open },
         [MIGRATE_DONE] = { "nothing is left to move from ", NULL },
 };
 

@@ -48,7 +48,7 @@ static void on_set(_unused_ const LockResult *result, _unused_ void *userdata)
         /* The caller tells what was done. */
 }
 
-static int max_set(Work *work, int64_t max, const char *record)
+static int max_set(Work *work, int64_t max, const char *record, const Deed *deed)
 {
         return ctl_run(&work->ctl,
                        &(LockRequest) {
@@ -56,6 +56,8 @@ static int max_set(Work *work, int64_t max, const char *record)
                                .max = max,
                                .record_key = work->key,
                                .record = record,
+                               .edit = ctl_note_edit,
+                               .edit_userdata = (void *)deed,
                                .on_done = on_set,
                        },
                        "Error setting value");
@@ -64,9 +66,13 @@ static int max_set(Work *work, int64_t max, const char *record)
 static int pause_write(Work *work, const char *reason)
 {
         _cleanup_(record_done) Record host = {};
+        _cleanup_(deed_done) Deed deed = {};
         _cleanup_free_ char *text = NULL;
         int r;
 
+        r = ctl_deed(&work->ctl, &deed, "pause%s%s", *reason ? ": " : "", reason);
+        if (r < 0)
+                return r;
         r = record_of_host(work->ctl.settings.root, reason, NULL, &host);
         if (r >= 0)
                 r = pause_format(&(Pause) { .max = work->view.semaphore.max,
@@ -77,7 +83,7 @@ static int pause_write(Work *work, const char *reason)
         if (r < 0)
                 return log_error_errno(r, "pausing: %m");
 
-        return max_set(work, 0, text);
+        return max_set(work, 0, text, &deed);
 }
 
 int verb_pause(int argc, char **argv)
@@ -97,8 +103,8 @@ int verb_pause(int argc, char **argv)
                 return r;
 
         if (semaphore->holders.n_items > 0)
-                log_notice("%zu hosts hold the lock and may still reboot",
-                           semaphore->holders.n_items);
+                log_notice("%zu host%s the lock and may still reboot", semaphore->holders.n_items,
+                           semaphore->holders.n_items == 1 ? " holds" : "s hold");
         if (ctl_json())
                 return ctl_print(json_pack("{s:b, s:I}", "paused", 1, "old_max",
                                            (json_int_t)semaphore->max));
@@ -143,13 +149,16 @@ static int pause_read(Work *work, Pause *ret)
 static int pause_end(Work *work)
 {
         _cleanup_(pause_done) Pause pause = {};
+        _cleanup_(deed_done) Deed deed = {};
         int r;
 
         r = refuse_moved(&work->ctl);
         if (r >= 0)
                 r = pause_read(work, &pause);
         if (r >= 0)
-                r = max_set(work, pause.max, NULL);
+                r = ctl_deed(&work->ctl, &deed, "resume: max is %" PRId64 " again", pause.max);
+        if (r >= 0)
+                r = max_set(work, pause.max, NULL, &deed);
         if (r < 0)
                 return r;
 
@@ -157,37 +166,42 @@ static int pause_end(Work *work)
         return 0;
 }
 
+/* Who resumes the fleet: with the reason as it was given, and as it stands in the log. */
+typedef struct Resume {
+        Deed deed, note;
+} Resume;
+
 static int resume_edit(Semaphore *semaphore, PolicyView *view, _unused_ int64_t revision,
                        void *userdata)
 {
-        const Deed *deed = userdata;
+        const Resume *resume = userdata;
+        int r;
 
         /* What can not be read is written anew, and counts as a stop. */
-        if (view->damaged && text_set(&view->policy.stopped.who, deed->who) < 0)
+        if (view->damaged && text_set(&view->policy.stopped.who, resume->deed.who) < 0)
                 return -ENOMEM;
-        return policy_resume(&view->policy, semaphore, deed);
+        view->damaged = false;
+        r = policy_resume(&view->policy, semaphore, &resume->deed);
+        return r > 0 && policy_note(&view->policy, &resume->note) < 0 ? -ENOMEM : r;
 }
 
 /* The fleet goes on; who has said so, and why, stays in the policy. */
 static int stop_end(Work *work)
 {
-        _cleanup_(record_done) Record host = {};
-        _cleanup_free_ char *who = NULL;
-        Deed deed;
+        _cleanup_(deed_done) Deed deed = {}, note = {};
         int r;
 
-        r = ctl_who(&work->ctl, &who);
+        r = ctl_deed(&work->ctl, &deed, "%s", arg_reason);
         if (r >= 0)
-                r = record_of_host(work->ctl.settings.root, arg_reason, NULL, &host);
+                r = ctl_deed(&work->ctl, &note, "resume --reason: %s", arg_reason);
         if (r < 0)
-                return log_error_errno(r, "resuming: %m");
+                return r;
 
-        deed = (Deed) { .who = who, .reason = host.reason, .since = host.since };
         return ctl_run(&work->ctl,
                        &(LockRequest) {
                                .kind = LOCK_KIND_EDIT,
                                .edit = resume_edit,
-                               .edit_userdata = &deed,
+                               .edit_userdata = &(Resume) { deed, note },
                                .on_done = on_set,
                        },
                        "Error resuming");

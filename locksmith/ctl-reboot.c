@@ -19,7 +19,7 @@ static int lock_take(Ctl *ctl, const char *id)
         if (!agrees)
                 return log_error_return(-EBUSY, "%s", why);
 
-        return ctl_change_holder(ctl, LOCK_KIND_TAKE, id, RECORD_REASON_REBOOT);
+        return ctl_change_holder(ctl, LOCK_KIND_TAKE, id, RECORD_REASON_REBOOT, NULL);
 }
 
 typedef struct Farewell {
@@ -45,7 +45,14 @@ static int farewell_tell(Ctl *ctl)
 
         if (!ctl->session.backend->ops->clone)
                 return 0;
-        r = departure_start(&ctl->session, &ctl->settings, on_departure, &farewell, &departure);
+        r = departure_start(
+                &(DepartureRequest) {
+                        .session = &ctl->session,
+                        .settings = &ctl->settings,
+                        .on_done = on_departure,
+                        .userdata = &farewell,
+                },
+                &departure);
         if (r >= 0) {
                 r = session_wait(&ctl->session, &farewell.done, 0);
                 if (!farewell.done)
@@ -72,9 +79,12 @@ int verb_reboot(_unused_ int argc, _unused_ char **argv)
                 return log_error_return(-EPERM, "Must be root to initiate reboot.");
         r = bus_open(NULL, &bus);
         if (r < 0)
-                return log_error_errno(r, "Error initializing login connection: %m");
+                return log_error_errno(r, "Error initializing login connection: %m%s",
+                                       bus_open_hint(r));
 
         r = ctl_open(&ctl);
+        if (r >= 0)
+                r = ctl_reboot_settings(&ctl.settings);
         if (r >= 0)
                 r = ctl_id(&ctl, NULL, &id);
         if (r >= 0 && ctl_needs_lock(&ctl.settings)) {
@@ -93,7 +103,7 @@ int verb_reboot(_unused_ int argc, _unused_ char **argv)
                           locked ? "; giving the lock back" : "");
         }
 
-        if (locked && ctl_change_holder(&ctl, LOCK_KIND_RELEASE, id, NULL) < 0)
+        if (locked && ctl_change_holder(&ctl, LOCK_KIND_RELEASE, id, NULL, NULL) < 0)
                 log_error("this host still holds the lock: give it back with locksmithctl unlock");
         return r;
 }

@@ -22,7 +22,7 @@ int verb_send_need_reboot(_unused_ int argc, _unused_ char **argv)
         if (r >= 0)
                 r = sd_bus_flush(bus);
         if (r < 0)
-                return log_error_errno(r, "Error sending the signal: %m");
+                return log_error_errno(r, "Error sending the signal: %m%s", bus_open_hint(r));
 
         (void)sleep(STAY_SECONDS); /* cut short by a signal: then that is what the user wants */
         return EXIT_DONE;

@@ -20,6 +20,7 @@ const Option set_max_options[] = {
 typedef struct SetMax {
         int64_t max, of;
         unsigned percent;
+        Deed deed;
         int r;
 } SetMax;
 
@@ -44,20 +45,26 @@ static int share_edit(_unused_ Semaphore *semaphore, PolicyView *view, _unused_ 
                       void *userdata)
 {
         const SetMax *set = userdata;
+        bool same = view->policy.percent == set->percent && view->policy.of == set->of;
 
-        if (view->policy.percent == set->percent && view->policy.of == set->of)
-                return 0;
         if (view->damaged)
-                return -EUCLEAN;
+                return same ? 0 : -EUCLEAN;
 
         view->policy.percent = set->percent;
         view->policy.of = set->of;
-        return 1;
+        return ctl_note(view, &set->deed) < 0 ? -ENOMEM : 1;
 }
 
-static int max_set(Ctl *ctl, SetMax *set)
+static int max_set(Ctl *ctl, SetMax *set, const char *text)
 {
         int r;
+
+        if (set->of > 0)
+                r = ctl_deed(ctl, &set->deed, "set-max %s --of %" PRId64, text, set->of);
+        else
+                r = ctl_deed(ctl, &set->deed, "set-max %s", text);
+        if (r < 0)
+                return r;
 
         r = ctl_run(ctl,
                     &(LockRequest) {
@@ -69,6 +76,7 @@ static int max_set(Ctl *ctl, SetMax *set)
                             .userdata = set,
                     },
                     "Error setting value");
+        deed_done(&set->deed);
         return r < 0 ? r : set->r;
 }
 
@@ -126,14 +134,14 @@ static int share_set(Ctl *ctl, const char *text)
                 return r;
 
         set.max = policy_share(&(Policy) { .percent = set.percent, .of = set.of }, hosts);
-        return max_set(ctl, &set);
+        return max_set(ctl, &set, text);
 }
 
-/* The semaphore is written again as it is: that wakes those who wait. */
-static int limit_edit(_unused_ Semaphore *semaphore, _unused_ PolicyView *view,
-                      _unused_ int64_t revision, _unused_ void *userdata)
+/* The semaphore is written again in any case: that wakes those who wait. */
+static int limit_edit(_unused_ Semaphore *semaphore, PolicyView *view, _unused_ int64_t revision,
+                      void *userdata)
 {
-        return 1;
+        return ctl_note(view, userdata) < 0 ? -ENOMEM : 1;
 }
 
 static void on_limit_set(_unused_ const LockResult *result, _unused_ void *userdata)
@@ -158,10 +166,15 @@ static int limit_text(const Ctl *ctl, int64_t max, char **ret)
 /* max 0: none any more. */
 static int limit_set(Ctl *ctl, int64_t max)
 {
+        _cleanup_(deed_done) Deed deed = {};
         _cleanup_free_ char *text = NULL;
         int r;
 
         r = ctl_open(ctl);
+        if (r >= 0 && max > 0)
+                r = ctl_deed(ctl, &deed, "set-max --global %" PRId64, max);
+        else if (r >= 0)
+                r = ctl_deed(ctl, &deed, "set-max --global none");
         if (r < 0)
                 return r;
         r = max > 0 ? limit_text(ctl, max, &text) : 0;
@@ -173,6 +186,7 @@ static int limit_set(Ctl *ctl, int64_t max)
                             .sides = &(LockSide) { .key = LOCK_KEY_LIMIT, .value = text },
                             .n_sides = 1,
                             .edit = limit_edit,
+                            .edit_userdata = &deed,
                             .on_done = on_limit_set,
                     },
                     "Error setting value");
@@ -226,5 +240,5 @@ int verb_set_max(int argc, char **argv)
         if (r < 0)
                 return r;
         set.max = (int64_t)max;
-        return max_set(&ctl, &set);
+        return max_set(&ctl, &set, argv[1]);
 }

@@ -93,6 +93,8 @@ int verb_simulate(_unused_ int argc, _unused_ char **argv)
         int r;
 
         r = ctl_settings(&settings); /* first: they may set the time zone */
+        if (r >= 0)
+                r = ctl_reboot_settings(&settings);
         if (r < 0)
                 return r;
         r = range_read(&from, &to);

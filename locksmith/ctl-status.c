@@ -3,6 +3,9 @@
 
 #include "base/log.h"
 #include "ctl-status.h"
+#include "ctl-table.h"
+
+#define INDENT 8 /* of what goes on below a line that is none of a table */
 
 static bool arg_details = false, arg_watch = false;
 
@@ -22,41 +25,33 @@ static const char *shown(const char *id, char text[static ETCD_WHY_MAX])
 }
 
 /* Only what somebody has set: without that it is the output of the classic tool. */
-static void policy_print(const CtlView *view)
+static void policy_print(FILE *out, size_t width, const CtlView *view)
 {
         const PolicyView *policy = &view->policy;
         const Policy *group = &policy->policy;
         char why[POLICY_WHY_MAX];
 
         if (group->percent > 0 && group->of > 0)
-                printf("Share: %u%% of %" PRId64 " hosts\n", group->percent, group->of);
+                fprintf(out, "Share: %u%% of %" PRId64 " hosts\n", group->percent, group->of);
         else if (group->percent > 0)
-                printf("Share: %u%% of all known hosts\n", group->percent);
+                fprintf(out, "Share: %u%% of all known hosts\n", group->percent);
         if (policy->limit > 0)
-                printf("Global: %" PRIu64 " of %" PRId64 " held in all groups\n",
-                       policy->n_elsewhere + view->semaphore.holders.n_items, policy->limit);
+                fprintf(out, "Global: %" PRIu64 " of %" PRId64 " held in all groups\n",
+                        policy->n_elsewhere + view->semaphore.holders.n_items, policy->limit);
         if (policy_n_failures(group) > 0)
-                printf("Failed: %zu\n", policy_n_failures(group));
+                fprintf(out, "Failed: %zu\n", policy_n_failures(group));
         if (policy_is_stopped(policy, why) < 0)
-                printf("Stopped: %s\n", why);
+                ctl_printf(out, width, INDENT, "Stopped: %s", why);
 }
 
-static void ids_print(const CtlView *view)
+static void ids_print(FILE *out, const CtlView *view)
 {
         char text[ETCD_WHY_MAX];
 
         if (view->semaphore.holders.n_items > 0)
-                printf("\nMACHINE ID\n");
+                fprintf(out, "\nMACHINE ID\n");
         for (size_t i = 0; i < view->semaphore.holders.n_items; i++)
-                printf("%s\n", shown(view->semaphore.holders.items[i], text));
-}
-
-/* Another host's clock: an age is a hint, and one from the future is none. */
-static const char *age(int64_t since, char text[static TIMESPAN_MAX])
-{
-        usec_t now = now_realtime(), then = (usec_t)since * USEC_PER_SEC;
-
-        return since > 0 && then <= now ? timespan_format(now - then, text) : "?";
+                fprintf(out, "%s\n", shown(view->semaphore.holders.items[i], text));
 }
 
 static const char *holder_word(const Peer *peer)
@@ -68,19 +63,48 @@ static const char *holder_word(const Peer *peer)
         return peer->record.departed > 0 ? "DOWN " : "";
 }
 
-static void record_print(const char *id, const Peer *peer, const char *word)
+static void head_print(FILE *out, const char *who, const char *age, const char *rest)
 {
-        char text[ETCD_WHY_MAX], span[TIMESPAN_MAX];
+        fprintf(out, "\n%-*s  %-*s  %s\n", CTL_ID_WIDTH, who, CTL_AGE_WIDTH, age, rest);
+}
 
-        printf("%-32s", shown(id, text));
-        if (peer) {
-                const Record *record = &peer->record;
+/* What belongs to an id: how long ago, and a text. */
+static void line_print(FILE *out, size_t width, const char *id, int64_t since, const char *text)
+{
+        char name[ETCD_WHY_MAX], span[TIMESPAN_MAX];
 
-                printf("  %-12s  %s%s  %s%s%s  %s\n", age(record->since, span), word,
-                       *record->host ? record->host : "?", record->from_version,
-                       *record->to_version ? " -> " : "", record->to_version, record->reason);
-        } else
-                printf("  (no record: of an old client, or by hand)\n");
+        fprintf(out, "%-*s  %-*s  ", CTL_ID_WIDTH, shown(id, name), CTL_AGE_WIDTH,
+                ctl_age(since, span));
+        ctl_print_from(out, width, CTL_REST_COLUMN, text);
+}
+
+static void record_print(FILE *out, size_t width, const char *id, const Peer *peer,
+                         const char *word)
+{
+        const Record *record = &peer->record;
+        _cleanup_free_ char *text = NULL;
+
+        if (text_format(&text, "%s%s  %s%s%s  %s", word, *record->host ? record->host : "?",
+                        record->from_version, *record->to_version ? " -> " : "", record->to_version,
+                        record->reason)
+            < 0)
+                return; /* the end is near anyway */
+        line_print(out, width, id, record->since, text);
+}
+
+static void holders_print(FILE *out, size_t width, const CtlView *view)
+{
+        if (view->semaphore.holders.n_items > 0)
+                head_print(out, "HOLDER", "FOR", "HOST, VERSIONS, REASON");
+        for (size_t i = 0; i < view->semaphore.holders.n_items; i++) {
+                const char *id = view->semaphore.holders.items[i];
+                const Peer *peer = peers_find(&view->holders, id);
+
+                if (peer)
+                        record_print(out, width, id, peer, holder_word(peer));
+                else
+                        line_print(out, width, id, 0, "(no record: of an old client, or by hand)");
+        }
 }
 
 static const char *wait_text(const CtlView *view, size_t before, char text[static TIMESPAN_MAX])
@@ -92,53 +116,56 @@ static const char *wait_text(const CtlView *view, size_t before, char text[stati
         return wait == 0 ? "next" : timespan_format(wait, text);
 }
 
-static void failures_print(const Policy *policy)
-{
-        char id[ETCD_WHY_MAX], span[TIMESPAN_MAX];
-
-        if (policy->n_failures > 0)
-                printf("\n%-32s  %-12s  %s\n", "FAILED", "SINCE", "HOST, WHY");
-        for (size_t i = 0; i < policy->n_failures; i++) {
-                const Failure *failure = &policy->failures[i];
-
-                printf("%-32s  %-12s  %s%s: %s\n", shown(failure->id, id),
-                       age(failure->since, span), failure->excused ? "(excused) " : "",
-                       *failure->host ? failure->host : "?", failure->why);
-        }
-        if (policy->resumed.who)
-                printf("\nResumed %s ago by %s: %s\n", age(policy->resumed.since, span),
-                       policy->resumed.who, policy->resumed.reason);
-}
-
-static void details_print(const CtlView *view)
+static void waiters_print(FILE *out, size_t width, const CtlView *view)
 {
         char wait[TIMESPAN_MAX];
 
-        printf("\n%-32s  %-12s  %s\n", "HOLDER", "FOR", "HOST, VERSIONS, REASON");
-        for (size_t i = 0; i < view->semaphore.holders.n_items; i++) {
-                const char *id = view->semaphore.holders.items[i];
-                const Peer *peer = peers_find(&view->holders, id);
-
-                record_print(id, peer, peer ? holder_word(peer) : "");
-        }
-        printf("\n%-32s  %-12s  %s\n", "WAITER, IN ORDER", "FOR", "HOST, VERSIONS, REASON");
+        if (view->queue.n_peers > 0)
+                head_print(out, "WAITER, IN ORDER", "FOR", "HOST, VERSIONS, REASON");
         for (size_t i = 0; i < view->queue.n_peers; i++) {
-                record_print(view->queue.peers[i].id, &view->queue.peers[i], "");
-                printf("%-32s  place %zu, estimated wait: %s\n", "", i + 1,
-                       wait_text(view, i, wait));
+                record_print(out, width, view->queue.peers[i].id, &view->queue.peers[i], "");
+                ctl_printf(out, width, CTL_REST_COLUMN, "%*splace %zu, estimated wait: %s",
+                           CTL_REST_COLUMN, "", i + 1, wait_text(view, i, wait));
         }
-        failures_print(&view->policy.policy);
 }
 
-void status_print(const CtlView *view, bool details)
+static void failures_print(FILE *out, size_t width, const Policy *policy)
 {
-        printf("Available: %" PRId64 "\nMax: %" PRId64 "\n", view->semaphore.free,
-               view->semaphore.max);
-        policy_print(view);
-        if (details)
-                details_print(view);
-        else
-                ids_print(view);
+        char span[TIMESPAN_MAX];
+
+        if (policy->n_failures > 0)
+                head_print(out, "FAILED", "SINCE", "HOST, WHY");
+        for (size_t i = 0; i < policy->n_failures; i++) {
+                const Failure *failure = &policy->failures[i];
+                _cleanup_free_ char *text = NULL;
+
+                if (text_format(&text, "%s%s: %s", failure->excused ? "(excused) " : "",
+                                *failure->host ? failure->host : "?", failure->why)
+                    >= 0)
+                        line_print(out, width, failure->id, failure->since, text);
+        }
+        if (policy->resumed.who) {
+                fprintf(out, "\n");
+                ctl_printf(out, width, INDENT, "Resumed %s ago by %s: %s",
+                           ctl_age(policy->resumed.since, span), policy->resumed.who,
+                           policy->resumed.reason);
+        }
+}
+
+void status_print(FILE *out, size_t width, const CtlView *view, bool details)
+{
+        fprintf(out, "Available: %" PRId64 "\nMax: %" PRId64 "\n", view->semaphore.free,
+                view->semaphore.max);
+        policy_print(out, width, view);
+        if (!details) {
+                ids_print(out, view);
+                return;
+        }
+        if (view->policy.kept)
+                fprintf(out, "Known hosts: %zu\n", view->hosts.n_peers);
+        holders_print(out, width, view);
+        waiters_print(out, width, view);
+        failures_print(out, width, &view->policy.policy);
 }
 
 static json_t *peer_json(const char *id, const Peer *peer)
@@ -247,6 +274,6 @@ int verb_status(_unused_ int argc, _unused_ char **argv)
                             view.semaphore.stored);
         if (ctl_json())
                 return ctl_print(status_json(&ctl, &view));
-        status_print(&view, arg_details);
+        status_print(stdout, ctl_width(), &view, arg_details);
         return EXIT_DONE;
 }

@@ -5,8 +5,8 @@
 
 #include "ctl.h"
 
-/* As text, on stdout. */
-void status_print(const CtlView *view, bool details);
+/* As text; width: of the terminal, 0 without one. */
+void status_print(FILE *out, size_t width, const CtlView *view, bool details);
 
 /* NULL: out of memory. */
 json_t *status_json(const Ctl *ctl, const CtlView *view);

@@ -96,7 +96,10 @@ int ctl_id(const Ctl *ctl, const char *argument, char **ret)
         }
 
         r = settings_machine_id(&ctl->settings, ret);
-        return r < 0 ? log_error_errno(r, "Cannot read machine-id: %m") : 0;
+        return r < 0 ? log_error_errno(
+                       r,
+                       "Cannot read machine-id: %m; systemd-machine-id-setup writes /etc/machine-id")
+                     : 0;
 }
 
 typedef struct GuardAnswer {
@@ -151,7 +154,15 @@ int ctl_print(json_t *document)
 
         if (!text)
                 return log_error_errno(-ENOMEM, "%m");
+        program_answered();
         return printf("%s\n", text) < 0 ? -EIO : 0;
+}
+
+const char *ctl_age(int64_t since, char buffer[static TIMESPAN_MAX])
+{
+        usec_t now = now_realtime(), then = (usec_t)since * USEC_PER_SEC;
+
+        return since > 0 && then <= now ? timespan_format_short(now - then, buffer) : "?";
 }
 
 const char *ctl_time(usec_t when, char buffer[static CTL_TIME_MAX])

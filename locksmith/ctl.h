@@ -23,6 +23,9 @@ bool ctl_json(void);
  * wrong. */
 int ctl_settings(Settings *ret) _must_check_;
 
+/* For who needs strategy and window: 0, or -EINVAL when they are wrong, and that was logged. */
+int ctl_reboot_settings(const Settings *settings) _must_check_;
+
 /*
  * The same, and opens the lock. The session borrows from the settings beside it, so *ctl must stay
  * where it is; ctl_done() is for the caller in any case.
@@ -63,12 +66,22 @@ int ctl_estimate(const CtlView *view, size_t before, usec_t *ret);
 /* Who works here, for what others read later: "core on web-7". The caller frees it. */
 int ctl_who(const Ctl *ctl, char **ret) _must_check_;
 
+/*
+ * What is done by hand is written down in the policy of the group, in the transaction that does it, where
+ * the backend keeps one. ctl_deed() says who does it now; logs what is wrong. ctl_note() is for a LockEdit,
+ * and returns as one; ctl_note_edit() is one, with the Deed as its userdata.
+ */
+int ctl_deed(const Ctl *ctl, Deed *ret, const char *format, ...) _must_check_ _printf_(3, 4);
+int ctl_note(PolicyView *view, const Deed *deed) _must_check_;
+int ctl_note_edit(Semaphore *semaphore, PolicyView *view, int64_t revision, void *deed);
+
 /* The id of a holder: the argument as it is, else this host's machine-id. Logs what is wrong. */
 int ctl_id(const Ctl *ctl, const char *argument, char **ret) _must_check_;
 
-/* Takes or releases the slot of id; with reason a record of this host goes with it. Logs what is
- * wrong. */
-int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reason) _must_check_;
+/* Takes or releases the slot of id; with reason a record of this host goes with it, with a deed that.
+ * Logs what is wrong. */
+int ctl_change_holder(Ctl *ctl, LockKind kind, const char *id, const char *reason,
+                      const Deed *deed) _must_check_;
 
 /* May this host go down, as far as etcd's quorum is concerned? *ret_why is the caller's. Logs what is
  * wrong. */
@@ -84,6 +97,10 @@ int ctl_print(json_t *document) _must_check_;
 #define CTL_TIME_MAX 64
 const char *ctl_time(usec_t when, char buffer[static CTL_TIME_MAX]);
 
+/* How long ago that is, in short. Another host's clock has said it: an age is a hint, and one from the
+ * future is none. The buffer is returned, or "?". */
+const char *ctl_age(int64_t since, char buffer[static TIMESPAN_MAX]);
+
 extern const Option status_options[], simulate_options[], set_max_options[], resume_options[],
         migrate_options[], serve_fleetlock_options[];
 
@@ -96,6 +113,9 @@ int verb_send_need_reboot(int argc, char **argv);
 int verb_explain(int argc, char **argv);
 int verb_simulate(int argc, char **argv);
 int verb_check(int argc, char **argv);
+int verb_hosts(int argc, char **argv);
+int verb_forget(int argc, char **argv);
+int verb_log(int argc, char **argv);
 int verb_pause(int argc, char **argv);
 int verb_resume(int argc, char **argv);
 int verb_migrate(int argc, char **argv);

@@ -164,6 +164,7 @@ void daemon_ask_clearance(Daemon *d, ClearanceKind kind)
                         .settings = d->settings,
                         .version = d->to_version,
                         .with_lock = strategy_needs_lock(d->settings->strategy, d->facts.etcd_seen),
+                        .is_known = d->is_known,
                         .on_wait = on_clearance_wait,
                         .on_stopped = on_clearance_stopped,
                         .on_done = to_lock ? on_clearance_to_lock : on_clearance_to_reboot,

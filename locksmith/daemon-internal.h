@@ -71,6 +71,7 @@ typedef struct Daemon {
         char *host_key, *hosts_key;
         char *host_note;  /* what is to be kept of this host, or NULL: it is kept already */
         bool is_new;      /* it is not known yet */
+        bool is_known;    /* it is, with this boot */
         char *host_name;  /* "" when it has none */
         uint64_t n_hosts; /* that are known, with this one */
         char *fallback;   /* why the last reboot counts as failed, or NULL */

@@ -2,11 +2,18 @@
  * Giving back a lock that this host may hold since before locksmithd started: the record beside it
  * tells whose it is.
  */
+#include <stdio.h>
+
+#include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon-internal.h"
 #include "record.h"
 
-#define HELD_MAX (7 * 24 * 3600) /* longer is no reboot */
+#define HELD_MAX       (7 * 24 * 3600) /* longer is no reboot */
+#define UPTIME_FILE    "/proc/uptime"
+#define UPTIME_MAX     (UINT64_MAX / USEC_PER_SEC)
+#define SETTLE_WHY_MAX 128
 
 static void daemon_ask_record(Daemon *d);
 
@@ -27,17 +34,6 @@ static void daemon_ask_record_later(Daemon *d, const char *why)
                 (void)sd_event_exit(
                         d->event,
                         log_error_errno(r, "setting a timer: %m")); /* fails in the end only */
-}
-
-/*
- * An operator has taken it in this boot, for a work of their own: that it is not over locksmithd
- * can not know. One from before the boot, one of locksmithd itself, and one without a record (of an
- * old client) end with the boot.
- */
-static bool is_taken_by_hand(const Record *record, const Record *host)
-{
-        return *record->boot_id && streq(record->boot_id, host->boot_id)
-               && !streq(record->reason, RECORD_REASON_UPDATE);
 }
 
 /* How long the lock was held for the reboot that lies behind us; both times are of this host's clock. */
@@ -99,20 +95,37 @@ static int keys_ask(Daemon *d, const EtcdRangeRequest *request, LockOnSide on_re
         return backend->ops->sides->list(backend, request, on_reply, d, &d->record_call);
 }
 
+/* What is known of this host is of this boot from now on; when it held the lock last, and for how long,
+ * stays. */
+static int note_renew(Daemon *d, const EtcdRange *keys)
+{
+        const EtcdKey *key = keys->n_keys > 0 ? &keys->keys[0] : NULL;
+        _cleanup_(record_done) Record host = {}, old = {};
+        int r;
+
+        r = record_of_host(d->settings->root, "", NULL, &host);
+        if (r < 0)
+                return r;
+        if (key && record_parse(key->value, key->value_size, &old) >= 0) {
+                if (streq(old.boot_id, host.boot_id))
+                        return 0;
+                host.since = old.since;
+                host.held = old.held;
+        }
+        return record_format(&host, &d->host_note);
+}
+
 static void on_host(const LockSideReply *reply, void *userdata)
 {
-        _cleanup_(record_done) Record host = {};
         Daemon *d = userdata;
         const EtcdRange *keys = keys_take(d, reply);
-        int r = 0;
+        int r;
 
         if (!keys)
                 return;
         d->is_new = keys->n_keys == 0;
-        if (d->is_new && !d->host_note)
-                r = record_of_host(d->settings->root, "", NULL, &host);
-        if (r >= 0 && d->is_new && !d->host_note)
-                r = record_format(&host, &d->host_note);
+        r = d->host_note ? 0 : note_renew(d, keys);
+        d->is_known = r >= 0 && !d->host_note;
         if (r >= 0)
                 r = keys_ask(d,
                              &(EtcdRangeRequest) {
@@ -137,7 +150,7 @@ static void on_record(const LockSideReply *reply, void *userdata)
                 r = record_parse("{}", strlen("{}"), &record);
         if (r >= 0)
                 r = record_of_host(d->settings->root, "", NULL, &host);
-        if (r >= 0 && is_taken_by_hand(&record, &host)) {
+        if (r >= 0 && record_is_by_hand(&record, &host)) {
                 log_notice("the lock of this host was taken by hand in this boot: it stays");
                 daemon_set_lock(d, LOCK_STATE_FREE, NULL);
                 daemon_decide_later(d);
@@ -191,7 +204,7 @@ bool daemon_register(Daemon *d, LockOnResult on_done)
         LockSide note = { .key = d->host_key, .value = d->host_note };
         int r;
 
-        if (!d->host_note || !d->is_new || !d->session.backend->ops->clone)
+        if (!d->host_note || !d->session.backend->ops->clone)
                 return false;
 
         r = lock_start(d->event, d->session.backend,
@@ -222,14 +235,64 @@ static void daemon_ask_record(Daemon *d)
                 daemon_ask_record_later(d, strerror(-r));
 }
 
-void daemon_release_old(Daemon *d)
+/* How long this host has still to be up before the others may follow it. The age of the boot is the
+ * kernel's: a restart of ours does not begin it anew. */
+static usec_t settle_left(const Settings *settings)
 {
-        d->record_backoff = (Backoff) { .first = LOCK_RETRY_FIRST, .max = LOCK_RETRY_MAX };
+        _cleanup_free_ char *line = NULL;
+        uint64_t seconds;
+
+        if (settings->settle_time == 0 || file_read_line(settings->root, UPTIME_FILE, &line) < 0)
+                return 0;
+        line[strcspn(line, ". ")] = 0;
+        if (text_to_u64(line, UPTIME_MAX, &seconds) < 0
+            || seconds * USEC_PER_SEC >= settings->settle_time)
+                return 0;
+
+        return settings->settle_time - seconds * USEC_PER_SEC;
+}
+
+static void release_begin(Daemon *d)
+{
         daemon_set_lock(d, LOCK_STATE_RELEASING, NULL);
         if (d->session.backend->ops->sides)
                 daemon_ask_record(d);
         else
                 daemon_release(d); /* nothing tells whose it is */
+}
+
+static int on_settled(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+        release_begin(userdata);
+        return 0;
+}
+
+/* Whether it holds the lock does not matter: nobody but its holder has to wait for it. */
+static void daemon_settle(Daemon *d, usec_t left)
+{
+        char why[SETTLE_WHY_MAX], span[TIMESPAN_MAX];
+        int r;
+
+        (void)snprintf(why, sizeof(why), "what runs has to prove itself for another %s",
+                       timespan_format(left, span)); /* fits */
+        daemon_set_lock(d, LOCK_STATE_RELEASING, why);
+        daemon_decide_later(d);
+        d->record_retry = sd_event_source_disable_unref(d->record_retry);
+        r = sd_event_add_time_relative(d->event, &d->record_retry, CLOCK_BOOTTIME, left, 0,
+                                       on_settled, d);
+        if (r < 0)
+                (void)sd_event_exit(d->event, log_error_errno(r, "setting a timer: %m"));
+}
+
+void daemon_release_old(Daemon *d)
+{
+        usec_t left = settle_left(d->settings);
+
+        d->record_backoff = (Backoff) { .first = LOCK_RETRY_FIRST, .max = LOCK_RETRY_MAX };
+        if (left > 0)
+                daemon_settle(d, left);
+        else
+                release_begin(d);
 }
 
 void daemon_record_done(Daemon *d)

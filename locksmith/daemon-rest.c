@@ -48,6 +48,7 @@ static int lock_hand_over(const Daemon *d, Handover *h)
         h->lock_free = d->facts.lock == LOCK_STATE_FREE;
         h->etcd_seen = d->facts.etcd_seen;
         h->host_is_new = d->is_new;
+        h->host_is_known = d->is_known;
         h->n_hosts = d->n_hosts;
         return 0;
 }
@@ -138,6 +139,7 @@ static int lock_take_over(Daemon *d, const Handover *h)
         d->facts.lock = h->lock_free ? LOCK_STATE_FREE : LOCK_STATE_NOT_KNOWN;
         d->facts.etcd_seen |= h->etcd_seen;
         d->is_new = h->host_is_new;
+        d->is_known = h->host_is_known;
         d->n_hosts = h->n_hosts;
         return 0;
 }

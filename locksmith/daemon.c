@@ -75,8 +75,10 @@ static void on_registered(const LockResult *result, void *userdata)
         Daemon *d = userdata;
 
         d->operation = NULL;
-        if (result->outcome == LOCK_DONE)
+        if (result->outcome == LOCK_DONE) {
+                d->is_known = true;
                 text_clear(&d->host_note);
+        }
         daemon_set_lock(d, LOCK_STATE_FREE, NULL);
         daemon_decide_later(d);
 }
@@ -89,6 +91,7 @@ static void on_released(const LockResult *result, void *userdata)
         daemon_note_etcd(d);
         if (result->outcome == LOCK_DONE) {
                 daemon_tell(d, LOCK_EVENT_RELEASED, NULL, "gave the lock back");
+                d->is_known |= d->host_note != NULL;
                 text_clear(&d->host_note); /* it went with it */
                 text_clear(&d->fallback);
         } else if (daemon_register(d, on_registered))
@@ -414,7 +417,9 @@ static int daemon_load(Daemon *d)
         d->facts.etcd_seen = marker >= 0;
         r = settings_machine_id(d->settings, &d->machine_id);
         if (r < 0)
-                return log_error_errno(r, "Cannot read machine-id: %m");
+                return log_error_errno(
+                        r,
+                        "Cannot read machine-id: %m; systemd-machine-id-setup writes /etc/machine-id");
 
         r = lock_key_holder(d->settings->group, d->machine_id, &d->record_key);
         if (r >= 0)
@@ -462,7 +467,7 @@ static int daemon_open(Daemon *d, Handover *woken)
                 return log_error_errno(r, "going on where locksmithd-idle has stopped: %m");
         r = daemon_bus_start(d, woken);
         if (r < 0)
-                return log_error_errno(r, "connecting to the system bus: %m");
+                return log_error_errno(r, "connecting to the system bus: %m%s", bus_open_hint(r));
 
         (void)sd_notify(false, "READY=1"); /* not under systemd: nobody to tell */
         return 0;

@@ -5,7 +5,7 @@
 struct Departure {
         Session *session;
         const Settings *settings;
-        char *id;
+        char *group, *id;
         LockBackend *backend; /* of its own: the lock may be in use meanwhile */
         LockCall *call;
         LockOperation *operation;
@@ -25,6 +25,7 @@ Departure *departure_cancel(Departure *d)
         lock_cancel(d->operation);
         lock_backend_free(d->backend);
         record_done(&d->record);
+        free(d->group);
         free(d->id);
         free(d->record_key);
         free(d->away_key);
@@ -167,24 +168,21 @@ static void on_record(const LockSideReply *reply, void *userdata)
                 departure_step(d, reply);
 }
 
-static int departure_set_up(Departure *d)
+static int departure_set_up(Departure *d, const HolderName *of)
 {
-        const char *group = d->settings->group;
-        LockBackend *backend = d->session->backend;
         int r;
 
-        r = settings_machine_id(d->settings, &d->id);
+        r = session_holder(d->session, d->settings, of, &d->group, &d->id, &d->backend);
         if (r >= 0)
-                r = lock_key_holder(group, d->id, &d->record_key);
+                r = lock_key_holder(d->group, d->id, &d->record_key);
         if (r >= 0)
-                r = lock_key_away(group, d->id, &d->away_key);
+                r = lock_key_away(d->group, d->id, &d->away_key);
         if (r >= 0)
-                r = lock_key_keep(group, d->id, &d->keep_key);
-        return r < 0 ? r : backend->ops->clone(backend, &d->backend);
+                r = lock_key_keep(d->group, d->id, &d->keep_key);
+        return r;
 }
 
-int departure_start(Session *session, const Settings *settings, DepartureOnDone on_done,
-                    void *userdata, Departure **ret)
+int departure_start(const DepartureRequest *request, Departure **ret)
 {
         _cleanup_(departure_cancel_p) Departure *d = calloc(1, sizeof(Departure));
         int r;
@@ -192,12 +190,12 @@ int departure_start(Session *session, const Settings *settings, DepartureOnDone 
         if (!d)
                 return -ENOMEM;
         *d = (Departure) {
-                .session = session,
-                .settings = settings,
-                .on_done = on_done,
-                .userdata = userdata,
+                .session = request->session,
+                .settings = request->settings,
+                .on_done = request->on_done,
+                .userdata = request->userdata,
         };
-        r = departure_set_up(d);
+        r = departure_set_up(d, request->of);
         if (r >= 0)
                 r = d->backend->ops->sides->list(d->backend,
                                                  &(EtcdRangeRequest) { .key = d->record_key },

@@ -50,7 +50,7 @@ int estimate_wait(const Peers *hosts, const Semaphore *semaphore, size_t before,
         if (seconds == 0)
                 return -ENODATA;
 
-        /* The slots are given out max at a time; free counts down when more hold it than may. */
+        /* The slots are given out max at a time; free is negative when more hosts hold the lock than may. */
         turns = ((uint64_t)before + 1 + (uint64_t)-MIN_OF(semaphore->free, INT64_C(0))
                  + (uint64_t)semaphore->max - 1)
                 / (uint64_t)semaphore->max;

@@ -158,6 +158,8 @@ void etcd_failure_text(const Etcd *etcd, const HttpResult *result, char why[stat
                                        result->status); /* fits */
                 if (result->status == HTTP_NOT_FOUND)
                         hint = " (no such API of etcd answers there: see ETCD_API in locksmithd(8))";
+                else if (strstr(why, "database space exceeded"))
+                        hint = " (etcd is full: compact and defragment it, then etcdctl alarm disarm)";
                 else if (strstr(why, "CommonName of client"))
                         hint = " (etcd with authentication on refuses client certificates that have a CN: use one"
                                " without, and user and password)";
@@ -179,7 +181,7 @@ static void call_note_why(EtcdCall *call, const char *why)
 
         r = buffer_appendf(&call->why, "%s%s: %s", call->why.size > 0 ? "; " : "", endpoint, why);
         if (r < 0)
-                return; /* what does not fit any more nobody would have read */
+                return; /* nobody would have read what does not fit any more */
 }
 
 static void call_finish(EtcdCall *call, EtcdOutcome outcome, const HttpResult *result)

@@ -3,8 +3,10 @@
 
 #include "backend-fleetlock.h"
 #include "base/log.h"
+#include "departure.h"
 #include "fleetlock-serve.h"
 #include "fleetlock-wire.h"
+#include "latecomers.h"
 #include "lock-key.h"
 #include "record.h"
 
@@ -16,6 +18,8 @@ typedef struct Demand {
         LockKind kind;
         LockBackend *backend;
         LockOperation *operation;
+        Latecomers *latecomers; /* looked for before a slot is taken */
+        Departure *departure;   /* told when it was */
         sd_event_source *timer; /* when etcd is given up; then the answer */
         bool waiting;           /* the connection is suspended */
         unsigned status;
@@ -30,11 +34,19 @@ struct FleetlockServe {
         LIST_HEAD(, Demand) demands;
 };
 
+/* Ends what is under way in etcd. */
+static void demand_cancel(Demand *d)
+{
+        d->operation = lock_cancel(d->operation);
+        d->latecomers = latecomers_cancel(d->latecomers);
+        d->departure = departure_cancel(d->departure);
+}
+
 static void demand_free(void *state, _unused_ void *userdata)
 {
         Demand *d = state;
 
-        lock_cancel(d->operation);
+        demand_cancel(d);
         lock_backend_free(d->backend);
         sd_event_source_disable_unref(d->timer);
         fleetlock_request_done(&d->request);
@@ -59,10 +71,15 @@ static int on_answer(_unused_ sd_event_source *source, void *userdata)
         FleetlockServe *server = d->server;
 
         d->waiting = false;
-        http_serve_resume(server->serve, d->connection); /* d may be gone behind this */
+        http_serve_resume(server->serve, d->connection); /* d may be gone after this */
         if (server->stopping && !anybody_waits(server))
                 server->p.on_idle(server->p.userdata);
         return 0;
+}
+
+static const char *demand_group(const Demand *d)
+{
+        return streq(d->request.group, FLEETLOCK_GROUP_DEFAULT) ? "" : d->request.group;
 }
 
 /* The answer is known: without a body for "yes". It goes out from the event loop, since what is at
@@ -81,6 +98,49 @@ static void demand_answer(Demand *d, unsigned status, const char *kind, const ch
                 (void)sd_event_exit(d->server->p.session->event, -ENOMEM); /* the end of memory */
 }
 
+/* The lock that is asked for, by whom. */
+static HolderName demand_holder(const Demand *d)
+{
+        return (HolderName) { .backend = d->backend,
+                              .group = demand_group(d),
+                              .id = d->request.id };
+}
+
+static void on_departure(const char *why, void *userdata)
+{
+        Demand *d = userdata;
+
+        d->departure = NULL; /* gone behind this call */
+        if (why)
+                demand_answer(d, MHD_HTTP_SERVICE_UNAVAILABLE, FLEETLOCK_FAILED, why);
+        else
+                demand_answer(d, MHD_HTTP_OK, NULL, "");
+}
+
+/* Who got a slot reboots now: it is expected back, and overdue when it does not give it back in time.
+ * Asking again shows that it has not gone yet, and begins that time anew. */
+static void demand_depart(Demand *d)
+{
+        const FleetlockServeParameters *p = &d->server->p;
+        const HolderName of = demand_holder(d);
+        int r = 0;
+
+        if (p->settings->return_time > 0 && d->backend->ops->clone)
+                r = departure_start(
+                        &(DepartureRequest) {
+                                .session = p->session,
+                                .settings = p->settings,
+                                .of = &of,
+                                .on_done = on_departure,
+                                .userdata = d,
+                        },
+                        &d->departure);
+        if (r < 0)
+                on_departure(strerror(-r), d);
+        else if (!d->departure)
+                on_departure(NULL, d);
+}
+
 static void on_result(const LockResult *result, void *userdata)
 {
         Demand *d = userdata;
@@ -88,7 +148,12 @@ static void on_result(const LockResult *result, void *userdata)
         d->operation = NULL;
         switch (result->outcome) {
         case LOCK_DONE:
-        case LOCK_NOT_HOLDER: /* to a release: that is how it is to be */
+                if (d->kind == LOCK_KIND_TAKE)
+                        demand_depart(d);
+                else
+                        demand_answer(d, MHD_HTTP_OK, NULL, "");
+                break;
+        case LOCK_NOT_HOLDER: /* to a release: that is what was wanted */
                 demand_answer(d, MHD_HTTP_OK, NULL, "");
                 break;
         case LOCK_BUSY:
@@ -105,7 +170,7 @@ static int on_timeout(_unused_ sd_event_source *source, _unused_ uint64_t usec, 
 {
         Demand *d = userdata;
 
-        d->operation = lock_cancel(d->operation);
+        demand_cancel(d);
         demand_answer(d, MHD_HTTP_SERVICE_UNAVAILABLE, FLEETLOCK_FAILED,
                       "etcd does not answer in time; asking again does no harm");
         return 0;
@@ -137,34 +202,87 @@ static int record_make(struct MHD_Connection *connection, char **ret)
                              ret);
 }
 
+/* Who asks lives, and did not fail to come back. */
+static int alive_edit(_unused_ Semaphore *semaphore, PolicyView *view, _unused_ int64_t revision,
+                      void *userdata)
+{
+        const Demand *d = userdata;
+
+        return view->damaged ? 0 : policy_forgive(&view->policy, d->request.id);
+}
+
+static int demand_operate(Demand *d)
+{
+        const FleetlockServeParameters *p = &d->server->p;
+        _cleanup_(departure_sides_done) DepartureSides departure = {};
+        _cleanup_free_ char *key = NULL, *record = NULL;
+        bool takes = d->kind == LOCK_KIND_TAKE;
+        int r;
+
+        r = lock_key_holder(demand_group(d), d->request.id, &key);
+        if (r >= 0)
+                r = departure_sides(demand_group(d), d->request.id, &departure);
+        if (r >= 0 && takes)
+                r = record_make(d->connection, &record);
+        if (r < 0)
+                return r;
+
+        return lock_start(p->session->event, d->backend,
+                          &(LockRequest) {
+                                  .kind = d->kind,
+                                  .id = d->request.id,
+                                  .record_key = key,
+                                  .record = record,
+                                  .sides = departure.sides,
+                                  .n_sides = takes ? 0 : ELEMENTSOF(departure.sides),
+                                  .edit = alive_edit,
+                                  .edit_userdata = d,
+                                  .on_done = on_result,
+                                  .userdata = d,
+                          },
+                          &d->operation);
+}
+
+/* Whether the fleet has stopped over somebody who is late the lock itself looks at. */
+static void on_latecomers(_unused_ const char *why, _unused_ bool stopped, void *userdata)
+{
+        Demand *d = userdata;
+        int r;
+
+        d->latecomers = NULL; /* gone behind this call */
+        r = demand_operate(d);
+        if (r < 0)
+                demand_answer(d, MHD_HTTP_SERVICE_UNAVAILABLE, FLEETLOCK_FAILED, strerror(-r));
+}
+
+static int demand_begin_work(Demand *d)
+{
+        const FleetlockServeParameters *p = &d->server->p;
+        const HolderName of = demand_holder(d);
+
+        if (d->kind != LOCK_KIND_TAKE || !d->backend->ops->clone)
+                return demand_operate(d);
+        return latecomers_ask(
+                &(LatecomersRequest) {
+                        .session = p->session,
+                        .settings = p->settings,
+                        .of = &of,
+                        .on_done = on_latecomers,
+                        .userdata = d,
+                },
+                &d->latecomers);
+}
+
 static int demand_start(Demand *d)
 {
         const FleetlockServeParameters *p = &d->server->p;
-        const char *group =
-                streq(d->request.group, FLEETLOCK_GROUP_DEFAULT) ? "" : d->request.group;
-        _cleanup_free_ char *key = NULL, *record = NULL;
         int r;
 
-        r = lock_key_holder(group, d->request.id, &key);
-        if (r >= 0 && d->kind == LOCK_KIND_TAKE)
-                r = record_make(d->connection, &record);
-        if (r >= 0)
-                r = session_backend(p->session, p->settings, group, &d->backend);
+        r = session_backend(p->session, p->settings, demand_group(d), &d->backend);
         if (r >= 0)
                 r = sd_event_add_time_relative(p->session->event, &d->timer, CLOCK_MONOTONIC,
                                                FLEETLOCK_SERVE_TIMEOUT, 0, on_timeout, d);
-        if (r >= 0)
-                r = lock_start(p->session->event, d->backend,
-                               &(LockRequest) {
-                                       .kind = d->kind,
-                                       .id = d->request.id,
-                                       .record_key = key,
-                                       .record = record,
-                                       .on_done = on_result,
-                                       .userdata = d,
-                               },
-                               &d->operation);
-        return r;
+        return r < 0 ? r : demand_begin_work(d);
 }
 
 static enum MHD_Result answer_queue(struct MHD_Connection *connection, unsigned status,
@@ -320,7 +438,7 @@ FleetlockServe *fleetlock_serve_free(FleetlockServe *server)
                 if (d->waiting)
                         MHD_resume_connection(d->connection);
                 d->waiting = false;
-                d->operation = lock_cancel(d->operation);
+                demand_cancel(d);
                 d->status = MHD_HTTP_SERVICE_UNAVAILABLE;
         }
         http_serve_free(server->serve);

@@ -24,6 +24,7 @@ typedef struct FleetlockServeParameters {
         void *userdata;
 } FleetlockServeParameters;
 
+/* Answers from the event loop of the session until it is freed. -errno as http_serve_new(). */
 int fleetlock_serve_new(const FleetlockServeParameters *parameters,
                         FleetlockServe **ret) _must_check_;
 FleetlockServe *fleetlock_serve_free(FleetlockServe *server);

@@ -90,9 +90,8 @@ static bool peer_urls_are_elsewhere(const ClusterMember *m, const char *host_nam
         return elsewhere;
 }
 
-/* What keeps a member of this host from being well, or NULL. */
-static const char *member_problem(const Cluster *cluster, const ClusterMember *m,
-                                  const char *host_name)
+const char *guard_member_problem(const Cluster *cluster, const ClusterMember *m,
+                                 const char *host_name)
 {
         if (peer_urls_are_elsewhere(m, host_name))
                 return "its peer URLs are no addresses of this host: see etcdctl member update";
@@ -116,7 +115,7 @@ static bool return_judge(const Cluster *cluster, const TextList *ids, const char
 
                 for (size_t j = 0; j < ids->n_items; j++)
                         ours |= streq(m->member->id, ids->items[j]);
-                problem = ours ? member_problem(cluster, m, host_name) : NULL;
+                problem = ours ? guard_member_problem(cluster, m, host_name) : NULL;
                 if (problem) {
                         (void)snprintf(why, GUARD_WHY_MAX, "etcd member %s (%s) of this host: %s",
                                        m->member->name, m->member->id, problem); /* cut is fine */

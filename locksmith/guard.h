@@ -32,4 +32,8 @@ typedef void (*GuardOnDone)(const GuardReply *reply, void *userdata);
  */
 int guard_ask(Session *session, const Settings *settings, GuardKind kind, bool remember,
               GuardOnDone on_done, void *userdata, Guard **ret) _must_check_;
+/* What keeps a member on this host from being well and back, or NULL: a fixed text. Pure. */
+const char *guard_member_problem(const Cluster *cluster, const ClusterMember *member,
+                                 const char *host_name);
+
 Guard *guard_cancel(Guard *guard); /* returns NULL; NULL is fine */

@@ -52,6 +52,7 @@ static const struct {
         { "host-name", WORD_TEXT, FIELD(host_name) },
         { "host-note", WORD_TEXT, FIELD(host_note) },
         { "host-is-new", WORD_FLAG, FIELD(host_is_new) },
+        { "host-is-known", WORD_FLAG, FIELD(host_is_known) },
         { "hosts", WORD_NUMBER, FIELD(n_hosts) },
         { "fallback", WORD_TEXT, FIELD(fallback) },
 };

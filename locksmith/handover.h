@@ -29,7 +29,7 @@ typedef struct Handover {
         bool lock_free; /* it was looked at in this boot, and is not ours */
         bool etcd_seen; /* there is one */
         char *host_name, *host_note, *fallback; /* see daemon-internal.h, and the next two */
-        bool host_is_new;
+        bool host_is_new, host_is_known;
         uint64_t n_hosts;
 } Handover;
 

@@ -12,12 +12,13 @@ struct Latecomers {
         LockBackend *backend; /* of its own: the lock may be in use meanwhile */
         LockCall *call;
         LockOperation *operation;
-        char *own_id, *holders_key, *away_key, *keep_key;
+        char *group, *own_id, *holders_key, *away_key, *keep_key;
         Peers holders;
         int64_t seen; /* the revision at which they were looked at */
         unsigned n_rounds;
         bool stale;       /* the lock has changed since then */
         const Peer *gone; /* whose slot is being freed; borrowed of holders */
+        Deed deed;        /* and that it was */
         bool stopped;     /* the fleet has, as the policy says */
         LatecomersOnDone on_done;
         void *userdata;
@@ -34,6 +35,8 @@ Latecomers *latecomers_cancel(Latecomers *l)
         lock_cancel(l->operation);
         lock_backend_free(l->backend);
         peers_done(&l->holders);
+        deed_done(&l->deed);
+        free(l->group);
         free(l->own_id);
         free(l->holders_key);
         free(l->away_key);
@@ -77,6 +80,25 @@ static int freed_text(const Latecomers *l, char **ret)
         return r < 0 ? r : record_format(&host, ret);
 }
 
+/* For locksmithctl log. */
+static int freed_deed(Latecomers *l)
+{
+        _cleanup_(record_done) Record host = {};
+        char id[ETCD_WHY_MAX];
+        int r;
+
+        deed_done(&l->deed);
+        foreign_text(l->gone->id, strlen(l->gone->id), id, sizeof(id));
+        r = record_of_host(l->settings->root, "", NULL, &host);
+        if (r >= 0)
+                r = text_format(&l->deed.who, "locksmithd on %s", *host.host ? host.host : "?");
+        if (r >= 0)
+                r = text_format(&l->deed.reason, "freed the slot of %.64s (%.64s), which is gone",
+                                id, l->gone->record.host);
+        l->deed.since = host.since;
+        return r;
+}
+
 static void on_freed(const LockResult *result, void *userdata)
 {
         Latecomers *l = userdata;
@@ -95,13 +117,15 @@ static void on_freed(const LockResult *result, void *userdata)
 }
 
 /* Who has come back meanwhile, has changed the lock with that. */
-static int free_edit(_unused_ Semaphore *semaphore, _unused_ PolicyView *view, int64_t revision,
+static int free_edit(_unused_ Semaphore *semaphore, PolicyView *view, int64_t revision,
                      void *userdata)
 {
         Latecomers *l = userdata;
 
         l->stale = revision > l->seen;
-        return l->stale ? -ESTALE : 0;
+        if (l->stale)
+                return -ESTALE;
+        return view->damaged ? 0 : policy_note(&view->policy, &l->deed);
 }
 
 static int gone_free(Latecomers *l)
@@ -110,11 +134,13 @@ static int gone_free(Latecomers *l)
         LockSide freed;
         int r;
 
-        r = lock_key_holder(l->settings->group, l->gone->id, &record_key);
+        r = lock_key_holder(l->group, l->gone->id, &record_key);
         if (r >= 0)
-                r = lock_key_freed(l->settings->group, l->gone->id, &freed_key);
+                r = lock_key_freed(l->group, l->gone->id, &freed_key);
         if (r >= 0)
                 r = freed_text(l, &text);
+        if (r >= 0)
+                r = freed_deed(l);
         if (r < 0)
                 return r;
 
@@ -295,25 +321,21 @@ static int round_begin(Latecomers *l)
         return list(l, l->holders_key, on_holders);
 }
 
-static int latecomers_set_up(Latecomers *l)
+static int latecomers_set_up(Latecomers *l, const HolderName *of)
 {
-        const char *group = l->settings->group;
         int r;
 
-        r = settings_machine_id(l->settings, &l->own_id);
+        r = session_holder(l->session, l->settings, of, &l->group, &l->own_id, &l->backend);
         if (r >= 0)
-                r = lock_key_holder(group, NULL, &l->holders_key);
+                r = lock_key_holder(l->group, NULL, &l->holders_key);
         if (r >= 0)
-                r = lock_key_away(group, NULL, &l->away_key);
+                r = lock_key_away(l->group, NULL, &l->away_key);
         if (r >= 0)
-                r = lock_key_keep(group, NULL, &l->keep_key);
-        if (r >= 0)
-                r = l->session->backend->ops->clone(l->session->backend, &l->backend);
+                r = lock_key_keep(l->group, NULL, &l->keep_key);
         return r;
 }
 
-int latecomers_ask(Session *session, const Settings *settings, LatecomersOnDone on_done,
-                   void *userdata, Latecomers **ret)
+int latecomers_ask(const LatecomersRequest *request, Latecomers **ret)
 {
         _cleanup_(latecomers_cancel_p) Latecomers *l = calloc(1, sizeof(Latecomers));
         int r;
@@ -321,12 +343,12 @@ int latecomers_ask(Session *session, const Settings *settings, LatecomersOnDone 
         if (!l)
                 return -ENOMEM;
         *l = (Latecomers) {
-                .session = session,
-                .settings = settings,
-                .on_done = on_done,
-                .userdata = userdata,
+                .session = request->session,
+                .settings = request->settings,
+                .on_done = request->on_done,
+                .userdata = request->userdata,
         };
-        r = latecomers_set_up(l);
+        r = latecomers_set_up(l, request->of);
         if (r >= 0)
                 r = round_begin(l);
         if (r < 0)

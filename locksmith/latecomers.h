@@ -14,10 +14,15 @@ typedef struct Latecomers Latecomers;
 /* why is NULL when the fleet goes on; else why not: stopped, or (not stopped) why it can not be known. */
 typedef void (*LatecomersOnDone)(const char *why, bool stopped, void *userdata);
 
-/*
- * Looks, counts, frees, each in a transaction. settings is borrowed for as long as it lasts. Calls back
- * from the event loop, never from here.
- */
-int latecomers_ask(Session *session, const Settings *settings, LatecomersOnDone on_done,
-                   void *userdata, Latecomers **ret) _must_check_;
+typedef struct LatecomersRequest {
+        Session *session; /* borrowed, and the settings, for as long as it lasts */
+        const Settings *settings;
+        const HolderName *of; /* who asks, and is not late itself; NULL: this host */
+        LatecomersOnDone on_done;
+        void *userdata;
+} LatecomersRequest;
+
+/* Looks, counts, frees, each in a transaction, where the backend has clone(). Calls back from the event
+ * loop, never from here. */
+int latecomers_ask(const LatecomersRequest *request, Latecomers **ret) _must_check_;
 Latecomers *latecomers_cancel(Latecomers *latecomers); /* returns NULL; NULL is fine */

@@ -74,9 +74,9 @@ typedef struct LockSwap {
 } LockSwap;
 
 /* What a backend without a document is asked for. */
-typedef enum LockDemand {
-        LOCK_DEMAND_TAKE,
-        LOCK_DEMAND_RELEASE,
+typedef struct LockDemand {
+        bool release;   /* or else: take */
+        const char *id; /* whose place it is */
 } LockDemand;
 
 /* A call about keys beside the document. */
@@ -128,17 +128,17 @@ typedef struct LockSideOps {
 
 #define LOCK_TICKET_SECONDS 60
 
+/* What a kind of backend can do; callers use the functions below. Each call is answered, from the
+ * event loop, by lock_backend_reply(). */
 typedef struct LockBackendOps {
         const char *name;
         /* Without a document, instead of the next three; else NULL. Doing it twice does no harm. */
-        int (*demand)(LockBackend *backend, LockDemand demand, const char *id, LockOnReply on_reply,
-                      void *userdata);
-        int (*read)(LockBackend *backend, LockOnReply on_reply, void *userdata);
-        int (*swap)(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
-                    void *userdata);
+        int (*demand)(LockBackend *backend, const LockDemand *demand);
+        int (*read)(LockBackend *backend);
+        int (*swap)(LockBackend *backend, const LockSwap *swap);
         /* Waits, for hours if need be, until the document is another one than that of revision, or
          * something of what was around it. */
-        int (*watch)(LockBackend *backend, int64_t revision, LockOnReply on_reply, void *userdata);
+        int (*watch)(LockBackend *backend, int64_t revision);
         void (*cancel)(LockBackend *backend);
         void (*free)(LockBackend *backend);
         /* Another one for the same lock, for calls that may be made besides. NULL: this backend keeps
@@ -149,7 +149,27 @@ typedef struct LockBackendOps {
 
 struct LockBackend {
         const LockBackendOps *ops;
+        LockOnReply on_reply; /* of the call under way; NULL: none is */
+        void *userdata;
 };
+
+/* One call at a time. on_reply is called once, never from inside these. */
+int lock_backend_demand(LockBackend *backend, const LockDemand *demand, LockOnReply on_reply,
+                        void *userdata) _must_check_;
+int lock_backend_read(LockBackend *backend, LockOnReply on_reply, void *userdata) _must_check_;
+int lock_backend_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
+                      void *userdata) _must_check_;
+int lock_backend_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply,
+                       void *userdata) _must_check_;
+
+/* Ends the call under way, if any, without calling back. */
+void lock_backend_cancel(LockBackend *backend);
+
+/* For backends: answers the call under way; the last of them only if r is an error, after the next
+ * request of the same call. */
+void lock_backend_reply(LockBackend *backend, const LockReply *reply);
+void lock_backend_reply_why(LockBackend *backend, LockAnswer answer, const char *why);
+void lock_backend_go_on(LockBackend *backend, int r);
 
 static inline LockBackend *lock_backend_free(LockBackend *backend)
 {

@@ -29,5 +29,6 @@ typedef struct LockEventFields {
 /* 32 hexadecimal digits. */
 const char *lock_event_message_id(LockEvent event);
 
+/* One entry of the journal, or one line of the log where there is none; format as printf(3) has it. */
 void lock_event_tell(LockEvent event, const LockEventFields *fields, const char *format, ...)
         _printf_(3, 4);

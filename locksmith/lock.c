@@ -50,7 +50,7 @@ LockOperation *lock_cancel(LockOperation *o)
                 return NULL;
 
         if (o->backend)
-                o->backend->ops->cancel(o->backend);
+                lock_backend_cancel(o->backend);
         sd_event_source_disable_unref(o->timer);
         sd_event_unref(o->event);
         semaphore_done(&o->semaphore);
@@ -85,7 +85,7 @@ static void operation_finish(LockOperation *o, LockOutcome outcome, const char *
         _cleanup_(lock_cancel_p) _unused_ LockOperation *owned = o;
         LockResult result = operation_result(o, outcome, why);
 
-        o->backend->ops->cancel(o->backend);
+        lock_backend_cancel(o->backend);
         o->backend = NULL; /* from here on it may go */
         o->on_done(&result, o->userdata);
 }
@@ -226,8 +226,6 @@ static void on_reply(const LockReply *reply, void *userdata)
 /* There is no document: who keeps the lock decides, and tells no more than that. */
 static int operation_demand(LockOperation *o)
 {
-        LockDemand demand = o->kind == LOCK_KIND_TAKE ? LOCK_DEMAND_TAKE : LOCK_DEMAND_RELEASE;
-
         if (o->kind != LOCK_KIND_TAKE && o->kind != LOCK_KIND_RELEASE) {
                 operation_finish(o, LOCK_REFUSED,
                                  "a FleetLock server tells nobody who holds its lock, nor lets its"
@@ -236,15 +234,17 @@ static int operation_demand(LockOperation *o)
         }
 
         o->tried = true;
-        return o->backend->ops->demand(o->backend, demand, o->id, on_reply, o);
+        return lock_backend_demand(
+                o->backend, &(LockDemand) { .release = o->kind == LOCK_KIND_RELEASE, .id = o->id },
+                on_reply, o);
 }
 
 static void operation_read(LockOperation *o)
 {
-        const LockBackendOps *ops = o->backend->ops;
         int r;
 
-        r = ops->demand ? operation_demand(o) : ops->read(o->backend, on_reply, o);
+        r = o->backend->ops->demand ? operation_demand(o)
+                                    : lock_backend_read(o->backend, on_reply, o);
         if (r < 0)
                 operation_fail(o, LOCK_FAILED, strerror(-r));
 }
@@ -253,7 +253,7 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 {
         LockOperation *o = userdata;
 
-        o->backend->ops->cancel(o->backend); /* a watch that has been silent for too long */
+        lock_backend_cancel(o->backend); /* a watch that has been silent for too long */
         operation_read(o);
         return 0;
 }
@@ -297,7 +297,7 @@ static void operation_swap(LockOperation *o)
 
         r = operation_texts(o, &text, &policy, &record);
         if (r >= 0)
-                r = o->backend->ops->swap(
+                r = lock_backend_swap(
                         o->backend,
                         &(LockSwap) {
                                 .text = text,
@@ -332,7 +332,7 @@ static void operation_be_busy(LockOperation *o)
 
         o->n_lost = o->n_unknown = 0;
         operation_wait(o, LOCK_BUSY, o->why);
-        r = o->backend->ops->watch(o->backend, o->revision, on_reply, o);
+        r = lock_backend_watch(o->backend, o->revision, on_reply, o);
         if (r < 0)
                 operation_fail(o, LOCK_FAILED, strerror(-r));
         else
@@ -385,7 +385,7 @@ static int operation_apply_policy(LockOperation *o, int changed)
                 return changed;
 
         r = o->edit(&o->semaphore, &o->view, o->revision, o->edit_userdata);
-        o->policy_changed |= r > 0;
+        o->policy_changed |= r > 0 && !o->view.damaged; /* what can not be read stays */
         return r == 0 ? changed : r;
 }
 

@@ -60,7 +60,8 @@ typedef void (*LockOnResult)(const LockResult *result, void *userdata);
 
 /*
  * Changes what was read, before it is written: 1 when it has, 0, or -errno, which ends the operation;
- * -ENOENT as LOCK_NOT_HOLDER. Run on what it has written itself, it must come to the same end.
+ * -ENOENT as LOCK_NOT_HOLDER. Run on what it has written itself, it must come to the same end. A policy
+ * that could not be read is not written, unless the edit makes it one: view->damaged is false then.
  */
 typedef int (*LockEdit)(Semaphore *semaphore, PolicyView *view, int64_t revision, void *userdata);
 

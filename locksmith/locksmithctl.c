@@ -76,6 +76,12 @@ int ctl_settings(Settings *ret)
         return 0;
 }
 
+int ctl_reboot_settings(const Settings *settings)
+{
+        return settings->reboot_problem ? log_error_return(-EINVAL, "%s", settings->reboot_problem)
+                                        : 0;
+}
+
 static int verb_help(int argc, char **argv);
 
 static const Option options[] = {
@@ -93,7 +99,7 @@ static const Option options[] = {
         { "etcd-api", 0, OPTION_TEXT, &arg_api, "v3|v2|auto", "which keys of etcd; default: v3",
           0 },
         { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON", 0 },
-        { "root", 0, OPTION_TEXT, &arg_root, "DIR", "see DIR as / for all files", 0 },
+        { "root", 0, OPTION_DIRECTORY, &arg_root, "DIR", "see DIR as / for all files", 0 },
         { "debug", 0, OPTION_FLAG, &arg_debug, NULL, "log more", 0 },
         {},
 };
@@ -112,6 +118,9 @@ static const Verb verbs[] = {
         { "simulate", "", 0, 0, simulate_options, "show when the reboot window is open",
           verb_simulate },
         { "check", "", 0, 0, NULL, "check all settings and every endpoint of etcd", verb_check },
+        { "hosts", "", 0, 0, NULL, "list the hosts of which a share is taken", verb_hosts },
+        { "forget", "HOST...", 1, -1, NULL, "count a host that is no more no longer", verb_forget },
+        { "log", "", 0, 0, NULL, "show what was done to the lock by hand", verb_log },
         { "pause", "[REASON]", 0, 1, NULL, "let nobody take the lock from now on", verb_pause },
         { "resume", "", 0, 0, resume_options, "end the pause, or what failed hosts have stopped",
           verb_resume },
@@ -131,21 +140,22 @@ static const Program program = {
         .verbs = verbs,
         .default_verb = "help",
         .single_dash = true,
-        .footer = "Every option can come from the environment: LOCKSMITHCTL_ENDPOINT for\n"
-                  "--endpoint, and so on. Others come from the settings of locksmithd(8).",
+        .footer = "What says where the lock is can come from the environment as well:\n"
+                  "LOCKSMITHCTL_ENDPOINT for --endpoint, and so on; what is given neither way\n"
+                  "comes from the settings of locksmithd(8).",
 };
 
 static int verb_help(int argc, char **argv)
 {
-        char *help[] = { NULL, (char *)"--help", NULL };
+        char *help[] = { NULL, argc > 1 ? argv[1] : (char *)"--help", (char *)"--help", NULL };
+        bool known = argc <= 1;
 
-        for (const Verb *v = verbs; argc > 1 && v->name; v++)
-                if (streq(v->name, argv[1]))
-                        argc = 1;
-        if (argc > 1)
+        for (const Verb *v = verbs; !known && v->name; v++)
+                known = streq(v->name, argv[1]);
+        if (!known)
                 return log_error_return(-EINVAL, "Unrecognized command: %s", argv[1]);
 
-        return program_run(&program, 2, help);
+        return program_run(&program, 3, help);
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/program.h"
 #include "daemon.h"
+#include "off.h"
 
 static StageOptions arg_stage = {};
 
@@ -30,8 +31,8 @@ static int run(int argc, char **argv)
                 return log_error_errno(r, "reading the settings: %m");
 
         if (settings.strategy == STRATEGY_OFF) {
-                log_notice(
-                        "REBOOT_STRATEGY is off: nothing to do; a lock that this host holds stays, see locksmithctl unlock");
+                log_notice("REBOOT_STRATEGY is off: there will be no reboot");
+                off_release(&settings);
                 (void)sd_notify(false,
                                 "READY=1"); /* or systemd takes a good end for a failed start */
                 return EXIT_DONE;
@@ -43,7 +44,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
         static const Option options[] = {
-                { "root", 0, OPTION_TEXT, &arg_stage.root, "DIR", "see DIR as / for all files", 0 },
+                { "root", 0, OPTION_DIRECTORY, &arg_stage.root, "DIR", "see DIR as / for all files", 0 },
                 { "debug", 0, OPTION_FLAG, &arg_stage.debug, NULL, "log more", 0 },
                 {},
         };

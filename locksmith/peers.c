@@ -3,6 +3,7 @@
 
 typedef struct Answer {
         EtcdRange range;
+        int64_t now;
         char *why;
         bool done;
         int r;
@@ -85,6 +86,7 @@ static void on_answer(const LockSideReply *reply, void *userdata)
         Answer *answer = userdata;
 
         answer->done = true;
+        answer->now = reply->now;
         if (reply->why) {
                 answer->r = -EIO;
                 answer->why = strdup(reply->why);
@@ -93,8 +95,8 @@ static void on_answer(const LockSideReply *reply, void *userdata)
 }
 
 /* A backend that keeps no keys has none. */
-static int range_read(Session *session, const EtcdRangeRequest *request, EtcdRange *ret,
-                      char **ret_why)
+static int range_read_at(Session *session, const EtcdRangeRequest *request, EtcdRange *ret,
+                         int64_t *ret_now, char **ret_why)
 {
         const LockSideOps *sides = session->backend->ops->sides;
         Answer answer = {};
@@ -114,8 +116,17 @@ static int range_read(Session *session, const EtcdRangeRequest *request, EtcdRan
                 return r;
 
         *ret = answer.range;
+        *ret_now = answer.now;
         *ret_why = answer.why;
         return answer.r;
+}
+
+static int range_read(Session *session, const EtcdRangeRequest *request, EtcdRange *ret,
+                      char **ret_why)
+{
+        int64_t now;
+
+        return range_read_at(session, request, ret, &now, ret_why);
 }
 
 /* Keys that are not as we write them are none of ours. */
@@ -159,11 +170,18 @@ int peers_from_range(const char *prefix, const EtcdRange *range, Peers *ret)
 static int peers_read(Session *session, const char *prefix, Peers *ret, char **ret_why)
 {
         _cleanup_(etcd_range_done) EtcdRange range = {};
+        int64_t now = 0;
         int r;
 
-        r = range_read(session, &(EtcdRangeRequest) { .key = prefix, .prefix = true }, &range,
-                       ret_why);
-        return r < 0 ? r : peers_from_range(prefix, &range, ret);
+        r = range_read_at(session, &(EtcdRangeRequest) { .key = prefix, .prefix = true }, &range,
+                          &now, ret_why);
+        if (r >= 0)
+                r = peers_from_range(prefix, &range, ret);
+        if (r < 0)
+                return r;
+
+        ret->seen = now;
+        return 0;
 }
 
 static int peers_read_marks(Session *session, const char *group, Peers *peers, char **ret_why)

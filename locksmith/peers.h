@@ -16,6 +16,7 @@ typedef struct Peer {
 typedef struct Peers {
         Peer *peers;
         size_t n_peers;
+        int64_t seen; /* of what was read: the revision of everything then */
 } Peers;
 
 /* Holders' records with their marks, or the queue in its order. Runs the session's loop; *ret_why is the caller's,

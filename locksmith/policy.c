@@ -8,7 +8,7 @@
 #include "policy.h"
 #include "record.h"
 
-void failure_done(Failure *failure)
+static void failure_done(Failure *failure)
 {
         free(failure->id);
         free(failure->host);
@@ -28,6 +28,9 @@ void policy_done(Policy *policy)
         for (size_t i = 0; i < policy->n_failures; i++)
                 failure_done(&policy->failures[i]);
         free(policy->failures);
+        for (size_t i = 0; i < policy->n_deeds; i++)
+                deed_done(&policy->deeds[i]);
+        free(policy->deeds);
         deed_done(&policy->stopped);
         deed_done(&policy->resumed);
         *policy = (Policy) {};
@@ -63,13 +66,10 @@ static int id_read(const json_t *object, char **ret)
         return *ret ? 0 : -ENOMEM;
 }
 
-static int deed_read(const json_t *root, const char *name, Deed *ret)
+static int deed_parse(const json_t *object, Deed *ret)
 {
-        const json_t *object = json_object_get(root, name);
         int r;
 
-        if (!object)
-                return 0;
         if (!json_is_object(object))
                 return -EBADMSG;
 
@@ -78,6 +78,30 @@ static int deed_read(const json_t *root, const char *name, Deed *ret)
                 r = record_text_read(object, "reason", &ret->reason);
         if (r >= 0)
                 r = number_read(object, "since", INT64_MAX, &ret->since);
+        return r;
+}
+
+static int deed_read(const json_t *root, const char *name, Deed *ret)
+{
+        const json_t *object = json_object_get(root, name);
+
+        return object ? deed_parse(object, ret) : 0;
+}
+
+static int deeds_read(const json_t *root, Policy *policy)
+{
+        const json_t *array = json_object_get(root, "log");
+        size_t n = json_array_size(array);
+        int r = 0;
+
+        if ((array && !json_is_array(array)) || n > POLICY_DEEDS_MAX)
+                return -EBADMSG;
+        policy->deeds = calloc(n + 1, sizeof(Deed));
+        if (!policy->deeds)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = deed_parse(json_array_get(array, i), &policy->deeds[policy->n_deeds++]);
         return r;
 }
 
@@ -139,6 +163,8 @@ int policy_parse(const char *text, size_t size, Policy *ret)
                 r = deed_read(root, "stopped", &policy.stopped);
         if (r >= 0)
                 r = deed_read(root, "resumed", &policy.resumed);
+        if (r >= 0)
+                r = deeds_read(root, &policy);
         if (r < 0)
                 return r;
 
@@ -152,6 +178,17 @@ static json_t *deed_json(const Deed *deed)
 {
         return json_pack("{s:s, s:s, s:I}", "who", deed->who, "reason", deed->reason, "since",
                          (json_int_t)deed->since);
+}
+
+/* NULL: out of memory. */
+static json_t *deeds_json(const Policy *policy)
+{
+        json_auto_t *array = json_array();
+
+        for (size_t i = 0; i < policy->n_deeds; i++)
+                if (json_array_append_new(array, deed_json(&policy->deeds[i])) < 0)
+                        return NULL;
+        return json_incref(array);
 }
 
 int policy_format(const Policy *policy, char **ret)
@@ -175,6 +212,8 @@ int policy_format(const Policy *policy, char **ret)
                 r |= json_object_set_new(root, "stopped", deed_json(&policy->stopped));
         if (policy->resumed.who)
                 r |= json_object_set_new(root, "resumed", deed_json(&policy->resumed));
+        if (policy->n_deeds > 0)
+                r |= json_object_set_new(root, "log", deeds_json(policy));
         text = r == 0 && root ? json_dumps(root, JSON_COMPACT) : NULL;
         if (!text)
                 return -ENOMEM;
@@ -428,16 +467,63 @@ int policy_end_excuse(Policy *policy, const char *id)
         return 1;
 }
 
-int policy_resume(Policy *policy, const Semaphore *semaphore, const Deed *deed)
+static int deed_copy(const Deed *deed, Deed *ret)
 {
         _cleanup_(deed_done) Deed copy = { .since = deed->since };
         int r;
 
-        if (!policy->stopped.who && policy_n_failures(policy) == 0)
-                return 0;
         r = text_set(&copy.who, deed->who);
         if (r >= 0)
                 r = text_set(&copy.reason, deed->reason);
+        if (r < 0)
+                return r;
+
+        *ret = copy;
+        copy = (Deed) {};
+        return 0;
+}
+
+static void deeds_make_room(Policy *policy)
+{
+        if (policy->n_deeds < POLICY_DEEDS_MAX)
+                return;
+
+        deed_done(&policy->deeds[0]);
+        policy->n_deeds--;
+        memmove(policy->deeds, policy->deeds + 1, policy->n_deeds * sizeof(Deed));
+}
+
+int policy_note(Policy *policy, const Deed *deed)
+{
+        Deed *longer;
+        int r;
+
+        for (size_t i = 0; i < policy->n_deeds; i++)
+                if (policy->deeds[i].since == deed->since && streq(policy->deeds[i].who, deed->who)
+                    && streq(policy->deeds[i].reason, deed->reason))
+                        return 0;
+
+        longer = reallocarray(policy->deeds, policy->n_deeds + 1, sizeof(Deed));
+        if (!longer)
+                return -ENOMEM;
+        policy->deeds = longer;
+        deeds_make_room(policy);
+        r = deed_copy(deed, &policy->deeds[policy->n_deeds]);
+        if (r < 0)
+                return r;
+
+        policy->n_deeds++;
+        return 1;
+}
+
+int policy_resume(Policy *policy, const Semaphore *semaphore, const Deed *deed)
+{
+        Deed copy;
+        int r;
+
+        if (!policy->stopped.who && policy_n_failures(policy) == 0)
+                return 0;
+        r = deed_copy(deed, &copy);
         if (r < 0)
                 return r;
 
@@ -449,6 +535,5 @@ int policy_resume(Policy *policy, const Semaphore *semaphore, const Deed *deed)
         deed_done(&policy->stopped);
         deed_done(&policy->resumed);
         policy->resumed = copy;
-        copy = (Deed) {};
         return 1;
 }

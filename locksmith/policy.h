@@ -10,6 +10,7 @@
 
 #define POLICY_TEXT_MAX     (64 * KIB)
 #define POLICY_FAILURES_MAX 100 /* more are not counted: the fleet has long been stopped */
+#define POLICY_DEEDS_MAX    20  /* older ones are forgotten */
 #define POLICY_WHY_MAX      512
 
 /* A host that went down and did not come back as it should. */
@@ -20,7 +21,7 @@ typedef struct Failure {
                           again while the host holds the lock */
 } Failure;
 
-/* Who has done something to the policy, and why. */
+/* Who has done something to the lock or its policy, and why, or what. */
 typedef struct Deed {
         char *who, *reason; /* who is NULL: nobody has */
         int64_t since;
@@ -34,6 +35,8 @@ typedef struct Policy {
         size_t n_failures;
         Deed stopped; /* nobody gets the lock: the failures have used up the budget */
         Deed resumed; /* the last time that somebody has ended that */
+        Deed *deeds;  /* what was done by hand, the oldest first; their reason is what it was */
+        size_t n_deeds;
 } Policy;
 
 /* Everything that decides, as it was at one moment. */
@@ -103,7 +106,12 @@ int policy_end_excuse(Policy *policy, const char *id);
  */
 int policy_resume(Policy *policy, const Semaphore *semaphore, const Deed *deed) _must_check_;
 
-void failure_done(Failure *failure);
+/*
+ * Writes down what was done by hand; the oldest deeds make room. Returns 1, or 0 when this very deed
+ * stands there: an answer got lost, and it is done again.
+ */
+int policy_note(Policy *policy, const Deed *deed) _must_check_;
+
 void deed_done(Deed *deed);
 void policy_done(Policy *policy);
 void policy_view_done(PolicyView *view);

@@ -24,4 +24,5 @@ typedef struct QuorumCount {
         size_t n_left;   /* healthy voters while this host is down */
 } QuorumCount;
 
+/* *ret is set whatever the verdict: it is what a message can show. */
 QuorumVerdict quorum_judge(const QuorumMember *members, size_t n_members, QuorumCount *ret);

@@ -117,6 +117,12 @@ bool record_is_gone(const Record *record, bool away, bool keep)
         return record_is_late(record, away) && record->free_after > 0 && !keep;
 }
 
+bool record_is_by_hand(const Record *record, const Record *host)
+{
+        return *record->boot_id && streq(record->boot_id, host->boot_id)
+               && !streq(record->reason, RECORD_REASON_UPDATE);
+}
+
 bool record_is_fallback(const Record *record, const Record *now)
 {
         return record->departed > 0 && *record->boot_id && !streq(record->boot_id, now->boot_id)

@@ -60,6 +60,13 @@ bool record_is_late(const Record *record, bool away);
 bool record_is_gone(const Record *record, bool away, bool keep);
 
 /*
+ * Has an operator taken the lock in this boot, for a work of their own? That it is not over nobody can
+ * know. A lock from before the boot, one of locksmithd itself, and one without a record (of an old
+ * client) end with the boot. host is the host itself, as record_of_host() has it.
+ */
+bool record_is_by_hand(const Record *record, const Record *host);
+
+/*
  * Did the host with this record come back into another version than it had wanted, namely the one
  * that it had? now is the host itself, as record_of_host() has it.
  */

@@ -163,31 +163,6 @@ int semaphore_parse(const char *text, size_t size, Semaphore *ret, const char **
         return 0;
 }
 
-/* As Go writes texts: what could end a script element in HTML is escaped, too. */
-static int text_append_quoted(Buffer *buffer, const char *text)
-{
-        int r = buffer_append_text(buffer, "\"");
-
-        for (const char *p = text; *p && r >= 0; p++)
-                if (*p == '"' || *p == '\\')
-                        r = buffer_appendf(buffer, "\\%c", *p);
-                else if (*p == '\n')
-                        r = buffer_append_text(buffer, "\\n");
-                else if (*p == '\r')
-                        r = buffer_append_text(buffer, "\\r");
-                else if (*p == '\t')
-                        r = buffer_append_text(buffer, "\\t");
-                else if ((unsigned char)*p < ' ' || strchr("<>&", *p))
-                        r = buffer_appendf(buffer, "\\u%04x", (unsigned)*p);
-                else if (after_prefix(p, "\xe2\x80\xa8") || after_prefix(p, "\xe2\x80\xa9")) {
-                        r = buffer_append_text(buffer, p[2] == '\xa8' ? "\\u2028" : "\\u2029");
-                        p += 2;
-                } else
-                        r = buffer_append(buffer, p, 1);
-
-        return r < 0 ? r : buffer_append_text(buffer, "\"");
-}
-
 int semaphore_format(const Semaphore *semaphore, char **ret)
 {
         _cleanup_(buffer_done) Buffer buffer = BUFFER_MAX(SEMAPHORE_TEXT_MAX);
@@ -205,7 +180,7 @@ int semaphore_format(const Semaphore *semaphore, char **ret)
                 for (size_t i = 0; i < semaphore->holders.n_items && r >= 0; i++) {
                         r = i > 0 ? buffer_append_text(&buffer, ",") : 0;
                         if (r >= 0)
-                                r = text_append_quoted(&buffer, semaphore->holders.items[i]);
+                                r = buffer_append_json(&buffer, semaphore->holders.items[i]);
                 }
                 if (r >= 0)
                         r = buffer_append_text(&buffer, "]}");

@@ -82,6 +82,18 @@ int session_open(sd_event *event, const Settings *settings, Session *ret)
         return 0;
 }
 
+int session_holder(const Session *session, const Settings *settings, const HolderName *of,
+                   char **ret_group, char **ret_id, LockBackend **ret_backend)
+{
+        const LockBackend *backend = of ? of->backend : session->backend;
+        int r;
+
+        r = text_set(ret_group, of ? of->group : settings->group);
+        if (r >= 0)
+                r = of ? text_set(ret_id, of->id) : settings_machine_id(settings, ret_id);
+        return r < 0 ? r : backend->ops->clone(backend, ret_backend);
+}
+
 static void on_run_done(const LockResult *result, void *userdata)
 {
         Run *run = userdata;

@@ -14,6 +14,12 @@ typedef struct Session {
         LockBackend *backend;
 } Session;
 
+/* A host at the lock of some group. All borrowed. */
+typedef struct HolderName {
+        const LockBackend *backend; /* of that lock; not used but to be cloned */
+        const char *group, *id;
+} HolderName;
+
 /* settings is borrowed. */
 int session_open(sd_event *event, const Settings *settings, Session *ret) _must_check_;
 
@@ -30,5 +36,10 @@ int session_run(Session *session, const LockRequest *request, usec_t timeout) _m
 
 /* Runs the event loop until *done, with the same returns. */
 int session_wait(Session *session, const bool *done, usec_t timeout) _must_check_;
+
+/* Copies of group and id, of this host where of is NULL, and a backend of the caller's own for that
+ * lock. */
+int session_holder(const Session *session, const Settings *settings, const HolderName *of,
+                   char **ret_group, char **ret_id, LockBackend **ret_backend) _must_check_;
 
 void session_done(Session *session);

@@ -77,6 +77,10 @@ static const struct {
           offsetof(Settings, return_time_text),
           false },
         { NULL,
+          { "LOCKSMITHD_SETTLE_TIME", "REBOOT_SETTLE_TIME" },
+          offsetof(Settings, settle_time_text),
+          false },
+        { NULL,
           { "LOCKSMITHD_FREE_GONE", "REBOOT_FREE_GONE" },
           offsetof(Settings, free_gone_text),
           false },
@@ -310,8 +314,9 @@ static int settings_check_strategy(Settings *settings, char **ret_why)
                 return 0;
 
         r = text_format(ret_why,
-                        "REBOOT_STRATEGY: unknown strategy \"%s\", there are " STRATEGY_NAMES,
-                        text);
+                        "REBOOT_STRATEGY: unknown strategy \"%s\", there are " STRATEGY_NAMES
+                        " (%s)",
+                        text, settings_origin(settings, "REBOOT_STRATEGY"));
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
@@ -325,9 +330,11 @@ static int settings_check_window(Settings *settings, char **ret_why)
         if (r >= 0)
                 return 0;
 
-        r = text_format(ret_why, "reboot window: start \"%s\", length \"%s\": %s",
+        r = text_format(ret_why, "reboot window: start \"%s\", length \"%s\": %s (%s)",
                         settings->window_start ? settings->window_start : "",
-                        settings->window_length ? settings->window_length : "", why);
+                        settings->window_length ? settings->window_length : "", why,
+                        settings_origin(settings, settings->window_start ? "REBOOT_WINDOW_START"
+                                                                         : "REBOOT_WINDOW_LENGTH"));
         return r < 0 ? -ENOMEM : -EINVAL;
 }
 
@@ -444,6 +451,9 @@ static int settings_check_spans(Settings *settings, char **ret_why)
                 r = span_check("REBOOT_HOOK_TIME", settings->hook_time_text, SETTINGS_HOOK_TIME_MAX,
                                &settings->hook_time, ret_why);
         if (r >= 0)
+                r = span_check("REBOOT_SETTLE_TIME", settings->settle_time_text,
+                               SETTINGS_HOOK_TIME_MAX, &settings->settle_time, ret_why);
+        if (r >= 0)
                 r = span_check("REBOOT_FREE_GONE", settings->free_gone_text, SETTINGS_FREE_GONE_MAX,
                                &settings->free_gone, ret_why);
         if (r >= 0)
@@ -463,6 +473,13 @@ static int settings_check_failures(Settings *settings, char **ret_why)
                                 POLICY_FAILURES_MAX - 1);
                 return r < 0 ? r : -EINVAL;
         }
+        if (settings->return_time > 0 && settings->settle_time >= settings->return_time) {
+                r = text_format(ret_why,
+                                "REBOOT_SETTLE_TIME \"%s\": the host would be overdue before it"
+                                " gives the lock back: set REBOOT_RETURN_TIME to more",
+                                settings->settle_time_text);
+                return r < 0 ? r : -EINVAL;
+        }
         if (settings->free_gone == 0
             || (settings->return_time > 0 && settings->free_gone >= settings->return_time))
                 return 0;
@@ -474,31 +491,51 @@ static int settings_check_failures(Settings *settings, char **ret_why)
         return r < 0 ? r : -EINVAL;
 }
 
-int settings_read(Settings *settings, bool ctl, char **ret_why)
+/* Those that say which lock it is, and where. */
+static int settings_check_which(Settings *settings, char **ret_why)
 {
         int r;
 
-        r = settings_collect(settings, ctl);
-        if (r >= 0)
-                r = settings_check_endpoints(settings, ret_why);
+        r = settings_check_endpoints(settings, ret_why);
         if (r >= 0)
                 r = settings_check_api(settings, ret_why);
         if (r >= 0)
                 r = settings_check_lock(settings, ret_why);
         if (r >= 0)
                 r = settings_check_backend(settings, ret_why);
-        if (r >= 0)
-                r = settings_check_strategy(settings, ret_why);
+        return r < 0 ? r : settings_check_failures(settings, ret_why);
+}
+
+/* Those that say whether and when this host reboots. */
+static int settings_check_reboot(Settings *settings, char **ret_why)
+{
+        int r;
+
+        r = settings_check_strategy(settings, ret_why);
         if (r >= 0)
                 r = settings_check_zone(settings, ret_why);
         if (r >= 0)
                 r = settings_check_window(settings, ret_why);
         if (r >= 0)
                 r = settings_check_windows(settings, ret_why);
+        return r < 0 ? r : settings_check_spans(settings, ret_why);
+}
+
+int settings_read(Settings *settings, bool ctl, char **ret_why)
+{
+        int r;
+
+        r = settings_collect(settings, ctl);
         if (r >= 0)
-                r = settings_check_spans(settings, ret_why);
-        if (r >= 0)
-                r = settings_check_failures(settings, ret_why);
+                r = settings_check_which(settings, ret_why);
+        if (r < 0)
+                return r;
+
+        r = settings_check_reboot(settings, ret_why);
+        if (r == -EINVAL && ctl && *ret_why) {
+                settings->reboot_problem = TAKE_PTR(*ret_why);
+                return 0;
+        }
         return r;
 }
 
@@ -527,6 +564,7 @@ int settings_machine_id(const Settings *settings, char **ret)
 void settings_done(Settings *settings)
 {
         free(settings->root);
+        free(settings->reboot_problem);
         for (size_t i = 0; i < SETTINGS_MAX; i++) {
                 free(*setting_field(settings, i));
                 free(settings->origins[i]);

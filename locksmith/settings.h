@@ -11,7 +11,7 @@
 #include "strategy.h"
 #include "windows.h"
 
-#define SETTINGS_MAX 23
+#define SETTINGS_MAX 24
 
 #define SETTINGS_LOGIN_GRACE     (5 * USEC_PER_MINUTE)
 #define SETTINGS_LOGIN_GRACE_MAX USEC_PER_DAY
@@ -37,7 +37,8 @@ typedef struct Settings {
         char *backend_text, *fleetlock_url;
         char *strategy_text, *window_start, *window_length;
         char *windows_text, *blackout_text, *time_zone;
-        char *login_grace_text, *hook_time_text, *return_time_text, *duration_text;
+        char *login_grace_text, *hook_time_text, *return_time_text, *settle_time_text,
+                *duration_text;
         char *failure_budget_text, *free_gone_text;
         char *metrics_file;          /* NULL: none is written */
         char *origins[SETTINGS_MAX]; /* for settings_origin() */
@@ -50,18 +51,21 @@ typedef struct Settings {
         bool has_window;
         Windows windows;    /* that one and all others, less the days without any */
         usec_t login_grace; /* how long users who are logged in keep a reboot up */
+        usec_t settle_time; /* how long a host is up before it gives the lock back; 0: at once */
         usec_t return_time; /* a holder that is down for longer is not coming back; 0: it is */
         usec_t hook_time;   /* how long each hook may take */
         usec_t free_gone; /* for so long nobody may free the slot of a host that is down; 0: ever */
         uint64_t failure_budget; /* so many hosts that fail stop the fleet; 0: they do not */
         usec_t duration;         /* how long a reboot takes, if has_duration: else see duration.h */
         bool has_duration;
+        char *reboot_problem; /* see settings_read() */
 } Settings;
 
 /*
  * Reads all settings and checks them. Fields that are set already (by the command line) stay. With
- * ctl the LOCKSMITHCTL_ variables count. -EINVAL with a line for people in *ret_why, which the
- * caller frees.
+ * ctl the LOCKSMITHCTL_ variables count, and what is wrong with strategy, window and the like is no error but goes
+ * to reboot_problem: who has to free a lock at night needs none of them. -EINVAL with a line for people in
+ * *ret_why, which the caller frees.
  */
 int settings_read(Settings *settings, bool ctl, char **ret_why) _must_check_;
 

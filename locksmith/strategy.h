@@ -79,6 +79,7 @@ typedef enum Action {
 /* May a reboot be prepared now? If not, what was agreed about it before counts no longer. */
 bool strategy_may_reboot(Strategy strategy, const Facts *facts);
 
+/* The one thing to do now; the ACTION_WAIT_… say what for, and that nothing is to be done. */
 Action strategy_next(Strategy strategy, const Facts *facts);
 
 /* Does a reboot take the lock first? */

@@ -328,8 +328,3 @@ usec_t window_next_opening(const Window *window, usec_t now)
         window_starts(window, now, &previous, &next);
         return next == INT64_MAX ? USEC_INFINITY : (usec_t)next;
 }
-
-usec_t window_wait(const Window *window, usec_t now)
-{
-        return window_contains(window, now) ? 0 : window_next_opening(window, now) - now;
-}

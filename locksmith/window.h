@@ -50,6 +50,3 @@ usec_t window_next_opening(const Window *window, usec_t now);
 
 /* When the window that was open last before (or is open at) now ends; 0 if that was before 1970. */
 usec_t window_closing(const Window *window, usec_t now);
-
-/* How long to wait until a reboot is allowed: 0 while the window is open. */
-usec_t window_wait(const Window *window, usec_t now);

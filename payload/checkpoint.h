@@ -49,6 +49,7 @@ typedef struct CheckpointPlace {
 /* Identifies a target that has to hold an image of so many bytes: -errno of fstat(2). */
 int target_identify(const PayloadTarget *target, uint64_t image_size, TargetId *ret) _must_check_;
 
+/* The bytes of its file, the SHA-256 at their end. -errno of hashing. */
 int checkpoint_encode(const Checkpoint *checkpoint,
                       uint8_t ret[static CHECKPOINT_SIZE]) _must_check_;
 

@@ -14,6 +14,7 @@ typedef enum Compression {
         COMPRESSION_INVALID = -EINVAL,
 } Compression;
 
+/* The words of --compression; COMPRESSION_INVALID for any other. */
 const char *compression_to_string(Compression compression);
 Compression compression_from_string(const char *text);
 

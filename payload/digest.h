@@ -14,19 +14,21 @@ typedef struct Digest Digest;
 typedef struct DigestState {
         uint64_t bytes;
         uint32_t words[SHA256_WORDS];
-        uint8_t rest
-                [SHA256_BLOCK_SIZE]; /* the last bytes % SHA256_BLOCK_SIZE bytes; zeros behind */
+        uint8_t rest[SHA256_BLOCK_SIZE]; /* the last bytes % SHA256_BLOCK_SIZE; zeros behind */
 } DigestState;
 
+/* An empty stream. -ENOMEM. */
 int digest_new(Digest **ret) _must_check_;
 Digest *digest_free(Digest *digest);
 DEFINE_CLEANUP(Digest *, digest_free);
 
+/* Hashes the next bytes. */
 int digest_update(Digest *digest, const void *data, size_t size) _must_check_;
 
 /* A second stream that has seen the same bytes. */
 int digest_clone(const Digest *digest, Digest **ret) _must_check_;
 
+/* What digest_restore() goes on from; the stream can go on itself. */
 void digest_save(const Digest *digest, DigestState *ret);
 
 /* The stream goes on as the saved one would have. What it had seen is forgotten. */

@@ -2,7 +2,7 @@
 #include "payload/read-back.h"
 #include "payload/target.h"
 
-/* A medium needs time to write what went through the page cache before it is read. */
+/* Before data is read back, the medium needs time to write what is in the page cache. */
 #define FOLLOWER_LAG (32 * MIB)
 /* It is given its work in pieces of this size. */
 #define FLUSH_STEP   (4 * MIB)

@@ -32,6 +32,7 @@ typedef struct FollowerParameters {
         bool threaded;    /* hash in a thread of its own */
 } FollowerParameters;
 
+/* What the parameters borrow has to outlive it. -ENOMEM, or -errno of starting the thread. */
 int follower_new(const FollowerParameters *parameters, Follower **ret) _must_check_;
 Follower *follower_free(Follower *follower);
 DEFINE_CLEANUP(Follower *, follower_free);

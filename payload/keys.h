@@ -42,6 +42,7 @@ int private_key_load(const char *path, PrivateKey **ret) _must_check_;
 PrivateKey *private_key_free(PrivateKey *key);
 DEFINE_CLEANUP(PrivateKey *, private_key_free);
 
+/* Version 1 of the format knows no other kind. */
 bool private_key_is_rsa(const PrivateKey *key);
 
 /*

@@ -171,8 +171,8 @@ static int wire_pack(const WireManifest *wire, Buffer *buffer)
         if (!packed)
                 return -ENOMEM;
 
-        (void)chromeos_update_engine__delta_archive_manifest__pack(wire,
-                                                                   packed); /* its size again */
+        /* It returns the size again. */
+        (void)chromeos_update_engine__delta_archive_manifest__pack(wire, packed);
         return buffer_append(buffer, packed, size);
 }
 

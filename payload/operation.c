@@ -66,7 +66,7 @@ static int writer_close(const OperationPlace *place, ExtentWriter *writer,
         return 0;
 }
 
-/* From here on the disk has work, and a processor none: another operation may have it. */
+/* From here on the disk works and the processor waits: another operation may have it. */
 static void disk_begin(const OperationPlace *place)
 {
         if (place->pool)
@@ -79,7 +79,7 @@ static void disk_end(const OperationPlace *place)
                 pool_enter(place->pool);
 }
 
-/* What is in the memory of the output was written: who hashes the image wants to have it. */
+/* What was written is still in memory: the hasher of the image takes it from there. */
 static int output_keep(const OperationPlace *place, const Operation *operation, uint64_t size,
                        PayloadError *error)
 {

@@ -43,6 +43,49 @@ static int path_resolve(const char *path, char **ret, mode_t *ret_mode)
         return *ret ? 0 : -errno;
 }
 
+/* A name beside the file, as mkostemps() makes it; the file is there, and empty. Returns the fd. */
+static int named_open(const char *path, char **ret)
+{
+        _cleanup_free_ char *name = NULL;
+        int fd;
+
+        if (text_format(&name, "%s.XXXXXX.partial", path) < 0)
+                return -ENOMEM;
+        fd = RET_ERRNO(mkostemps(name, (int)strlen(".partial"), O_CLOEXEC));
+        if (fd >= 0)
+                *ret = TAKE_PTR(name);
+        return fd;
+}
+
+/* A file that has no name before it is complete: whatever ends the program leaves nothing. Not all file systems have it. */
+static int nameless_open(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *directory = NULL;
+
+        directory = slash ? strndup(path, MAX_OF((size_t)(slash - path), (size_t)1)) : strdup(".");
+        return directory ? RET_ERRNO(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600))
+                         : -ENOMEM;
+}
+
+/* A moment before it gets its own: rename() replaces a file, a link can not. */
+static int nameless_name(OutputFile *file)
+{
+        char link[sizeof("/proc/self/fd/") + 10];
+        int fd, r;
+
+        fd = named_open(file->path, &file->temporary);
+        if (fd < 0)
+                return fd;
+        (void)close_fd(fd);
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", file->fd);
+        r = disk_io()->unlink(file->temporary);
+        return r < 0 ? r
+                     : RET_ERRNO(
+                             linkat(AT_FDCWD, link, AT_FDCWD, file->temporary, AT_SYMLINK_FOLLOW));
+}
+
 int output_file_open(const char *path, OutputFile *ret)
 {
         _cleanup_(output_file_done) OutputFile file = OUTPUT_FILE_NONE;
@@ -52,16 +95,12 @@ int output_file_open(const char *path, OutputFile *ret)
         r = path_resolve(path, &file.path, &mode);
         if (r < 0)
                 return r;
-        if (text_format(&file.temporary, "%s.XXXXXX.partial", file.path) < 0)
-                return -ENOMEM;
 
-        file.fd = mkostemps(file.temporary, (int)strlen(".partial"), O_CLOEXEC);
-        if (file.fd < 0) {
-                r = -errno;
-                free(file.temporary);
-                file.temporary = NULL;
-                return r;
-        }
+        file.fd = nameless_open(file.path);
+        if (file.fd == -EOPNOTSUPP || file.fd == -EISDIR)
+                file.fd = named_open(file.path, &file.temporary);
+        if (file.fd < 0)
+                return file.fd;
         r = RET_ERRNO(fchmod(file.fd, mode));
         if (r < 0)
                 return r;
@@ -105,6 +144,8 @@ int output_file_commit(OutputFile *file)
         int r;
 
         r = disk_io()->sync(file->fd);
+        if (r >= 0 && !file->temporary)
+                r = nameless_name(file);
         if (r < 0)
                 return r;
         r = disk_io()->rename(file->temporary, file->path);
@@ -119,12 +160,12 @@ int output_file_commit(OutputFile *file)
 int output_file_scratch(const char *path)
 {
         _cleanup_free_ char *temporary = NULL;
-        int fd;
+        int fd = nameless_open(path);
 
-        if (text_format(&temporary, "%s.XXXXXX.partial", path) < 0)
-                return -ENOMEM;
+        if (fd != -EOPNOTSUPP && fd != -EISDIR)
+                return fd;
 
-        fd = RET_ERRNO(mkostemps(temporary, (int)strlen(".partial"), O_CLOEXEC));
+        fd = named_open(path, &temporary);
         if (fd >= 0)
                 (void)unlink(temporary); /* a file with a name is no worse than none */
         return fd;

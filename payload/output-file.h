@@ -1,6 +1,6 @@
 /*
- * A file that appears under its name only when it is complete: it is written beside it, then
- * renamed.
+ * A file that appears under its name only when it is complete. It is written without a name where the file system
+ * can do that, so that nothing is left of it when the program is killed, else beside it; then renamed.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 typedef struct OutputFile {
         int fd;          /* owned; of the temporary file, for reading and writing */
         char *path;      /* owned; where it is going to be, symbolic links resolved */
-        char *temporary; /* owned; NULL when there is none any more */
+        char *temporary; /* owned; NULL when it has no name, or its own */
         bool keep;       /* what is not committed stays, to go on with it later */
 } OutputFile;
 

@@ -102,6 +102,19 @@ int payload_file_open(const char *path, PayloadFile *ret, PayloadError *error)
         return 0;
 }
 
+int payload_look(const char *path, bool *ret_signed, PayloadError *ret_error)
+{
+        _cleanup_(payload_file_done) PayloadFile file = PAYLOAD_FILE_NONE;
+        int r;
+
+        r = payload_file_open(path, &file, ret_error);
+        if (r < 0)
+                return r;
+
+        *ret_signed = file.manifest->signatures_size > 0;
+        return 0;
+}
+
 static int file_read_signatures(const PayloadFile *file, size_t size, uint64_t offset,
                                 SignatureList *ret, PayloadError *error)
 {

@@ -37,6 +37,9 @@ void private_keys_done(PrivateKeys *keys);
 /* Do both paths lead to one file? False as long as one of them is not there. */
 bool tool_same_file(const char *a, const char *b);
 
+/* Is there an --output that a payload can be written to? what says what goes there. 0 or EXIT_USAGE. */
+int tool_output_check(const char *path, const char *what);
+
 /* Logs why an output could not be opened. Returns r. */
 int tool_output_failed(const char *path, int r);
 

@@ -71,6 +71,12 @@ int payload_keys_add_directory(PayloadKeys *keys, const char *path) _must_check_
 size_t payload_keys_count(const PayloadKeys *keys);
 
 /*
+ * Is the file a whole payload, as far as its header, its manifest and its size tell? Nothing in it is believed for
+ * that, and no data is read. -EBADMSG with *ret_error filled when it is not, or another -errno, filled too.
+ */
+int payload_look(const char *path, bool *ret_signed, PayloadError *ret_error) _must_check_;
+
+/*
  * Where an image goes: a block device, or a region of a disk image file, or a regular file.
  * The engine writes only inside [offset, offset + size).
  */
@@ -184,11 +190,11 @@ uint64_t payload_apply_image_size(const PayloadApply *apply);
 const uint8_t *payload_apply_image_sha256(const PayloadApply *apply);
 
 /* After finish: what the manifest says of itself; 0 and NULL when it does not (format version 1 never does). */
-uint64_t payload_apply_timestamp(
-        const PayloadApply *apply); /* when it was made, seconds since 1970 */
+/* When it was made, in seconds since 1970. */
+uint64_t payload_apply_timestamp(const PayloadApply *apply);
 uint64_t payload_apply_expires(const PayloadApply *apply); /* refused from then on, the same unit */
-const char *payload_apply_image_version(
-        const PayloadApply *apply); /* of the slot's image; borrowed */
+/* Of the slot's image; borrowed. */
+const char *payload_apply_image_version(const PayloadApply *apply);
 
 /*
  * After finish: the id (and file) of the index-th trusted key that signed; NULL behind the

@@ -34,6 +34,7 @@ void pool_limit(Pool *pool, unsigned n);
 void pool_leave(Pool *pool);
 void pool_enter(Pool *pool);
 
+/* Gives a job out. The pool owns it until pool_take() returns it. */
 void pool_submit(Pool *pool, PoolJob *job);
 
 /* Takes back the job that was submitted first, when it is done. NULL: there is none. */

@@ -2,6 +2,17 @@
 #include "payload/digest.h"
 #include "payload/error.h"
 
+typedef enum ReaderState {
+        READER_HEADER,              /* collecting the fixed header */
+        READER_MANIFEST,            /* collecting the manifest */
+        READER_METADATA_SIGNATURES, /* version 2: collecting the signatures of header and manifest */
+        READER_SKIP,                /* hashing data that nobody wants */
+        READER_BLOBS,               /* collecting the data of one operation after the other */
+        READER_SIGNATURES,          /* collecting the signatures message */
+        READER_DONE,                /* the payload is complete; one more byte is an error */
+        _READER_STATE_MAX,
+} ReaderState;
+
 struct PayloadReader {
         const ReaderEvents *events;
         void *userdata;
@@ -386,11 +397,6 @@ bool reader_jump(PayloadReader *reader, const ReaderMark *mark)
         if (reader->file_digest)
                 digest_restore(reader->file_digest, &mark->file);
         return true;
-}
-
-ReaderState reader_state(const PayloadReader *reader)
-{
-        return reader->state;
 }
 
 uint64_t reader_version(const PayloadReader *reader)

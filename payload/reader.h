@@ -10,17 +10,6 @@
 #include "payload/header.h"
 #include "payload/manifest.h"
 
-typedef enum ReaderState {
-        READER_HEADER,              /* collecting the fixed header */
-        READER_MANIFEST,            /* collecting the manifest */
-        READER_METADATA_SIGNATURES, /* version 2: collecting the signatures of header and manifest */
-        READER_SKIP,                /* hashing data that nobody wants */
-        READER_BLOBS,               /* collecting the data of one operation after the other */
-        READER_SIGNATURES,          /* collecting the signatures message */
-        READER_DONE,                /* the payload is complete; one more byte is an error */
-        _READER_STATE_MAX,
-} ReaderState;
-
 /* A place between two operations, and what was hashed in front of it. */
 typedef struct ReaderMark {
         uint64_t n_operations; /* of the payload, in front of it */
@@ -82,13 +71,13 @@ bool reader_jump(PayloadReader *reader, const ReaderMark *mark) _must_check_;
 /* Can the mark be of this payload, and does it know what is going to be asked for? In on_manifest. */
 bool reader_mark_is_valid(const PayloadReader *reader, const ReaderMark *mark);
 
+/* The next bytes of the payload, of any number; calls the events that they make possible. -errno with *error filled. */
 int reader_push(PayloadReader *reader, const void *data, size_t size,
                 PayloadError *error) _must_check_;
 
 /* Nothing more comes: refuses a payload that is not complete. */
 int reader_finish(PayloadReader *reader, PayloadError *error) _must_check_;
 
-ReaderState reader_state(const PayloadReader *reader);
 uint64_t reader_version(const PayloadReader *reader); /* of the format; 0 before the header */
 uint64_t reader_bytes(const PayloadReader *reader);
 const Manifest *reader_manifest(const PayloadReader *reader); /* NULL before it is complete */

@@ -85,9 +85,9 @@ int seal_payload(const PayloadParts *parts, const Buffer *metadata, const Buffer
         if (r < 0)
                 return r;
         r = seal_bytes(metadata->data, metadata->size, output_fd, digest);
+        /* They are not part of what is signed. */
         if (r >= 0 && output_fd >= 0 && signatures->size > 0)
-                r = write_full(output_fd, signatures->data,
-                               signatures->size); /* not part of what is signed */
+                r = write_full(output_fd, signatures->data, signatures->size);
         if (r < 0)
                 return r;
         r = seal_data(parts, output_fd, digest);

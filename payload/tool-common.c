@@ -91,6 +91,17 @@ bool tool_same_file(const char *a, const char *b)
                && one.st_ino == other.st_ino;
 }
 
+int tool_output_check(const char *path, const char *what)
+{
+        if (!path)
+                return program_usage("--output is missing: where %s goes", what);
+        if (streq(path, "-"))
+                return program_usage("--output: %s goes to a file, not to standard output: parts "
+                                     "of it are written last",
+                                     what);
+        return 0;
+}
+
 int tool_output_failed(const char *path, int r)
 {
         switch (r) {
@@ -158,6 +169,7 @@ int tool_print_json(json_t *object)
 
         r = json_dumpf(object, stdout, JSON_INDENT(2)) < 0 || printf("\n") < 0 ? -EIO : 0;
         json_decref(object);
+        program_answered();
         return r < 0 ? log_error_errno(r, "writing JSON: %m") : 0;
 }
 

@@ -19,6 +19,7 @@ static uint64_t arg_jobs;
 static TextList arg_keys;
 static const char *arg_version;
 static const char *arg_min_engine;
+static bool arg_json;
 static uint64_t arg_timestamp;
 static uint64_t arg_expires;
 
@@ -41,6 +42,7 @@ const Option create_options[] = {
         { "key", 'k', OPTION_LIST, &arg_keys, "PRIVATE.pem", "sign with it; several are possible" },
         { "jobs", 'j', OPTION_NUMBER, &arg_jobs, "N", "threads (one for each processor)",
           POOL_THREADS_MAX },
+        { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         {},
 };
 
@@ -124,10 +126,13 @@ static int level_choose(Creation *creation)
 
 static int arguments_check(void)
 {
+        int r;
+
         if (!arg_image)
                 return program_usage("--image is missing: the image to make a payload of");
-        if (!arg_output)
-                return program_usage("--output is missing: where the payload goes");
+        r = tool_output_check(arg_output, "the payload");
+        if (r != 0)
+                return r;
         if (tool_same_file(arg_image, arg_output)
             || (arg_kernel && tool_same_file(arg_kernel, arg_output)))
                 return log_error_return(-EINVAL, "%s: it can not be image and output at once",
@@ -193,6 +198,8 @@ static int creation_add(Creation *creation, PartitionRole role, const char *path
                 return log_error_return(r, "%s: it is empty", path);
         if (r == -EFBIG)
                 return log_error_return(r, "%s: it is too large", path);
+        if (r == -ENOSPC || r == -EDQUOT)
+                return log_error_errno(r, "writing %s: %m", arg_output);
         return r < 0 ? log_error_errno(r, "%s: %m", path) : 0;
 }
 
@@ -262,5 +269,9 @@ int verb_create(_unused_ int argc, _unused_ char **argv)
         if (r != 0)
                 return r;
 
-        return creation_run(&creation);
+        r = creation_run(&creation);
+        if (r == 0 && arg_keys.n_items == 0)
+                log_notice("%s is not signed: no host takes it before \"payload sign\"",
+                           arg_output);
+        return r;
 }

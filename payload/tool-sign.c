@@ -21,6 +21,7 @@ const Option sign_options[] = {
         { "metadata-signature", 0, OPTION_LIST, &arg_metadata_signatures, "FILE",
           "the same over the digest of the metadata (v2)" },
         { "output", 'o', OPTION_TEXT, &arg_output, "FILE", "the signed payload" },
+        { "json", 0, OPTION_FLAG, &arg_json, NULL, "print JSON" },
         {},
 };
 
@@ -134,8 +135,9 @@ int verb_sign(_unused_ int argc, char **argv)
         PayloadParts parts;
         int r;
 
-        if (!arg_output)
-                return program_usage("--output is missing: where the signed payload goes");
+        r = tool_output_check(arg_output, "the signed payload");
+        if (r != 0)
+                return r;
         if ((arg_keys.n_items > 0) == (arg_signatures.n_items > 0))
                 return program_usage("either --key or --signature is wanted");
 

@@ -168,41 +168,33 @@ static int array_grow(void **array, size_t n_items, size_t item_size)
         return 0;
 }
 
-/*
- * Takes the oldest piece back from the pool: its data goes to the data file, an operation to
- * the manifest.
- */
-static int writer_take(PayloadWriter *writer, ChunkJob **ret)
+/* For one more operation, with one extent. */
+static int manifest_make_room(Manifest *manifest)
 {
-        Manifest *manifest = &writer->manifest;
-        Partition *partition = &manifest->partitions[manifest->n_partitions - 1];
-        ChunkJob *chunk = (ChunkJob *)pool_take(writer->pool);
-        int r = chunk->result;
+        int r;
 
-        if (r < 0)
-                return r;
         if (manifest->n_operations == OPERATIONS_MAX)
                 return -EFBIG;
         r = array_grow((void **)&manifest->operations, manifest->n_operations,
                        sizeof(*manifest->operations));
-        if (r < 0)
-                return r;
-        r = array_grow((void **)&manifest->extents, manifest->n_extents,
-                       sizeof(*manifest->extents));
-        if (r < 0)
-                return r;
-        r = pwrite_full(writer->parameters.data_fd, chunk->data, chunk->data_size,
-                        manifest->data_size);
-        if (r < 0)
-                return r;
+        return r < 0 ? r
+                     : array_grow((void **)&manifest->extents, manifest->n_extents,
+                                  sizeof(*manifest->extents));
+}
 
-        manifest->operations[manifest->n_operations] = (Operation) {
+/* The operation that makes the next blocks of the partition under way from the chunk. */
+static void manifest_add_chunk(Manifest *manifest, const ChunkJob *chunk)
+{
+        Partition *partition = &manifest->partitions[manifest->n_partitions - 1];
+        Operation *operation = &manifest->operations[manifest->n_operations++];
+
+        *operation = (Operation) {
                 .type = chunk->type,
                 .data_offset = manifest->data_size,
                 .data_length = chunk->data_size,
                 .has_sha256 = chunk->data_size > 0,
         };
-        memcpy(manifest->operations[manifest->n_operations++].sha256, chunk->sha256, SHA256_SIZE);
+        memcpy(operation->sha256, chunk->sha256, SHA256_SIZE);
         /* Version 1: the whole piece at the end too, as the original generator has it. */
         manifest->extents[manifest->n_extents++] = (Extent) {
                 .start = partition->n_operations++ * CHUNK_BLOCKS,
@@ -211,7 +203,27 @@ static int writer_take(PayloadWriter *writer, ChunkJob **ret)
                                     : blocks_for(chunk->input_size, BLOCK_SIZE_DEFAULT),
         };
         manifest->data_size += chunk->data_size;
+}
 
+/*
+ * Takes the oldest piece back from the pool: its data goes to the data file, an operation to
+ * the manifest.
+ */
+static int writer_take(PayloadWriter *writer, ChunkJob **ret)
+{
+        Manifest *manifest = &writer->manifest;
+        ChunkJob *chunk = (ChunkJob *)pool_take(writer->pool);
+        int r = chunk->result;
+
+        if (r >= 0)
+                r = manifest_make_room(manifest);
+        if (r >= 0)
+                r = pwrite_full(writer->parameters.data_fd, chunk->data, chunk->data_size,
+                                manifest->data_size);
+        if (r < 0)
+                return r;
+
+        manifest_add_chunk(manifest, chunk);
         writer->progress += chunk->input_size;
         if (writer->parameters.on_progress)
                 writer->parameters.on_progress(writer->parameters.userdata, writer->progress);

@@ -27,6 +27,7 @@ typedef struct WriterParameters {
 
 typedef struct PayloadWriter PayloadWriter;
 
+/* Writes nothing yet. What the parameters borrow has to outlive it. -ENOMEM, or -errno of starting the threads. */
 int writer_new(const WriterParameters *parameters, PayloadWriter **ret) _must_check_;
 PayloadWriter *writer_free(PayloadWriter *writer);
 DEFINE_CLEANUP(PayloadWriter *, writer_free);

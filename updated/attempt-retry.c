@@ -45,7 +45,7 @@ static int attempt_choose_urls(Attempt *attempt)
         return r;
 }
 
-/* The server is told, as by the original, and last_error stays what it was: that is why it is put off. */
+/* The server is told, as the original engine does. last_error stays: it says why the payload is put off. */
 static int attempt_put_off(Attempt *attempt)
 {
         const UpdateFailure deferred = { .code = UPDATE_ERROR_BACKOFF };

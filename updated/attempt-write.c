@@ -264,10 +264,27 @@ static void attempt_open_checkpoint(Attempt *attempt)
                 attempt->plan.checkpoint = RESUME_OFFSET;
 }
 
-/* Users of the host are not those of another root. */
+/* A user of the host means nothing to another root. */
 const char *attempt_worker_user(const Attempt *attempt)
 {
         return is_empty(attempt->context.root) ? attempt->context.config->worker_user : NULL;
+}
+
+/* Forgets what is in the target, and keeps boot loaders away from it: then it may be written. */
+static int attempt_give_up_target(Attempt *attempt)
+{
+        int r;
+
+        r = attempt_forget_version(attempt);
+        if (r < 0)
+                return r;
+        attempt_open_checkpoint(attempt);
+        r = attempt_make_unselectable(attempt);
+        if (r >= 0)
+                r = boot_kernel_open(&attempt->slots, &attempt->kernel, &attempt->failure);
+        if (r >= 0)
+                attempt->plan.kernel_size_max = attempt->kernel.size_max;
+        return r;
 }
 
 int attempt_fetch(Attempt *attempt)
@@ -287,19 +304,10 @@ int attempt_fetch(Attempt *attempt)
                 return r;
         attempt_set_times(attempt);
         r = attempt_set_transport(attempt);
-        if (r < 0)
-                return r;
-        r = attempt_forget_version(attempt);
-        if (r < 0)
-                return r;
-        attempt_open_checkpoint(attempt);
-        r = attempt_make_unselectable(attempt);
         if (r >= 0)
-                r = boot_kernel_open(&attempt->slots, &attempt->kernel, &attempt->failure);
-        if (r < 0)
-                return r;
-        attempt->plan.kernel_size_max = attempt->kernel.size_max;
-        r = update_plan_print(&attempt->plan, &plan);
+                r = attempt_give_up_target(attempt);
+        if (r >= 0)
+                r = update_plan_print(&attempt->plan, &plan);
         if (r < 0)
                 return r;
 
@@ -353,7 +361,7 @@ static int attempt_note_staged(Attempt *attempt)
         return state_write(context->root, state);
 }
 
-/* The table may be half written: say again, as well as can be, that the target is nothing to boot. */
+/* The table may be half written: try once more to keep every boot loader away from the target. */
 static int attempt_activate_undo(Attempt *attempt, int error)
 {
         state_unstage(attempt->context.state);
@@ -368,7 +376,7 @@ static int attempt_activate_undo(Attempt *attempt, int error)
                                   attempt->slots.place, slots_why(&attempt->slots, error));
 }
 
-/* One that stays is of use only for this payload in this slot, and believed only as far as the slot reads back. */
+/* If it stays, no harm is done: it counts for this payload in this slot only, as far as the slot reads back. */
 static void attempt_remove_checkpoint(Attempt *attempt)
 {
         int r;

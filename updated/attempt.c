@@ -59,7 +59,7 @@ static int on_end(_unused_ sd_event_source *source, void *userdata)
         return 0;
 }
 
-/* From the event loop, so that nobody frees the attempt below our feet. */
+/* From the event loop, so that nobody frees the attempt under our feet. */
 static void attempt_end(Attempt *attempt)
 {
         int r;
@@ -75,7 +75,7 @@ static void on_failure_told(_unused_ bool delivered, void *userdata)
         attempt_end(userdata);
 }
 
-/* A server that gives no answer takes no event either, and knows best that it was not there. */
+/* A server that does not answer takes no event either. */
 static bool failure_is_reported(const UpdateFailure *failure)
 {
         return failure->code != UPDATE_ERROR_NO_ANSWER;

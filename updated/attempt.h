@@ -109,6 +109,7 @@ const char *attempt_slot_name(const Attempt *attempt); /* of its target; NULL be
 /* Bytes of the payload and of the packages beside it; 0: not known. */
 uint64_t attempt_total(const Attempt *attempt);
 
+/* Begins when the event loop runs next. The context is borrowed, the hooks are copied. on_end() is called once. */
 int attempt_new(const AttemptContext *context, AttemptKind kind, const AttemptHooks *hooks,
                 Attempt **ret) _must_check_;
 

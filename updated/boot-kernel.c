@@ -147,7 +147,8 @@ int boot_kernel_open(const Slots *slots, BootKernel *ret, UpdateFailure *failure
         return 0;
 }
 
-bool boot_kernel_is_written(const BootKernel *kernel)
+/* Did the payload have a kernel? */
+static bool boot_kernel_is_written(const BootKernel *kernel)
 {
         struct stat status;
 

@@ -34,9 +34,6 @@ int boot_check_writable(const Slots *slots, UpdateFailure *failure) _must_check_
  */
 int boot_kernel_open(const Slots *slots, BootKernel *ret, UpdateFailure *failure) _must_check_;
 
-/* Did the payload have a kernel? */
-bool boot_kernel_is_written(const BootKernel *kernel);
-
 /* Syncs it and gives it its name. What was empty is removed instead, and an older kernel stays. */
 int boot_kernel_commit(BootKernel *kernel, UpdateFailure *failure) _must_check_;
 

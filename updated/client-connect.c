@@ -7,32 +7,31 @@ int client_open(sd_bus **ret)
         int r;
 
         r = bus_open(NULL, ret);
-        if (r == -ENOENT || r == -ECONNREFUSED)
-                return log_error_errno(r, "connecting to the system bus: %m; is dbus running? "
-                                          "\"systemctl status dbus\" tells");
-        return r < 0 ? log_error_errno(r, "connecting to the system bus: %m") : 0;
+        return r < 0 ? log_error_errno(r, "connecting to the system bus: %m%s", bus_open_hint(r))
+                     : 0;
 }
 
-/* What the bus itself says, in the daemon's place. */
+#define NOT_RUNNING "updated does not run; \"systemctl status updated\" tells why"
+#define OLD_OR_NEW  "this updated is of another version than update-engine-client"
+
+/* What the bus itself says in the daemon's place, in words of ours. */
 static const struct {
-        const char *name, *hint;
-} hints[] = {
-        { SD_BUS_ERROR_SERVICE_UNKNOWN, "is updated running? \"systemctl status updated\" tells" },
-        { SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-          "is updated running? \"systemctl status updated\" tells" },
+        const char *name, *text;
+} answers[] = {
+        { SD_BUS_ERROR_SERVICE_UNKNOWN, NOT_RUNNING },
+        { SD_BUS_ERROR_NAME_HAS_NO_OWNER, NOT_RUNNING },
         { SD_BUS_ERROR_NO_REPLY, "updated ended, or hangs; \"systemctl status updated\" tells" },
         { SD_BUS_ERROR_TIMEOUT, "updated hangs; \"systemctl status updated\" tells" },
-        { SD_BUS_ERROR_ACCESS_DENIED, "that is for root; try it with sudo" },
-        { SD_BUS_ERROR_UNKNOWN_METHOD, "this updated is of another version than the client" },
-        { SD_BUS_ERROR_UNKNOWN_PROPERTY, "this updated is of another version than the client" },
+        { SD_BUS_ERROR_ACCESS_DENIED, "only root may do that; try it with sudo" },
+        { SD_BUS_ERROR_UNKNOWN_METHOD, OLD_OR_NEW },
+        { SD_BUS_ERROR_UNKNOWN_PROPERTY, OLD_OR_NEW },
 };
 
 int client_failed(const char *what, const sd_bus_error *error, int r)
 {
-        for (size_t i = 0; i < ELEMENTSOF(hints); i++)
-                if (sd_bus_error_has_name(error, hints[i].name))
-                        return log_error_return(r, "%s: %s; %s", what, bus_error_text(error, r),
-                                                hints[i].hint);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++)
+                if (sd_bus_error_has_name(error, answers[i].name))
+                        return log_error_return(r, "%s: %s", what, answers[i].text);
 
         return log_error_return(r, "%s: %s", what, bus_error_text(error, r));
 }

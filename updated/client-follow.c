@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/bus.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -10,6 +11,7 @@
 #include "client-follow.h"
 #include "client-show.h"
 
+#define PAYLOAD_MAGIC    "CrAU"
 #define CLASSIC_INTERVAL (5 * USEC_PER_SEC) /* how often the original prints its five lines */
 
 typedef struct Follow {
@@ -17,6 +19,7 @@ typedef struct Follow {
         sd_event *event;
         FollowStyle style;
         bool update;         /* to the end of an update; else for ever */
+        bool ended;          /* by what came, and not by a signal */
         const char *payload; /* install this file or URL; NULL: ask the server */
         bool drawing;
         Progress progress;
@@ -26,6 +29,7 @@ typedef struct Follow {
 
 static int follow_end(Follow *follow, int status)
 {
+        follow->ended = true;
         return sd_event_exit(follow->event, status);
 }
 
@@ -154,6 +158,9 @@ static int follow_prepare(Follow *follow)
         r = sd_bus_attach_event(follow->bus, follow->event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
                 return r;
+        r = sd_bus_set_exit_on_disconnect(follow->bus, true);
+        if (r < 0)
+                return r;
         r = sd_bus_match_signal(follow->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                 "org.freedesktop.DBus", "NameOwnerChanged", on_owner_changed,
                                 follow);
@@ -169,6 +176,26 @@ static int follow_done(Follow *follow, int status)
         return status;
 }
 
+/*
+ * Is it a payload at all? The daemon gives up the version in the target, which rollback may be about, before its
+ * worker looks at the first byte: the wrong file on the command line should not cost that.
+ */
+static int payload_begins(int fd, sd_bus_error *error)
+{
+        char magic[sizeof(PAYLOAD_MAGIC) - 1];
+        int r = pread_full(fd, magic, sizeof(magic), 0);
+
+        if (r == -ESPIPE || r == -EISDIR || r == -ENODATA)
+                return 0; /* no regular file, or none to speak of: the daemon says so */
+        if (r < 0)
+                return sd_bus_error_set_errno(error, r);
+        if (memcmp(magic, PAYLOAD_MAGIC, sizeof(magic)) != 0)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "not an update payload: it does not begin with "
+                                        "\"" PAYLOAD_MAGIC "\"; nothing was changed");
+        return 0;
+}
+
 /* A file is opened here, with the rights of who asks. */
 static int follow_install(const Follow *follow, sd_bus_error *error)
 {
@@ -182,7 +209,10 @@ static int follow_install(const Follow *follow, sd_bus_error *error)
 
         fd = RET_ERRNO(open(follow->payload, O_RDONLY | O_CLOEXEC | O_NOCTTY));
         if (fd < 0)
-                return sd_bus_error_set_errnof(error, fd, "%s: %s", follow->payload, strerror(-fd));
+                return sd_bus_error_set_errno(error, fd);
+        r = payload_begins(fd, error);
+        if (r < 0)
+                return r;
         r = sd_bus_call_method(follow->bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
                                "Install", error, NULL, "v", "h", fd);
         return r;
@@ -215,6 +245,16 @@ static int follow_begin(Follow *follow, sd_bus_error *error)
         return 1;
 }
 
+static int follow_interrupted(Follow *follow)
+{
+        if (follow->drawing)
+                printf("\n");
+        if (follow->update)
+                log_error("interrupted; updated goes on with the update: \"update-engine-client "
+                          "cancel\" stops it");
+        return -ECANCELED;
+}
+
 static int follow_run(Follow *follow)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -226,14 +266,20 @@ static int follow_run(Follow *follow)
                 return follow_done(follow, log_error_errno(r, "setting up: %m"));
         r = follow_begin(follow, &error);
         if (r < 0)
-                (void)client_failed("asking updated", &error, r); /* is r again */
+                (void)client_failed(follow->payload  ? follow->payload
+                                    : follow->update ? "update"
+                                                     : "asking updated",
+                                    &error, r); /* is r again */
         if (r <= 0)
                 return follow_done(follow, r < 0 ? EXIT_REFUSED : EXIT_DONE);
 
         r = sd_event_loop(follow->event);
         if (r < 0)
                 (void)log_error_errno(r, "waiting for updated: %m");
-        return follow_done(follow, r < 0 ? EXIT_REFUSED : r);
+        else if (!follow->ended)
+                r = r > 0 ? log_error_return(-EPIPE, "the system bus went away")
+                          : follow_interrupted(follow);
+        return follow_done(follow, r);
 }
 
 int client_update(sd_bus *bus, FollowStyle style)

@@ -1,9 +1,9 @@
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "client-history.h"
+#include "client-show.h"
 
 #define WHEN_MAX 32
 
@@ -88,7 +88,6 @@ void client_history_show(const History *history)
 
 int client_history_show_json(const History *history)
 {
-        _cleanup_free_ char *text = NULL;
         json_t *list = json_array();
 
         for (size_t i = 0; i < history->n_entries && list; i++) {
@@ -106,11 +105,6 @@ int client_history_show_json(const History *history)
                         list = NULL;
                 }
         }
-        text = list ? json_dumps(list, JSON_COMPACT) : NULL;
-        json_decref(list);
-        if (!text)
-                return -ENOMEM;
 
-        printf("%s\n", text);
-        return 0;
+        return client_answer_json(list);
 }

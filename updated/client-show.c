@@ -1,7 +1,7 @@
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 
+#include "base/program.h"
 #include "base/text.h"
 #include "base/time-util.h"
 #include "client-show.h"
@@ -19,7 +19,9 @@ const char *client_moment(int64_t when, int64_t now, char buffer[static CLIENT_M
         uint64_t seconds = (uint64_t)(when > now ? when - now : now - when);
 
         timespan_format(seconds * USEC_PER_SEC, span);
-        if (when <= 0)
+        if (when == now)
+                snprintf(buffer, CLIENT_MOMENT_MAX, "now");
+        else if (when <= 0)
                 snprintf(buffer, CLIENT_MOMENT_MAX, "never");
         else if (when > now)
                 snprintf(buffer, CLIENT_MOMENT_MAX, "in %s", span);
@@ -70,6 +72,7 @@ void client_show_details(const ClientDetails *details)
         const UpdateReport *report = &details->report;
         char moment[CLIENT_MOMENT_MAX], size[BYTES_MAX];
         int64_t now = (int64_t)(now_realtime() / USEC_PER_SEC);
+        int64_t next_min = details->next_check > 0 ? now : 0; /* what is due happens now */
 
         printf("State:       %s (%s)\n", report_sentence(report), report_status(report));
         printf("Running:     version %s from slot %s, channel %s\n", details->running_version,
@@ -85,7 +88,8 @@ void client_show_details(const ClientDetails *details)
         printf("Last check:  %s\n", client_moment(report->last_checked, now, moment));
         printf("Next check:  %s\n",
                details->paused ? "paused, until \"update-engine-client resume\""
-                               : client_moment((int64_t)details->next_check, now, moment));
+                               : client_moment(MAX_OF((int64_t)details->next_check, next_min), now,
+                                               moment));
         if (report->status == UPDATE_STATUS_IDLE && details->not_before > (uint64_t)now)
                 printf("Put off:     %s, after %" PRIu64 " rounds through the payload's addresses; "
                        "\"update-engine-client update\" tries at once\n",
@@ -120,7 +124,7 @@ void client_show_slots(const UpdateSlots *slots, const char *chooser)
 void client_show_report(const UpdateReport *report)
 {
         printf("%s", report_status(report));
-        if (report->new_size > 0)
+        if (report->new_size > 0 && !streq(report->new_version, "0.0.0"))
                 printf(" version %s", report->new_version);
         if (report->status == UPDATE_STATUS_DOWNLOADING)
                 printf(" %.0f%%", report->progress * 100);
@@ -207,6 +211,12 @@ static int json_print(json_t *value)
         return 0;
 }
 
+int client_answer_json(json_t *value)
+{
+        program_answered();
+        return json_print(value);
+}
+
 int client_show_report_json(const UpdateReport *report)
 {
         return json_print(report_to_json(report));
@@ -214,7 +224,7 @@ int client_show_report_json(const UpdateReport *report)
 
 int client_show_slots_json(const UpdateSlots *slots)
 {
-        return json_print(slots_to_json(slots));
+        return client_answer_json(slots_to_json(slots));
 }
 
 static json_t *failures_to_json(const ClientDetails *details)
@@ -251,7 +261,7 @@ int client_show_details_json(const ClientDetails *details)
                 value = NULL;
         }
         json_decref(more);
-        return json_print(value);
+        return client_answer_json(value);
 }
 
 void client_show_report_classic(const UpdateReport *report)

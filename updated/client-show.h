@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "client-details.h"
 
 /* For people. */
@@ -10,7 +12,10 @@ void client_show_details(const ClientDetails *details);
 void client_show_slots(const UpdateSlots *slots, const char *chooser);
 void client_show_report(const UpdateReport *report); /* one line */
 
-/* One JSON object, on one line. -ENOMEM. */
+/* Prints the one document that was asked for, on one line. Takes the value over; NULL is -ENOMEM. */
+int client_answer_json(json_t *value) _must_check_;
+
+/* One JSON object, on one line. -ENOMEM. A report is one of several: no answer. */
 int client_show_details_json(const ClientDetails *details) _must_check_;
 int client_show_slots_json(const UpdateSlots *slots) _must_check_;
 int client_show_report_json(const UpdateReport *report) _must_check_;

@@ -17,4 +17,5 @@ int event_queue_add(const char *root, const char *request) _must_check_;
 /* The oldest: its number and its text, the caller's. -ENOENT: the queue is empty. */
 int event_queue_first(const char *root, uint64_t *ret_number, char **ret_request) _must_check_;
 
+/* Durable on return; one that is gone already is fine. */
 int event_queue_remove(const char *root, uint64_t number) _must_check_;

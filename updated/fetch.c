@@ -204,7 +204,7 @@ static bool fetch_wants_to_jump(const Fetch *fetch)
                && wanted < fetch->size;
 }
 
-/* The answer is the rest of the very file that the sink has the beginning of. */
+/* The answer is the rest of the file whose beginning the sink has. */
 static int fetch_take_jump(Fetch *fetch)
 {
         int r = fetch->jump > 0 ? fetch->sink.jump(fetch->sink.userdata, &fetch->failure) : 0;
@@ -249,7 +249,7 @@ static void fetch_jump(Fetch *fetch)
 /* The transfer broke, or the server is not well: again, if there is hope. */
 static void fetch_broken(Fetch *fetch, const HttpResult *result)
 {
-        /* The same bytes over and over are none, nor is one byte after the other. */
+        /* The same bytes again are no progress, and neither is one byte at a time. */
         bool progress = fetch->offset >= fetch->best + FETCH_PROGRESS_MIN;
         unsigned idle_max =
                 MIN_OF(MAX_OF(fetch->plan->failures_per_url, 1U), (unsigned)FETCH_IDLE_MAX);

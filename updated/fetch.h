@@ -26,8 +26,8 @@ typedef struct FetchSink {
         void (*resume)(uint64_t offset,
                        void *userdata); /* what was pushed stays, from here it goes on */
         int (*push)(const void *data, size_t size, void *userdata, UpdateFailure *failure);
-        uint64_t (*wanted)(
-                void *userdata); /* after a push: what is before this byte is of no use */
+        /* After a push: what is before this byte is of no use. */
+        uint64_t (*wanted)(void *userdata);
         int (*jump)(void *userdata,
                     UpdateFailure *failure); /* that byte is the next to be pushed */
         void (*judge)(size_t url, int verdict,

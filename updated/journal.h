@@ -30,5 +30,6 @@ typedef struct JournalFields {
 /* 32 hexadecimal digits. */
 const char *journal_message_id(JournalEvent event);
 
+/* One entry of the journal, or one line of the log where there is none; format as printf(3) has it. */
 void journal_tell(JournalEvent event, const JournalFields *fields, const char *format, ...)
         _printf_(3, 4);

@@ -71,7 +71,7 @@ static int property_get_good(_unused_ sd_bus *bus, _unused_ const char *path,
                                            && slots_running_is_good(&manager->slots)));
 }
 
-/* "" as long as the slots can not be told. */
+/* "" while it is not known which partitions are the slots. */
 static int property_get_chooser(_unused_ sd_bus *bus, _unused_ const char *path,
                                 _unused_ const char *interface, _unused_ const char *property,
                                 sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)

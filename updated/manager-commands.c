@@ -28,7 +28,7 @@ static int manager_refuse_busy(UpdateFailure *failure)
                 "the one, \"reset-status\" the other");
 }
 
-/* Only a regular file is read to its end, and by nobody else's pace. */
+/* Only a regular file has an end, and never keeps its reader waiting. */
 static int payload_check(int fd, UpdateFailure *failure)
 {
         struct stat status;

@@ -65,7 +65,7 @@ static bool target_may_boot(const Slots *slots)
                && (state->good || state->tries > 0);
 }
 
-/* The images of a version go when no slot that may boot holds it; with one of which nobody knows the version, none. */
+/* Removes the images of versions that no bootable slot holds; none, if the version of a bootable slot is not known. */
 static void manager_collect_packages(Manager *manager)
 {
         const Slots *slots = &manager->slots;

@@ -9,6 +9,7 @@
 #include "journal.h"
 #include "metrics.h"
 #include "rate.h"
+#include "schedule.h"
 #include "trial.h"
 
 /* Paths of the programs that it starts; owned by whose they are. */
@@ -19,7 +20,6 @@ typedef struct ManagerPrograms {
 typedef struct Manager {
         sd_event *event;
         sd_bus *bus;
-        sd_event_source *timer; /* the next check */
         Http *http;
         Reporter *reporter;
         char *root; /* "" for the host itself */
@@ -42,18 +42,18 @@ typedef struct Manager {
         /* What the bus tells. */
         UpdateReport report;
         UpdateFailure last_error;
-        usec_t next_check; /* realtime, 0: not planned yet */
-        Rate rate;         /* of the download */
+        Rate rate; /* of the download */
         Metrics metrics;
         double emitted_progress;
         usec_t emitted_at;
 
-        usec_t last_wait; /* before the check that was due last */
-        uint64_t poll_interval;
-        bool server_busy;
-        uint64_t retry_after; /* seconds */
+        /* The next check. */
+        Schedule schedule;
+        sd_event_source *timer; /* NULL: not planned */
+        usec_t next_check;      /* realtime, 0: not planned yet */
 } Manager;
 
+/* Does nothing yet. Everything is copied; event is referenced. */
 int manager_new(sd_event *event, const char *root, const ManagerPrograms *programs,
                 Manager **ret) _must_check_;
 Manager *manager_free(Manager *manager);
@@ -66,7 +66,7 @@ DEFINE_CLEANUP(Manager *, manager_free);
 int manager_start(Manager *manager) _must_check_;
 
 /*
- * Begins an attempt. -EBUSY: one is under way, an update waits for its reboot, or the version that runs is on trial
+ * manager-attempt.c: begins one, and takes note of what comes of it. -EBUSY: one is under way, an update waits for its reboot, or the version that runs is on trial
  * (then last_error says so).
  */
 int manager_attempt(Manager *manager, AttemptKind kind) _must_check_;
@@ -74,7 +74,13 @@ int manager_attempt(Manager *manager, AttemptKind kind) _must_check_;
 /* Forgets an update that waits for its reboot. -EBUSY while an attempt is under way. */
 int manager_reset(Manager *manager) _must_check_;
 
-/* For the commands of manager-commands.c: what is on disk, in memory and on the bus follows. */
+/* manager-schedule.c: sets the timer of the next check anew. */
+void manager_plan_check(Manager *manager);
+
+/* manager-staged.c, at the start: what became of the update that waited for a reboot? Notes it. */
+int manager_settle_state(Manager *manager) _must_check_;
+
+/* For the other files of the manager: what is on disk, in memory and on the bus follows. */
 int manager_read_settings(Manager *manager) _must_check_;
 void manager_read_slots(Manager *manager);
 void manager_save_state(Manager *manager);
@@ -98,8 +104,8 @@ void manager_write_metrics(Manager *manager);
 void manager_settle_health(Manager *manager);
 bool manager_needs_trial(const Manager *manager);
 int manager_begin_trial(Manager *manager) _must_check_;
-bool manager_is_on_trial(
-        const Manager *manager); /* no update is applied, the server is told nothing */
+/* Then no update is applied, and the server is told nothing. */
+bool manager_is_on_trial(const Manager *manager);
 int manager_refuse_on_trial(const Manager *manager, UpdateFailure *failure) _must_check_;
 void manager_reboot_refused(Manager *manager, const char *why);
 
@@ -119,8 +125,8 @@ int manager_install(Manager *manager, const char *url, int fd, UpdateFailure *fa
 /* manager-bus.c: the interface of the original engine, and its signal. */
 int manager_bus_open(Manager *manager) _must_check_;
 void manager_emit_status(Manager *manager); /* StatusUpdate */
-int manager_bus_reboot(Manager *manager)
-        _must_check_; /* asks logind; see manager_reboot_refused() */
+/* Asks logind; see manager_reboot_refused(). */
+int manager_bus_reboot(Manager *manager) _must_check_;
 
 /* manager-bus2.c: Manager2. */
 extern const sd_bus_vtable manager2_vtable[];

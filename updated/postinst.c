@@ -116,7 +116,7 @@ static void on_hooks_done(const char *why, void *userdata)
 {
         Postinst *p = userdata;
 
-        p->hooks = NULL; /* gone behind this call */
+        p->hooks = NULL; /* may be gone after this call */
         if (why)
                 (void)update_failure_set(&p->failure, 0, UPDATE_ERROR_POSTINST,
                                          "%s; the new version is not activated", why);
@@ -161,7 +161,7 @@ static void on_own_end(int status, const char *why, void *userdata)
         Postinst *p = userdata;
         int r;
 
-        p->process = NULL; /* gone behind this call */
+        p->process = NULL; /* may be gone after this call */
         if (why) {
                 postinst_refuse(p, status, why);
                 return;

@@ -1,6 +1,6 @@
 #include "rate.h"
 
-#define WEIGHT_OLD 2 /* the smoothed speed counts for so many samples */
+#define WEIGHT_OLD 2 /* of the speed so far; a new sample weighs 1 */
 
 void rate_update(Rate *rate, uint64_t bytes, usec_t now)
 {

@@ -50,7 +50,7 @@ static void reporter_retry_later(Reporter *reporter)
         reporter->delay = MIN_OF(reporter->delay * 2, (usec_t)REPORTER_DELAY_MAX);
 }
 
-/* A request that is no good will never be: it would hold up all others for ever. */
+/* A request that was refused would be refused again: it must not hold up all others. */
 static bool status_is_final(long status)
 {
         return status == 400 || status == 413;

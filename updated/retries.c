@@ -95,7 +95,7 @@ bool retries_must_wait(const Retries *retries, const OmahaResponse *response, ui
                && retries->not_before <= latest;
 }
 
-/* A server that allows none is not understood literally: nothing would ever be fetched. */
+/* A limit of 0 is not taken literally: nothing would ever be fetched. */
 static unsigned failures_max(const OmahaResponse *response)
 {
         return MAX_OF(response->failures_per_url, 1U);

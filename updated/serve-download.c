@@ -68,7 +68,7 @@ static ssize_t on_read(void *userdata, uint64_t position, char *buffer, size_t m
         if (pread_full(download->fd, buffer, n, download->offset + position) < 0)
                 return MHD_CONTENT_READER_END_WITH_ERROR;
 
-        /* Time that nobody used is not caught up on: a pace is no average. */
+        /* Time that was not used is not made up for: the pace is a limit, not an average. */
         download->next = now + n * USEC_PER_SEC / download->owner->rate;
         return (ssize_t)n;
 }

@@ -7,9 +7,11 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "payload/payload.h"
 #include "serve-catalogue.h"
 #include "serve-log.h"
 #include "serve-publish.h"
+#include "serve-show.h"
 #include "serve-store.h"
 
 #define NAME_DIGITS 16 /* of the SHA-256, in the name that goes into the URL */
@@ -36,17 +38,35 @@ static int directory_lock(const char *directory)
         return TAKE_FD(fd);
 }
 
+/* What every host would refuse is refused here: half a file, or something else altogether. */
+static int publish_look(const char *path)
+{
+        _cleanup_(payload_error_done) PayloadError error = {};
+        bool is_signed;
+        int r;
+
+        r = payload_look(path, &is_signed, &error);
+        if (r < 0)
+                return log_error_return(r, "publishing %s: %s", path,
+                                        error.text ? error.text : strerror(-r));
+        if (!is_signed)
+                log_warning("%s is not signed: no host takes it before \"payload sign\"", path);
+        return 0;
+}
+
 static int publish_store(const PublishParameters *p, const char *path, StoredPayload *ret)
 {
         int r;
 
+        r = publish_look(path);
+        if (r < 0)
+                return r;
         r = store_add(p->directory, path, stderr, ret);
         if (r == -EBADMSG)
-                return log_error_return(
-                        r, "publishing %s: it is no payload: it does not begin with " STORE_MAGIC,
-                        path);
+                return log_error_return(r, "publishing %s: it changed while it was copied", path);
         if (r < 0)
-                return log_error_errno(r, "publishing %s: %m", path);
+                return log_error_errno(r, "publishing %s: copying it into %s: %m", path,
+                                       p->directory);
         return 0;
 }
 
@@ -247,6 +267,9 @@ static int publish_locked(const PublishParameters *p, Catalogue *catalogue)
         if (r < 0)
                 return log_error_errno(r, "writing %s/" CATALOGUE_FILE ": %m", p->directory);
 
+        if (p->json)
+                return show_channel_json(
+                        catalogue_find_channel(catalogue, p->appid, p->board, p->channel));
         payload = catalogue_find_payload(catalogue, p->appid, p->board, p->version);
         printf("%s: %s, %s, sha256 %s\n", p->channel, payload->version,
                bytes_format(payload->size, size), payload->sha256);

@@ -13,6 +13,7 @@ typedef struct PublishParameters {
         const char *appid;
         const char *payload;      /* path, or NULL: a version that is in the catalogue */
         const TextList *packages; /* "NAME=PATH" each, beside it */
+        bool json;                /* say it as show_channels() does, one channel */
 } PublishParameters;
 
 /* Does it and says so on stdout. What failed was logged. */

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -7,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "serve-catalogue.h"
 #include "serve-log.h"
 #include "serve-show.h"
@@ -39,24 +39,35 @@ static json_t *channel_format(const CatalogueChannel *channel)
                          channel->payload->name, "packages", packages_format(channel->payload));
 }
 
+/* Takes the value over; NULL: there was no memory for it. */
+static int json_answer(json_t *value)
+{
+        _cleanup_free_ char *text = value ? json_dumps(value, JSON_INDENT(2)) : NULL;
+
+        json_decref(value);
+        if (!text)
+                return log_error_errno(-ENOMEM, "printing JSON: %m");
+
+        program_answered();
+        printf("%s\n", text);
+        return 0;
+}
+
 static int channels_print_json(const Catalogue *catalogue)
 {
         json_t *array = json_array();
-        _cleanup_free_ char *text = NULL;
 
         for (size_t i = 0; i < catalogue->n_channels && array; i++)
                 if (json_array_append_new(array, channel_format(&catalogue->channels[i])) < 0) {
                         json_decref(array);
                         array = NULL;
                 }
-        if (array)
-                text = json_dumps(array, JSON_INDENT(2));
-        json_decref(array);
-        if (!text)
-                return log_error_errno(-ENOMEM, "printing the channels: %m");
+        return json_answer(array);
+}
 
-        printf("%s\n", text);
-        return 0;
+int show_channel_json(const CatalogueChannel *channel)
+{
+        return json_answer(channel_format(channel));
 }
 
 static void channels_print(const Catalogue *catalogue)
@@ -169,7 +180,7 @@ static int log_reader_drain(LogReader *reader)
                 log_reader_print(reader, line, (size_t)n - 1);
         }
 
-        return RET_ERRNO(fflush(stdout));
+        return fflush(stdout) == 0 ? 0 : -EPIPE; /* program_run() says it */
 }
 
 /* Has the file been renamed and another begun, or the first one appeared? */
@@ -216,12 +227,6 @@ static int log_reader_follow(LogReader *reader)
         r = sd_event_new(&event);
         if (r < 0)
                 return r;
-        r = sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
-        if (r < 0)
-                return r;
-        r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
-        if (r < 0)
-                return r;
         r = sd_event_add_inotify(event, &watch, reader->directory,
                                  IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, on_directory,
                                  reader);
@@ -231,7 +236,7 @@ static int log_reader_follow(LogReader *reader)
         r = log_reader_advance(reader); /* what came before the watch was there */
         if (r < 0)
                 return r;
-        return sd_event_loop(event);
+        return sd_event_loop(event); /* a signal is how this ends */
 }
 
 static int log_reader_show(LogReader *reader, bool follow)
@@ -258,7 +263,11 @@ int show_log(const char *directory, bool json, bool follow)
         if (r < 0)
                 return log_error_errno(r, "opening %s: %m", directory);
         r = log_reader_show(&reader, follow);
+        if (r == -EPIPE)
+                return r;
         if (r < 0)
                 return log_error_errno(r, "reading %s/" CLIENT_LOG_FILE ": %m", directory);
+
+        program_answered(); /* none, or one on each line */
         return 0;
 }

@@ -3,7 +3,10 @@
  */
 #pragma once
 
-#include "base/macros.h"
+#include "serve-catalogue.h"
+
+/* One channel as an object of JSON on stdout. */
+int show_channel_json(const CatalogueChannel *channel) _must_check_;
 
 /* Both print on stdout; what failed was logged. */
 int show_channels(const char *directory, bool json) _must_check_;

@@ -70,7 +70,7 @@ static int loop_try(int control, const struct loop_config *config)
         return TAKE_FD(fd);
 }
 
-/* A read-only one, that is freed when nobody uses it any more. */
+/* A read-only loop device, which goes when nobody uses it any more. */
 static int loop_make(const SlotImage *image)
 {
         const struct loop_config config = {

@@ -147,7 +147,7 @@ static int partition_read(Disk *disk, struct fdisk_partition *from, GptPartition
             || !mul_u64(fdisk_partition_get_size(from), sector, &ret->size))
                 return -EOVERFLOW;
 
-        /* A label goes to logs and the bus; one that is no text is none. */
+        /* A label goes into logs and on the bus: one that is not UTF-8 is left out. */
         ret->label = strdup(label && text_is_utf8(label, strlen(label)) ? label : "");
         ret->uuid = strdup(uuid ? uuid : "");
         ret->type = strdup(type ? fdisk_parttype_get_string(type) : "");

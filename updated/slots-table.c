@@ -233,7 +233,7 @@ static int sectors_write(TableCopy *copy, size_t from, size_t to)
         return written;
 }
 
-/* Durable, and what the medium holds now: the other copy of the table must not be risked for a bad one. */
+/* Synced and read back from the medium: while this copy is not good, the other one must not be touched. */
 static int sectors_settle(TableCopy *copy)
 {
         int r;

@@ -1,6 +1,6 @@
 /*
- * The two slots of an A/B pair: which one runs, which one is the target, and what the boot loader is told
- * about them. The running slot is never written.
+ * The two slots of an A/B pair: which one runs and which one is the target (slots-choose.c), how the target is opened
+ * (slots-target.c), and what the boot loader is told about them. The running slot is never written.
  */
 #pragma once
 
@@ -17,10 +17,9 @@
 
 /* What update.conf says about them; owned by its reader. */
 typedef struct SlotSettings {
-        char *disk; /* as seen below root; NULL: the running partition's */
-        char *slots
-                [2]; /* A and B: "PARTUUID=…" or "PARTLABEL=…"; NULL: by labels that end in -A and -B */
-        char *type; /* GUID that both have to have; NULL: any, the same */
+        char *disk;     /* as seen below root; NULL: the running partition's */
+        char *slots[2]; /* A and B: "PARTUUID=…" or "PARTLABEL=…"; NULL: by labels in -A and -B */
+        char *type;     /* GUID that both have to have; NULL: any, the same */
         BootChooserType chooser;
         char *boot_directory; /* where the boot partition is mounted; NULL: where it usually is */
         unsigned tries;       /* of a new version */
@@ -62,6 +61,7 @@ const char *slot_name(const GptPartition *slot);
 /* Why one of the functions below failed with that -errno; borrowed. */
 const char *slots_why(const Slots *slots, int error);
 
+/* As the boot loader has it. */
 bool slots_running_is_good(const Slots *slots);
 
 /* Would a boot loader take the target before the running slot? True from activation until it was tried. */

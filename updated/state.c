@@ -60,7 +60,7 @@ static int state_take(const EnvFile *file, State *state)
         return 0;
 }
 
-/* What somebody else could have written is no state of ours. */
+/* A file that somebody else could have written is not trusted. */
 static int state_read_own(const char *root, char **ret)
 {
         _cleanup_close_ int fd = root_open(root, STATE_PATH, O_RDONLY | O_NONBLOCK, 0);

@@ -42,7 +42,7 @@ TrialTarget *trial_target_free(TrialTarget *t)
         return NULL;
 }
 
-/* Nothing is touched behind the callback: it may free us. */
+/* Nothing is touched after the callback: it may free us. */
 static void target_end(TrialTarget *t, const char *why)
 {
         t->subscription = sd_bus_slot_unref(t->subscription);

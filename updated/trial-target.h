@@ -24,6 +24,6 @@ typedef struct TrialTargetRequest {
 bool trial_target_has_systemd(const char *root);
 
 int trial_target_new(const TrialTargetRequest *request, TrialTarget **ret) _must_check_;
-TrialTarget *trial_target_free(
-        TrialTarget *target); /* asks no more; may be called from on_done() */
+/* Asks no more; may be called from on_done(). */
+TrialTarget *trial_target_free(TrialTarget *target);
 DEFINE_CLEANUP(TrialTarget *, trial_target_free);

@@ -93,7 +93,7 @@ static void on_hooks(const char *why, void *userdata)
 {
         Trial *trial = userdata;
 
-        trial->hooks = NULL; /* gone behind this call */
+        trial->hooks = NULL; /* may be gone after this call */
         trial->facts.hooks = why ? HEALTH_HOOKS_FAILED : HEALTH_HOOKS_PASSED;
         trial_note(trial, why);
 }

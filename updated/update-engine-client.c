@@ -16,9 +16,9 @@ static bool arg_check = false;
 static bool arg_reset = false;
 static bool arg_watch = false;
 
-/* Calls a method without arguments and says so. */
+/* Calls a method without arguments for a verb, and says what is done. */
 static int client_call(int (*call)(sd_bus *bus, const char *method, sd_bus_error *error),
-                       const char *method, const char *done)
+                       const char *verb, const char *method, const char *done)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -29,7 +29,7 @@ static int client_call(int (*call)(sd_bus *bus, const char *method, sd_bus_error
                 return r;
         r = call(bus, method, &error);
         if (r < 0)
-                return client_failed(method, &error, r);
+                return client_failed(verb, &error, r);
 
         log_info("%s", done);
         return EXIT_DONE;
@@ -106,12 +106,12 @@ static int verb_slots(_unused_ int argc, _unused_ char **argv)
 
 static int verb_check(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call(update_client_call, "AttemptUpdate", "Update check initiated.");
+        return client_call(update_client_call, "check", "AttemptUpdate", "Update check initiated.");
 }
 
 static int verb_reset(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call(update_client_call, "ResetStatus",
+        return client_call(update_client_call, "reset-status", "ResetStatus",
                            "The status is reset. A slot that was written boots next all "
                            "the same, until another update begins.");
 }
@@ -146,29 +146,29 @@ static int verb_install(_unused_ int argc, char **argv)
 
 static int verb_rollback(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call(update_client_call2, "Rollback",
+        return client_call(update_client_call2, "rollback", "Rollback",
                            "The version before boots next -- reboot needed.");
 }
 
 static int verb_cancel(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call(update_client_call2, "Cancel", "The update is cancelled.");
+        return client_call(update_client_call2, "cancel", "Cancel", "The update is cancelled.");
 }
 
 static int verb_pause(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call(update_client_call2, "Pause",
+        return client_call(update_client_call2, "pause", "Pause",
                            "Nothing is checked by itself any more, until \"resume\".");
 }
 
 static int verb_resume(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call(update_client_call2, "Resume", "Checks by schedule go on.");
+        return client_call(update_client_call2, "resume", "Resume", "Checks by schedule go on.");
 }
 
 static int verb_mark_good(_unused_ int argc, _unused_ char **argv)
 {
-        return client_call(update_client_call2, "MarkGood",
+        return client_call(update_client_call2, "mark-good", "MarkGood",
                            "The version that runs is marked good: the boot loader keeps it.");
 }
 
@@ -184,7 +184,7 @@ static int verb_set_channel(_unused_ int argc, char **argv)
         r = sd_bus_call_method(bus, UPDATE_BUS_NAME, UPDATE_BUS_PATH, UPDATE_BUS_IFACE2,
                                "SetChannel", &error, NULL, "s", argv[1]);
         if (r < 0)
-                return client_failed("SetChannel", &error, r);
+                return client_failed("set-channel", &error, r);
 
         log_info("The channel is %s from the next check on.", argv[1]);
         return EXIT_DONE;

@@ -163,6 +163,7 @@ static int verb_publish(int argc, char **argv)
                 .appid = arg_appid,
                 .payload = argc > 1 ? argv[1] : NULL,
                 .packages = &arg_packages,
+                .json = arg_json,
         });
 }
 
@@ -204,6 +205,7 @@ int main(int argc, char **argv)
                 { "package", 0, OPTION_LIST, &arg_packages, "NAME=FILE",
                   "an image beside the payload, as oem-qemu.gz" },
                 { "appid", 0, OPTION_TEXT, &arg_appid, "ID", "(default: CoreOS and Flatcar)" },
+                { "json", 'j', OPTION_FLAG, &arg_json, NULL, "print JSON" },
                 {},
         };
         static const Option channels_options[] = {

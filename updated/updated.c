@@ -74,7 +74,7 @@ static int run(_unused_ int argc, _unused_ char **argv)
 int main(int argc, char **argv)
 {
         static const Option options[] = {
-                { "root", 0, OPTION_TEXT, &arg_root, "DIR", "see DIR as / for every file", 0 },
+                { "root", 0, OPTION_DIRECTORY, &arg_root, "DIR", "see DIR as / for every file", 0 },
                 { "worker", 0, OPTION_TEXT, &arg_worker, "PATH",
                   "the program that fetches and writes", 0 },
                 { "verbose", 'v', OPTION_FLAG, &arg_verbose, NULL, "log more", 0 },

@@ -280,6 +280,7 @@ static int fleet_open(Fleet *fleet)
                            &(LockRequest) {
                                    .kind = LOCK_KIND_SET_MAX,
                                    .max = (int64_t)arg_max,
+                                   .persistent = true,
                                    .on_done = on_max_set,
                            },
                            0);

@@ -28,9 +28,9 @@ static int client_write(OldClient *client, const Semaphore *semaphore, int64_t r
         r = semaphore_format(semaphore, &text);
         if (r < 0)
                 return r;
-        return client->backend->ops->swap(client->backend,
-                                          &(LockSwap) { .text = text, .revision = revision },
-                                          on_written, client);
+        return lock_backend_swap(client->backend,
+                                 &(LockSwap) { .text = text, .revision = revision }, on_written,
+                                 client);
 }
 
 static void on_read(const LockReply *reply, void *userdata)
@@ -60,5 +60,5 @@ static void on_read(const LockReply *reply, void *userdata)
 int old_client_start(OldClient *client, bool release)
 {
         client->release = release;
-        return client->backend->ops->read(client->backend, on_read, client);
+        return lock_backend_read(client->backend, on_read, client);
 }

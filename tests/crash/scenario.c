@@ -46,6 +46,12 @@ static char *root_make(void)
         return path;
 }
 
+static void root_remove(char *root)
+{
+        directory_remove(root);
+        free(root);
+}
+
 void scenario_put(const char *root, const char *path, const char *text)
 {
         CHECK(file_replace(root, path, text, strlen(text), 0644) >= 0);
@@ -141,7 +147,7 @@ static void test_the_power_goes_and_calls_fail_at_every_moment(void **state)
         assert_null(violation);
         assert_true(n >= 2);
         snapshot_take(scenario, root, &new);
-        directory_remove(root);
+        root_remove(root);
 
         for (unsigned at = 1; at <= 2 * n; at++) {
                 root = root_make();
@@ -151,7 +157,7 @@ static void test_the_power_goes_and_calls_fail_at_every_moment(void **state)
                 else
                         call_fails(scenario, root, at - n, &new);
                 aftermath_check(scenario, root, &old, &new);
-                directory_remove(root);
+                root_remove(root);
         }
         print_message("# %u calls\n", n);
 }

@@ -8,6 +8,7 @@ it passes:
   r  is lost itself: never sent on, the connection is closed
   5  is done, but the answer says 503
   b  is not sent on, and the answer says 429
+  s  is done, and its answer takes 5 s
 or random:SEED:PERCENT: so many of all requests, watches too, have one of these fates.
 """
 
@@ -16,6 +17,7 @@ import contextlib
 import random
 import sys
 
+SLOW = 5  # seconds
 UNAVAILABLE = b"503 Service Unavailable", b'{"error":"etcdserver: request timed out","message":"","code":14}'
 BUSY = b"429 Too Many Requests", b'{"error":"etcdserver: too many requests","message":"","code":8}'
 HEAD_MAX = 64 * 1024
@@ -64,10 +66,12 @@ async def refuse(writer, answer):
 async def answer_on(etcd, fate, writer):
     """What etcd says, with what fate makes of it. Returns False when the connection is to be closed."""
     async def write(data):
-        if fate == "p":
+        if fate in "ps":
             writer.write(data)
             await writer.drain()
     _, headers, raw = await read_head(etcd)
+    if fate == "s":
+        await asyncio.sleep(SLOW)
     await write(raw)
     await copy_body(etcd, headers, write)
     if fate == "5":
@@ -83,7 +87,7 @@ async def exchange(client, writer, fates, upstream):
     if fate == "b":
         await refuse(writer, BUSY)
         return True
-    if fate == "r" or (path == b"/v3/watch" and fate != "p"):
+    if fate == "r" or (path == b"/v3/watch" and fate not in "ps"):
         return False
     reader, etcd = await asyncio.open_connection("127.0.0.1", upstream, limit=HEAD_MAX)
     try:

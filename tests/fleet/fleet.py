@@ -102,13 +102,13 @@ class Fleet:
         self.releases = os.path.join(self.directory, "releases")
         self.timeline = Timeline(os.path.join(self.directory, "timeline.jsonl"))
         keys = disks.Keys(self.directory)
-        self.table.note(f"making releases {OLD} and {NEW}: ext4 images of this machine's files, payloads signed with RSA-2048")
+        self.table.note(f"making releases {OLD} and {NEW}: ext4 images, signed with RSA-2048")
         self.old = disks.Release(self.directory, OLD, keys, VENDOR_SETTINGS)
         self.new = disks.Release(self.directory, NEW, keys, VENDOR_SETTINGS)
         for release in (self.old, self.new):
             release.make_payload(self.program("payload/payload"), keys)
 
-        self.table.note("starting etcd and update-serve on free loopback ports; every channel has " + OLD)
+        self.table.note(f"starting etcd and an update server; every channel leads to {OLD}")
         self.start_etcd()
         self.publish("alpha", self.old)
         for channel in ("beta", "stable"):
@@ -116,7 +116,7 @@ class Fleet:
         self.start_update_serve()
 
     def boot(self):
-        self.table.note("installing three hosts (GPT disk: ESP, USR-A, USR-B, STATE) and powering them on")
+        self.table.note(f"powering on three hosts: a disk with two slots each, {OLD} in slot A")
         for host in self.hosts:
             host.install(self.old, self.server, self.etcd)
             host.power_on(self.timeline.path)
@@ -124,12 +124,12 @@ class Fleet:
 
     def roll_out(self):
         canary, stable = self.hosts[0], self.hosts[1:]
-        self.table.note(f"publishing {NEW} to alpha and beta: the canary is on beta")
+        self.table.note(f"publishing {NEW} to beta, which only the canary follows")
         self.publish("alpha", self.new)
         self.publish("beta", self.new, promote=True)
         self.wait("the canary is updated", lambda: self.is_done(canary))
 
-        self.table.note(f"the canary is well: promoting {NEW} to stable")
+        self.table.note(f"the canary runs {NEW} and is well: promoting it to stable")
         self.publish("stable", self.new, promote=True)
         self.wait("the others are updated", lambda: all(self.is_done(host) for host in stable))
 
@@ -176,10 +176,10 @@ class Fleet:
 
     def prove(self):
         self.table.close(self.hosts, self.holders())
-        print("\nTimeline of the reboots")
-        for begin, end, name in self.timeline.outages():
-            print(f"  {begin - self.table.started:6.1f} s … {end - self.table.started:6.1f} s  {name} was down for {end - begin:.1f} s")
-        print("\nProof")
+        print("\nWho was down, and when")
+        for line in self.table.bars(self.timeline.outages()):
+            print("  " + line)
+        print("\nProof, read from the disks, from etcd and from the times above")
         lock = self.lock()
         checks = [
             (f"every host runs {NEW}, from slot B",
@@ -204,24 +204,35 @@ class Fleet:
         """Bit 56 of the slot's GPT entry, as another tool reads it."""
         return any('name="USR-B"' in line and re.search(r"GUID:[\d,]*\b56\b", line) for line in host.disk.partitions())
 
+    def write_environment(self):
+        """What a shell needs to talk to the fleet, in a file. Returns its path, as short as it can be."""
+        directories = ":".join(self.program(name) for name in ("updated", "locksmith", "payload", "cloud-config"))
+        canary = self.hosts[0]
+        lines = [f"PATH={directories}:$PATH", f"LOCKSMITHCTL_ENDPOINT={self.etcd}", "ETCDCTL_API=3",
+                 f"ETCDCTL_ENDPOINTS={self.etcd}", f"RELEASES={self.releases}", f"CANARY={canary.root}",
+                 f"DBUS_SYSTEM_BUS_ADDRESS={canary.address}"]
+        lines += [f"BUS_OF_{host.name.upper().replace('-', '_')}={host.address}" for host in self.hosts]
+        path = os.path.join(self.directory, "environment")
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(f"export '{line}'\n" if "$" not in line else f'export "{line}"\n' for line in lines)
+        short = os.path.relpath(path)
+        return path if short.startswith("..") else short
+
     def explain(self):
-        host = self.hosts[0]
         print(f"""
 The fleet goes on running until Ctrl-C. Poke at it from another terminal:
 
-  export DBUS_SYSTEM_BUS_ADDRESS={host.address}     # {host.name}
-  {self.program('updated/update-engine-client')} status
-  {self.program('updated/update-engine-client')} slots
-  {self.program('updated/update-engine-client')} update
-  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} status --watch
-  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} --root {host.root} explain
-  {self.program('locksmith/locksmithctl')} --endpoint {self.etcd} lock somebody
-  ETCDCTL_API=3 etcdctl --endpoints {self.etcd} get --prefix coreos.com/
-  {self.program('updated/update-serve')} --directory {self.releases} log
+  . {self.write_environment()}
+  update-engine-client status             # of the canary; so are the next two
+  update-engine-client slots
+  locksmithctl --root $CANARY explain     # what its next reboot waits for
+  locksmithctl status --watch             # the lock of the fleet
+  locksmithctl lock somebody
+  update-serve -d $RELEASES log           # what the hosts asked and reported
+  etcdctl get --prefix coreos.com/
+  DBUS_SYSTEM_BUS_ADDRESS=$BUS_OF_WEB_1 update-engine-client history
 
-Logs: {self.directory}/hosts/*/var/log/""")
-        for other in self.hosts[1:]:
-            print(f"The bus of {other.name}: {other.address}")
+Logs: {os.path.dirname(self.write_environment())}/hosts/*/var/log/""")
         sys.stdout.flush()
         while True:
             signal.pause()

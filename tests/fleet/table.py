@@ -7,6 +7,7 @@ import time
 
 COLUMNS = (("HOST", 8), ("CHANNEL", 8), ("VERSION", 8), ("SLOT", 5), ("STATE", 20), ("PROGRESS", 22), ("LOCK", 7))
 BAR_WIDTH = 14
+TIMELINE_WIDTH = 44
 COLOURS = {"REBOOTING": "33", "UPDATED_NEED_REBOOT": "36", "DOWNLOADING": "34", "holds": "32"}
 
 
@@ -32,6 +33,15 @@ class Table:
             self._redraw(rows)
         else:
             self._changes(rows)
+
+    def bars(self, outages):
+        """[(from, to, host)] as lines on one scale: whether two overlap can be seen."""
+        first, last = min(begin for begin, _, _ in outages), max(end for _, end, _ in outages)
+        full, empty = ("#", ".") if self.ascii else ("█", "░")
+        for begin, end, name in outages:
+            start, stop = (round((moment - first) / (last - first) * TIMELINE_WIDTH) for moment in (begin, end))
+            bar = empty * start + full * max(stop - start, 1) + empty * (TIMELINE_WIDTH - stop)
+            yield f"{name:8}{bar}  {begin - self.started:.1f} s to {end - self.started:.1f} s"
 
     def close(self, hosts, holders):
         """Leaves the last state standing."""

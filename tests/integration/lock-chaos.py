@@ -88,6 +88,8 @@ def problem_of(history):
         before = set(holders)
     if before:
         return f"left behind: {sorted(before)}"
+    if document["max"] != MAX:
+        return f"max is {document['max']}: it was not {MAX} that could hold it"
     if len(turns) != HOSTS or set(turns.values()) != {ROUNDS}:
         return f"not {ROUNDS} turns for each: {turns}"
     return ""

@@ -1,7 +1,7 @@
 #!/bin/bash
 # locksmithctl against a real etcd: words and exit codes of the classic tool, and what it got wrong.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 
@@ -52,10 +52,32 @@ refuses "then nobody gets in" 1 "semaphore is at 0" run_ctl lock d
 run_ctl set-max 1 >/dev/null
 refuses "an unknown command" 2 'unknown command "stauts", did you mean "status"' run_ctl stauts
 works "no command shows the help" run_ctl
+prints "help of one command" "^Usage: locksmithctl set-max .*N" run_ctl help set-max
+refuses "an option of another command" 2 "lock has no option --watch, status has" run_ctl lock --watch
+refuses "an option in front of its command" 2 '\-\-watch is an option of "status"' run_ctl --watch status
+refuses "a --root that is not there" 1 "\-\-root /nonexistent/x: No such file" "$ctl" --root /nonexistent/x status
+
+# A host with a bad window does not reboot, but its operator can free the lock.
+mkdir -p "$root/etc/coreos"
+printf 'REBOOT_WINDOW_START=25:00\nREBOOT_WINDOW_LENGTH=1h\n' >"$root/etc/coreos/update.conf"
+works "a bad window keeps nobody from taking the lock" run_ctl lock x
+works "or from freeing it" run_ctl unlock x
+for verb in check explain simulate; do
+    refuses "$verb refuses a bad window" 1 'reboot window: start "25:00".*\(/etc/coreos/update.conf:1\)' run_ctl "$verb"
+done
+rm "$root/etc/coreos/update.conf"
+
+# JSON, whatever happens
+output_is "a command without words says in JSON that it is done" '{"done":true}' run_ctl --json lock x
+refuses "what is refused" 1 "semaphore is at 0" run_ctl --json lock y
+same "is said in JSON as well" "$(jq -r .error "$scratch/out")" "Error locking: semaphore is at 0"
+refuses "so is wrong usage of a command" 2 "is needed" run_ctl --json migrate
+same "with done: false" "$(jq .done "$scratch/out")" false
+run_ctl unlock x
 refuses "help for an unknown command" 1 "Unrecognized command: nosuch" run_ctl help nosuch
 works "one dash is as good as two" "$ctl" -endpoint "$etcd_main" -root "$root" status
 rm "$root/etc/machine-id"
-refuses "without a machine-id" 1 "Cannot read machine-id" run_ctl lock
+refuses "without a machine-id" 1 "Cannot read machine-id.*systemd-machine-id-setup" run_ctl lock
 works "an id given needs none" run_ctl lock x
 prints "JSON" '"holders": \[' run_ctl --json status
 run_ctl unlock x
@@ -98,7 +120,7 @@ prints "also in JSON" '"host": "web-7"' run_ctl --json status
 output_is "status without details stays as it was" \
     $'Available: 0\nMax: 1\n\nMACHINE ID\n0123456789abcdef0123456789abcdef' run_ctl status
 run_ctl unlock
-same "the record goes with the lock" "$(etcd_get "$etcd_main" --prefix coreos | grep -c web-7)" 0
+same "the record goes with the lock" "$(etcd_get "$etcd_main" --prefix coreos.com/updateengine/rebootlock/sluice/holders | grep -c web-7)" 0
 run_ctl set-max 2 >/dev/null
 run_ctl lock y; run_ctl lock z
 etcd_put "$etcd_main" coreos.com/updateengine/rebootlock/sluice/holders/y '{"host":"\u001b[2J"}'
@@ -165,7 +187,7 @@ proxy_start() {
     start python3 "$SLUICE_SOURCE/tests/double/lossy-proxy.py" "$port" "$etcd_main_port" "$1"
     wait_for 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 }
-for plan in a r 5 aa rr5; do
+for plan in a r 5 s aa rr5; do
     proxy_start $plan
     works "lock, with the fates \"$plan\"" run_ctl --endpoint "http://127.0.0.1:$port" lock lost
     value_is "holds it once" '{"semaphore":0,"max":1,"holders":["lost"]}'
@@ -180,6 +202,21 @@ value_is "nobody holds it" '{"semaphore":1,"max":1,"holders":[]}'
 proxy_start rrrrrrrr
 refuses "an etcd that never answers a write is told" 1 "Error locking: .*may have been done" \
     run_ctl --endpoint "http://127.0.0.1:$port" lock lost
+
+# An etcd that is full: nothing can be written, but what is there can be read
+etcd_options=(--quota-backend-bytes 100000)
+etcd_start full
+run_ctl --endpoint "$etcd_full" lock early
+head -c 30000 /dev/zero | tr '\0' x >"$scratch/large"
+for i in 1 2 3 4 5; do ETCDCTL_API=3 etcdctl --endpoints "$etcd_full" put "large$i" <"$scratch/large" >/dev/null 2>&1; done
+wait_for 10 bash -c "ETCDCTL_API=3 etcdctl --endpoints $etcd_full alarm list | grep -q NOSPACE"
+for command in "--group late lock late" "unlock early" "set-max 3"; do
+    refuses "a full etcd: $command is refused, and it is said what to do" 1 "database space exceeded \(etcd is full: compact and defragment it, then etcdctl alarm disarm\)" \
+        run_ctl --endpoint "$etcd_full" $command
+done
+prints "status works all the same" "^early$" run_ctl --endpoint "$etcd_full" status
+etcd_stop full
+etcd_options=()
 
 # Endpoints
 works "a dead endpoint is passed over" run_ctl --endpoint http://127.0.0.1:1 --endpoint "$etcd_main" lock over

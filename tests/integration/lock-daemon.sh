@@ -1,7 +1,7 @@
 #!/bin/bash
 # locksmithd on a private bus, with a real etcd: when it reboots, when it does not, and what becomes of the lock.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 
@@ -150,6 +150,46 @@ b=$started
 becomes "after a reboot it is given back" 10 holders_are ""
 host_stop $b
 
+# Off: a lock from before the boot would stay for ever
+mkdir -p "$scratch/c/etc" "$scratch/c/proc/sys/kernel/random"
+echo host-c >"$scratch/c/etc/machine-id"
+echo first-boot >"$scratch/c/proc/sys/kernel/random/boot_id"
+off() { env REBOOT_STRATEGY=off LOCKSMITHD_ENDPOINT="$etcd_main" "$@" "$daemon" --root "$scratch/c"; }
+"$ctl" --endpoint "$etcd_main" --root "$scratch/c" lock
+works "off, on a host that never had an etcd: nobody is asked" off LOCKSMITHD_ENDPOINT=http://127.0.0.1:1
+mkdir -p "$scratch/c/var/lib/updated"; cp "$scratch/b/var/lib/updated/etcd-seen" "$scratch/c/var/lib/updated"
+works "off, in the boot in which somebody has taken the lock by hand" off
+holders_are '"host-c"' && pass "it stays" || fail "it stays" "$scratch/err"
+echo second-boot >"$scratch/c/proc/sys/kernel/random/boot_id"
+works "off, and etcd does not answer: it ends all the same" off LOCKSMITHD_ENDPOINT=http://127.0.0.1:1
+grep -q "asking whether this host holds the lock: .*onnect" "$scratch/err" && pass "that is told" || fail "that is told" "$scratch/err"
+works "off, in the next boot" off
+holders_are "" && pass "it is given back" || fail "it is given back" "$scratch/err"
+works "off, holding nothing" off
+[ "$(wc -l <"$scratch/err")" = 1 ] && pass "there is nothing more to tell" || fail "there is nothing more to tell" "$scratch/err"
+
+# Settling: the host has to be up for a while
+for text in "now" "-1s" "25h"; do
+    refuses "a time to settle that is none is refused at start: $text" 1 "REBOOT_SETTLE_TIME \"$text\"" env REBOOT_STRATEGY=etcd-lock REBOOT_SETTLE_TIME="$text" "$daemon" --root "$root"
+done
+refuses "nor can the host be overdue before" 1 'REBOOT_SETTLE_TIME "1h": the host would be overdue' env REBOOT_STRATEGY=etcd-lock REBOOT_SETTLE_TIME=1h "$daemon" --root "$root"
+"$ctl" --endpoint "$etcd_main" --root "$scratch/b" lock
+echo third-boot >"$scratch/b/proc/sys/kernel/random/boot_id"
+echo "10.33 17.20" >"$scratch/b/proc/uptime"
+host_start b REBOOT_STRATEGY=etcd-lock REBOOT_SETTLE_TIME=30m
+b=$started
+becomes "a host that has just come up keeps the lock" 10 reason_is b "what runs has to prove itself for another 29 min 50 s"
+holders_are '"host-b"' && pass "and nobody else gets it" || fail "and nobody else gets it"
+host_stop $b
+holders_are '"host-b"' && pass "also when locksmithd stops" || fail "also when locksmithd stops"
+echo "1798.01 17.20" >"$scratch/b/proc/uptime"
+host_start b REBOOT_STRATEGY=etcd-lock REBOOT_SETTLE_TIME=30m
+b=$started
+becomes "a restart does not begin it anew: 2 s are left" 10 reason_is b "for another 2.0 s"
+becomes "then the lock goes back" 10 holders_are ""
+host_stop $b
+rm "$scratch/b/proc/uptime"
+
 # The queue
 queue_is() { [ "$("$ctl" --endpoint "$etcd_main" --json status | python3 -c 'import json, sys; print(*[w["id"] for w in json.load(sys.stdin)["queue"]])')" = "$1" ]; }
 "$ctl" --endpoint "$etcd_main" lock somebody
@@ -168,6 +208,18 @@ grep -Eq "^update +open +version 2.0.0 waits" "$scratch/out" && grep -Eq "^coord
     && pass "and what the daemons say" || fail "and what the daemons say" "$scratch/out"
 host_stop $b
 becomes "who is stopped leaves the queue at once" 5 queue_is "host-a"
+# an old client knows no queue: it takes what is free at that moment, here in one step with the release
+etcd_put "$etcd_main" $key '{"semaphore":0,"max":1,"holders":["of-an-old-client"]}'
+queue_is "host-a" && holders_are '"of-an-old-client"' && pass "an old client that is faster gets in" || fail "an old client that is faster gets in"
+etcd_put "$etcd_main" $key '{"semaphore":-1,"max":1,"holders":["of-an-old-client","somebody"]}'
+etcd_put "$etcd_main" $key '{"semaphore":0,"max":1,"holders":["somebody"]}'
+becomes "and who waits goes on waiting" 5 reason_is a "semaphore is at 0"
+# as when etcd was without a quorum, or the host asleep, for longer than a minute
+ticket() { ETCDCTL_API=3 etcdctl --endpoints "$etcd_main" get -w json coreos.com/updateengine/rebootlock/sluice/queue/host-a | grep -o "\"$1\":[0-9]*" | cut -d: -f2; }
+lease=$(ticket lease) place=$(ticket create_revision)
+ETCDCTL_API=3 etcdctl --endpoints "$etcd_main" lease revoke "$(printf %x "$lease")" >/dev/null
+new_place() { [ "$(ticket create_revision)" -gt "$place" ]; }
+becomes "who has lost its ticket queues again, at the end" 30 new_place
 n=$(wc -l <"$scratch/a.calls")
 "$ctl" --endpoint "$etcd_main" unlock somebody
 becomes "then the next one has its turn" 10 called a $((n + 1))
@@ -185,6 +237,7 @@ if [ "$(id -u)" = 0 ]; then
     peers a accept
     REBOOT_STRATEGY=etcd-lock works "locksmithctl reboot" "$ctl" --endpoint "$etcd_main" --root "$scratch/a" reboot
     holders_are '"host-a"' && pass "holds the lock" || fail "holds the lock"
+    REBOOT_STRATEGY=etcd-lock works "once more, holding it already" "$ctl" --endpoint "$etcd_main" --root "$scratch/a" reboot
     REBOOT_STRATEGY=reboot works "without the lock it needs no etcd" "$ctl" --endpoint http://127.0.0.1:1 --root "$scratch/a" reboot
     unset DBUS_SYSTEM_BUS_ADDRESS
     "$ctl" --endpoint "$etcd_main" unlock host-a

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The hooks of docs/examples: valid for the shell, and they do what they say with the tools that they call replaced.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 
 examples=$SLUICE_SOURCE/docs/examples
 mkdir "$scratch/bin"

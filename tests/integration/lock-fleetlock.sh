@@ -2,7 +2,7 @@
 # FleetLock: our server on a real etcd, asked by curl as Zincati asks, by locksmithctl and by locksmithd; mixed with
 # hosts that hold the same lock in etcd.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 
@@ -184,6 +184,55 @@ wait "$server"; same "and ends well" $? 0
 wait "$asking"
 same "having answered" "$(wc -c <"$scratch/answer") $(run_ctl status | tail -1)" "0 last"
 run_ctl unlock last
+
+# Who got a slot from the server and does not come back: etcd's lease tells it, the server counts it
+side=coreos.com/updateengine/rebootlock/sluice
+status_of() { run_ctl --json status | python3 -c "import json, sys; s = json.load(sys.stdin); print($1)"; }
+overdue() { [ "$(status_of '[(r["id"], r["down"], r["overdue"]) for r in s["records"]]')" = "$1" ]; }
+failed() { [ "$(status_of '[f["id"] for f in s["policy"]["failures"]], bool(s["policy"]["stopped"])')" = "$1" ]; }
+REBOOT_RETURN_TIME=3s REBOOT_FAILURE_BUDGET=2 server_start late
+late=$started
+run_ctl set-max 5 >/dev/null
+answers "a slot for a host that will be back late" 200 '^$' v1/pre-reboot zoe default
+overdue "[('zoe', True, False)]" && pass "it is down and expected back" || fail "it is down and expected back: $(status_of 's["records"]')"
+same "by a lease" "$(etcd_get "$etcd_main" $side/away/zoe)" "{}"
+becomes "then it is overdue" 10 overdue "[('zoe', True, True)]"
+answers "it asks again: it had not gone yet" 200 '^$' v1/pre-reboot zoe default
+overdue "[('zoe', True, False)]" && pass "so its time begins anew" || fail "so its time begins anew: $(status_of 's["records"]')"
+becomes "and ends again" 10 overdue "[('zoe', True, True)]"
+answers "others still get a slot: that is one failure of two that may" 200 '^$' v1/pre-reboot yan default
+failed "['zoe'] False" && pass "it is counted" || fail "it is counted: $(status_of 's["policy"]')"
+answers "it comes back" 200 '^$' v1/steady-state zoe default
+failed "[] False" && pass "and counts no more" || fail "and counts no more: $(status_of 's["policy"]')"
+same "nothing is left of it" "$(etcd_get "$etcd_main" --prefix $side/away/zoe)$(etcd_get "$etcd_main" --prefix $side/holders/zoe)" ""
+answers "another" 200 '^$' v1/pre-reboot zoe default
+becomes "two that do not come back" 10 overdue "[('yan', True, True), ('zoe', True, True)]"
+answers "stop the fleet: nobody gets a slot, although three are free" 500 'failed_lock.*the fleet has stopped: 2 hosts have failed' v1/pre-reboot xia default
+refuses "nor does a host of locksmith" 1 "the fleet has stopped: 2 hosts have failed" run_ctl lock ours
+answers "who holds one may ask all the same" 200 '^$' v1/pre-reboot yan default
+answers "and give it back" 200 '^$' v1/steady-state yan default
+answers "both" 200 '^$' v1/steady-state zoe default
+answers "which starts nothing: somebody has to look" 500 'the fleet has stopped' v1/pre-reboot xia default
+run_ctl resume --reason "a switch was broken" >/dev/null
+answers "resumed" 200 '^$' v1/pre-reboot xia default
+kill "$late"; wait "$late"
+REBOOT_RETURN_TIME=2s REBOOT_FREE_GONE=3s REBOOT_FAILURE_BUDGET=0 server_start gone
+late=$started
+answers "a slot for one that is gone for good" 200 '^$' v1/pre-reboot xia default
+run_ctl set-max 1 >/dev/null
+gone() { ask v1/pre-reboot wim default; [ "$code" = 200 ]; }
+becomes "with REBOOT_FREE_GONE its slot is freed for the next that asks" 15 gone
+same "and only that" "$(status_of 's["holders"]')" "['wim']"
+same "which is in the log" "$(run_ctl --json log | grep -c 'freed the slot of xia')" 1
+kill "$late"; wait "$late"
+run_ctl resume --reason "xia is scrapped" >/dev/null
+REBOOT_RETURN_TIME=0 server_start never
+answers "a server with REBOOT_RETURN_TIME=0 tells nothing" 200 '^$' v1/pre-reboot wim default
+answers "wim is back" 200 '^$' v1/steady-state wim default
+answers "and away" 200 '^$' v1/pre-reboot wim default
+overdue "[('wim', False, False)]" && pass "so it is never overdue" || fail "so it is never overdue: $(status_of 's["records"]')"
+answers "as before" 200 '^$' v1/steady-state wim default
+kill "$started"; wait "$started"
 
 # etcd is away
 server_start second

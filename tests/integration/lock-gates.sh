@@ -2,7 +2,7 @@
 # Who has a say in a reboot besides the lock: inhibitors, users, the administrator's hooks. Nobody's no is waited for
 # with the lock in hand.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 
@@ -101,6 +101,16 @@ peers a "status UPDATE_STATUS_IDLE"
 becomes "an update that is taken back ends the waiting" 10 state_is a running
 becomes "and the lock is not ours" 5 settled
 host_stop $a
+: >"$scratch/wall"
+peers a "silent UPDATE_STATUS_UPDATED_NEED_REBOOT"
+for grace in "5m2s 5 min 2 s 5 min 0 s" "62s 1 min 2 s 1 min 0 s"; do
+    read -r grace more <<<"$grace"
+    host_start a REBOOT_STRATEGY=etcd-lock REBOOT_LOGIN_GRACE="$grace"
+    becomes "of a grace of $grace users hear at once, and again at ${more#* s }" 10 \
+        grep -q "^This host reboots in ${more#* s } into version 2.0.0.$" "$scratch/wall"
+    host_stop "$started"
+done
+same "and of nothing else" "$(cat "$scratch/wall")" "$(printf 'This host reboots in %s into version 2.0.0.\n' "5 min 2 s" "5 min 0 s" "1 min 2 s" "1 min 0 s")"
 called a 3 && fail "nobody asked for a reboot" "$scratch/a.calls" || pass "nobody asked for a reboot"
 peers a user
 : >"$scratch/wall"

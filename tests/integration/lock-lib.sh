@@ -3,7 +3,7 @@
 
 ctl=$(program locksmith/locksmithctl)
 daemon=$(program locksmith/locksmithd)
-etcd_main='' etcd_main_pid='' etcd_main_port='' etcd_second='' etcd_plain='' etcd_strict='' # of the usual member, see etcd_start
+etcd_main='' etcd_main_pid='' etcd_main_port='' etcd_second='' etcd_plain='' etcd_strict='' etcd_full='' # of the usual member, see etcd_start
 key=coreos.com/updateengine/rebootlock/semaphore
 
 etcd_options=() etcd_scheme=http # of the next etcd_start

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Moving the lock between etcd's v2 and v3 keys and back, broken off at every write and gone on with.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The lock in etcd's v2 keys API, which old locksmiths use, and the choice between the two APIs.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 
@@ -52,7 +52,7 @@ for file in "$SLUICE_SOURCE"/tests/bad/locksmith/semaphore/*; do
     refuses "the key holds ${file##*/}" 1 "the key holds no semaphore: ." run_ctl lock x
 done
 v2_delete $key
-prints "check speaks v2" "etcd \\(v2 API\\), cluster [0-9a-f]+, 1 members, has a leader" run_ctl check
+prints "check speaks v2" "etcd \\(v2 API\\), cluster [0-9a-f]+, 1 member, has a leader" run_ctl check
 works "lock before a directory is in the way" run_ctl --group dir lock x
 v2_delete coreos.com/updateengine/rebootlock/groups/dir/semaphore
 v2_put coreos.com/updateengine/rebootlock/groups/dir/semaphore/inner x

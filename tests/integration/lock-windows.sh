@@ -2,7 +2,7 @@
 # locksmithd and the time of day: the clock is set, the zone changes, the window closes, too little of it is left. The
 # clock is a double (tests/double/clock.c): that of the machine is left alone.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 # shellcheck source=tests/integration/lock-lib.sh
 . "$SLUICE_SOURCE/tests/integration/lock-lib.sh"
 

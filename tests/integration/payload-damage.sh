@@ -1,7 +1,7 @@
 #!/bin/bash
 # Small payloads with flipped bytes (the unit test of apply flips and cuts at every place, here it is every seventh)
 # and every fixture of tests/bad/payload. All refused, and no target ever appears.
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 payload=$(program payload/payload)
 bad=$SLUICE_SOURCE/tests/bad/payload
 cd "$scratch" || exit 1

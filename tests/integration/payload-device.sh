@@ -1,6 +1,6 @@
 #!/bin/bash
 # apply to a block device: a loop device, so this wants root; everything else is tested without.
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 payload=$(program payload/payload)
 cd "$scratch" || exit 1
 [ "$(id -u)" = 0 ] || skip_all "loop devices want root"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kill -9 at random moments, again and again, until the image is there: it is right, little is done twice, and what
 # a damaged checkpoint or another payload costs is a new beginning and one warning. SLUICE_SEED repeats a run.
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 payload=$(program payload/payload)
 seed=${SLUICE_SEED:-$RANDOM}
 cd "$scratch" || exit 1

@@ -1,6 +1,6 @@
 #!/bin/bash
 # payload(1) as its users run it: make, sign, verify, apply; through files and pipes; with the wrong key and without one.
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 payload=$(program payload/payload)
 cd "$scratch" || exit 1
 

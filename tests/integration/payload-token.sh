@@ -1,6 +1,6 @@
 #!/bin/bash
 # Keys in a PKCS #11 token: signing with them, and trusting them. The token is SoftHSM's, in the scratch directory.
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 payload=$(program payload/payload)
 cd "$scratch" || exit 1
 module=/usr/lib/softhsm/libsofthsm2.so

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Payloads that the original generator made, and ours against them.
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 payload=$(program payload/payload)
 vectors=${SLUICE_VECTORS:-$SLUICE_SOURCE/../shared/vectors}/payload-v1
 [ -d "$vectors" ] || skip_all "the vectors are not there: $vectors"

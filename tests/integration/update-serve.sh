@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # update-serve with curl: what is published is offered, fetched whole and in parts, and nothing else gets out.
 # shellcheck source=tests/integration/lib.sh
-. "$SLUICE_SOURCE/tests/integration/lib.sh"
+. "${SLUICE_SOURCE:?run me through meson test or tests/run}/tests/integration/lib.sh"
 for tool in curl jq python3; do
     command -v "$tool" >/dev/null || skip_all "$tool is not installed"
 done
@@ -11,9 +11,17 @@ serve=$(program updated/update-serve)
 dir=$scratch/site
 appid='{e96281a6-d1af-4bde-9a0a-97b76e56dc57}'
 
-{ printf 'CrAU'; head -c 3000000 /dev/urandom; } >"$scratch/one"
-{ printf 'CrAU'; head -c 1000 /dev/urandom; } >"$scratch/two"
+payload_of() { # NAME BYTES [OPTION...]
+    local name=$1; head -c "$2" /dev/urandom >"$scratch/image"; shift 2
+    "$(program payload/payload)" create --image "$scratch/image" --compression none --output "$scratch/$name" "$@"
+}
+openssl genpkey -algorithm ed25519 -out "$scratch/key.pem"
+payload_of one 3002368 --key "$scratch/key.pem"
+size=$(stat -c %s "$scratch/one")
+payload_of two 4096 --key "$scratch/key.pem"
+payload_of unsigned 4096
 printf 'no payload' >"$scratch/other"
+head -c 1000000 "$scratch/one" >"$scratch/half"
 
 # listening [OPTION...]: starts the server on a free port; its URL in $url, its pid in $started
 listening() {
@@ -54,9 +62,12 @@ header() { sed -n "s/^$1: \(.*\)\r$/\1/Ip" "$scratch/headers"; }
 
 refuses "a payload is needed the first time" 1 'never published' \
     "$serve" -d "$dir" publish --channel stable --version 1.9.0
-refuses "what does not begin with CrAU is refused" 1 'does not begin with CrAU' \
+refuses "what does not begin with CrAU is refused" 1 'does not begin with "CrAU"' \
     "$serve" -d "$dir" publish --channel stable --version 1.9.0 "$scratch/other"
-refuses "a file that is not there is named" 1 'nowhere: No such file' \
+refuses "half a payload is refused" 1 'half: it has 1000000 bytes, by its manifest [0-9]* are wanted' \
+    "$serve" -d "$dir" publish --channel stable --version 1.9.0 "$scratch/half"
+same "and nothing is stored" "" "$(ls "$dir")"
+refuses "a file that is not there is named" 1 'nowhere: opening it: No such file' \
     "$serve" -d "$dir" publish --channel stable --version 1.9.0 "$scratch/nowhere"
 refuses "a version with markup is refused" 2 'is no version' \
     "$serve" -d "$dir" publish --channel stable --version '1"><x' "$scratch/one"
@@ -72,6 +83,9 @@ refuses "another payload under the same version is refused" 1 'another payload a
 refuses "an unknown version can not be promoted, and the known ones are named" 1 'known: 1\.9\.0;' \
     "$serve" -d "$dir" publish --channel stable --version 1.9.1
 works "a version is promoted" "$serve" -d "$dir" publish --channel stable --version 1.9.0
+works "what is not signed is published" "$serve" -d "$scratch/lab" publish --json --channel beta --version 1 "$scratch/unsigned"
+same "with a warning" 1 "$(grep -c 'unsigned is not signed: no host takes it' "$scratch/err")"
+same "and told as JSON" "beta 1 $(stat -c %s "$scratch/unsigned")" "$(jq -r '[.channel, .version, .size] | join(" ")' "$scratch/out")"
 same "one payload is stored once" 1 "$(find "$dir/payloads" -type f | wc -l)"
 same "channels --json tells what each leads to" 'beta 1.9.0 stable 1.9.0 ' \
     "$("$serve" -d "$dir" channels --json | jq -r '.[] | "\(.channel) \(.version)"' | tr '\n' ' ')"
@@ -89,7 +103,7 @@ server=$started
 ask 1.8.0 stable
 same "an older host is offered the update" ok "$(attribute updatecheck status)"
 same "the version is told" 1.9.0 "$(attribute manifest version)"
-same "the size is told" 3000004 "$(attribute package size)"
+same "the size is told" "$size" "$(attribute package size)"
 same "SHA-1 is told in base64" "$(openssl dgst -sha1 -binary "$scratch/one" | base64)" "$(attribute package hash)"
 same "SHA-256 is told in hexadecimal" "$(sha256sum <"$scratch/one" | cut -d' ' -f1)" "$(attribute package hash_sha256)"
 same "SHA-256 is told in base64" "$(openssl dgst -sha256 -binary "$scratch/one" | base64)" "$(attribute action sha256)"
@@ -149,26 +163,26 @@ same "its type is plain bytes" application/octet-stream "$(header Content-Type)"
 etag=$(header ETag)
 same "its tag is its SHA-256" "\"$(sha256sum <"$scratch/one" | cut -d' ' -f1)\"" "$etag"
 same "HEAD tells the size" 200 "$(code --head "$payload")"
-same "all of it" 3000004 "$(header Content-Length)"
+same "all of it" "$size" "$(header Content-Length)"
 same "another method is not allowed" 405 "$(code -X DELETE "$payload")"
 
 # part RANGE OFFSET SIZE: is it answered with exactly these bytes?
 part() {
     same "bytes=$1 is answered in part" 206 "$(code -H "Range: bytes=$1" "$payload")"
-    same "bytes=$1: Content-Range" "bytes $2-$(($2 + $3 - 1))/3000004" "$(header Content-Range)"
+    same "bytes=$1: Content-Range" "bytes $2-$(($2 + $3 - 1))/$size" "$(header Content-Range)"
     if tail -c +$(($2 + 1)) "$scratch/one" | head -c "$3" | cmp - "$scratch/body"; then
         pass "bytes=$1: the bytes"
     else
         fail "bytes=$1: the bytes"
     fi
 }
-part 2999000- 2999000 1004
+part 2999000- 2999000 "$((size - 2999000))"
 part 10-19 10 10
-part -7 2999997 7
-for range in 3000004- 5-4 -0 x 1; do
+part -7 "$((size - 7))" 7
+for range in $size- 5-4 -0 x 1; do
     same "bytes=$range is refused" 416 "$(code -H "Range: bytes=$range" "$payload")"
 done
-same "a refused range tells the size" 'bytes */3000004' "$(header Content-Range)"
+same "a refused range tells the size" "bytes */$size" "$(header Content-Range)"
 same "If-Range with its tag gives the part" 206 "$(code -H 'Range: bytes=5-' -H "If-Range: $etag" "$payload")"
 same "If-Range with another tag gives all" 200 "$(code -H 'Range: bytes=5-' -H 'If-Range: "x"' "$payload")"
 head -c 1000000 "$scratch/one" >"$scratch/resumed"
@@ -203,7 +217,7 @@ else
     fail "--follow shows what comes" "$scratch/followed"
 fi
 stopped "$follower"
-same "--follow ends well on SIGTERM" 0 $?
+same "--follow ends with SIGTERM" 143 $?
 
 # --- load, pace, end ---
 

@@ -16,16 +16,6 @@ KERNEL = b"MZ a kernel " * 100000  # 1.2 MB
 LARGE = 300 * MIB
 
 
-def boot_files(host):
-    found = {}
-    for directory, _, names in os.walk(host.path("boot")):
-        for name in names:
-            path = os.path.join(directory, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, host.path("boot"))] = file.read()
-    return found
-
-
 def test_written(tap, host, release):
     for old in ("vmlinuz-a", "vmlinuz-b"):
         host.write(f"boot/flatcar/{old}", old)
@@ -34,7 +24,7 @@ def test_written(tap, host, release):
     code, _, error = host.update()
     tap.same(code, 0, "an update with a kernel", error, host.read("updated.log"))
     tap.ok(host.slot("B", IMAGE_SIZE) == release.image_bytes, "the slot is written")
-    files = boot_files(host)
+    files = host.files("boot")
     tap.same(sorted(files), ["flatcar/vmlinuz-a", "flatcar/vmlinuz-b"], "nothing is left over")
     tap.ok(files["flatcar/vmlinuz-b"] == KERNEL, "the kernel is in its place")
     tap.ok(files["flatcar/vmlinuz-a"] == b"vmlinuz-a", "that of the running slot is untouched")
@@ -44,7 +34,7 @@ def test_written(tap, host, release):
 def test_without_kernel(tap, host, server, release):
     server.offer(release.bytes, version="2.0.0")
     tap.same(host.update()[0], 0, "an update without a kernel", host.read("updated.log"))
-    tap.same(boot_files(host), {"sluice/vmlinuz-b": b"old"}, "leaves the old one, and no file of its own")
+    tap.same(host.files("boot"), {"sluice/vmlinuz-b": b"old"}, "leaves the old one, and no file of its own")
 
 
 def test_nowhere(tap, host, server, release):
@@ -82,7 +72,7 @@ def test_full(tap, host, size):
         error += host.status()["error"]
         wanted = "the boot partition is full" if size <= MIB else "kernel: the image has"
         tap.ok(code == 1 and wanted in error, f"a boot partition of {size} bytes is too small, and that is said", error)
-        tap.same(boot_files(host), {"sluice/vmlinuz-a": b"a", "sluice/vmlinuz-b": b"b"}, "its files are as they were")
+        tap.same(host.files("boot"), {"sluice/vmlinuz-a": b"a", "sluice/vmlinuz-b": b"b"}, "its files are as they were")
         tap.same((host.attributes("A"), host.attributes("B")), (before, (0, 0, False)), "the target can not be booted")
     finally:
         host.stop()

@@ -2,6 +2,7 @@
 """updated and other processes: a second daemon, somebody else at the disk image, processes that are stopped, the watchdog."""
 
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -105,6 +106,33 @@ def test_stopped_daemon(tap, host, server, release):
     host.client("reset-status")
 
 
+def test_interrupted_client(tap, host, server, release):
+    server.offer(release.bytes, stall=threading.Event())
+    client = subprocess.Popen([CLIENT, "update", "--json"], env=host.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: host.status()["current_operation"] == DOWNLOADING, what="the download")
+    client.send_signal(signal.SIGINT)
+    out, error = client.communicate(timeout=30)
+    tap.ok(client.returncode == 130 and "updated goes on with the update" in error, "Ctrl-C ends the client, which says what goes on",
+           client.returncode, error)
+    last = json.loads(out.splitlines()[-1])
+    tap.ok(last["done"] is False and "interrupted" in last["error"], "in JSON as well", last)
+    tap.same(host.status()["current_operation"], DOWNLOADING, "the daemon goes on")
+    server.stall.set()
+    wait_until(lambda: host.status()["current_operation"] == NEED_REBOOT, what="the end of the update")
+    host.client("reset-status")
+
+
+def test_no_bus(tap, host):
+    """The end of the host: its bus goes, and what waits for it says so."""
+    watch = subprocess.Popen([CLIENT, "watch"], env=host.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    tap.ok(watch.stdout.readline().startswith("UPDATE_STATUS_"), "a client watches")
+    host.bus.terminate()
+    _, error = watch.communicate(timeout=30)
+    tap.same((watch.returncode, "the system bus went away" in error), (1, True), "when the bus goes away it ends, and says why", error)
+    code, _, error = host.client("status")
+    tap.ok(code == 1 and "is dbus running?" in error, "without a bus there is a hint", code, error)
+
+
 def test_watchdog(tap, host):
     """What systemd does for WatchdogSec=: it gives an address and a time, and listens."""
     host.stop_daemon()
@@ -135,7 +163,9 @@ def main():
         test_disk_image_in_use(*parts)
         test_stopped_worker(*parts)
         test_stopped_daemon(*parts)
+        test_interrupted_client(*parts)
         test_watchdog(lab.tap, host)
+        test_no_bus(lab.tap, host)
 
 
 main()

@@ -29,16 +29,6 @@ CHOOSERS = (
 )
 
 
-def boot_files(host):
-    found = {}
-    for directory, _, names in os.walk(host.path("boot")):
-        for name in names:
-            path = os.path.join(directory, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, host.path("boot"))] = file.read()
-    return found
-
-
 def states(host):
     """What the boot loader is told, as the client has it."""
     return sorted(json.loads(host.client("slots", "--json")[1]), key=lambda slot: slot["slot"])
@@ -62,12 +52,12 @@ def log_since(host, size):
 
 def test_before(tap, name, host, release):
     """Nothing has changed yet: the way back stays one."""
-    before = (boot_files(host), states(host), host.attributes("B"), host.slot("B"))
+    before = (host.files("boot"), states(host), host.attributes("B"), host.slot("B"))
     with ReadOnly(host):
         code, _, error = host.update()
         tap.ok(code == 1 and "/boot" in error and HINT in error, f"{name}: read-only before an update, refused with what to do",
                error, host.read("updated.log"))
-    tap.ok((boot_files(host), states(host), host.attributes("B"), host.slot("B")) == before, f"{name}: nothing has changed",
+    tap.ok((host.files("boot"), states(host), host.attributes("B"), host.slot("B")) == before, f"{name}: nothing has changed",
            states(host), before[1])
 
 
@@ -88,8 +78,8 @@ def test_meanwhile(tap, name, host, server, release):
            running, target)
     server.offer(release.bytes, version="2.0.0")
     tap.same(host.update()[0], 0, f"{name}: mounted for writing again, the next attempt succeeds", log_since(host, size))
-    tap.ok(not any(".new" in file or file.startswith(".") for file in boot_files(host)), f"{name}: nothing is left over",
-           sorted(boot_files(host)))
+    tap.ok(not any(".new" in file or file.startswith(".") for file in host.files("boot")), f"{name}: nothing is left over",
+           sorted(host.files("boot")))
 
 
 def test_good(tap, name, host):

@@ -11,6 +11,11 @@
 
 #include <cmocka.h>
 
-/* Makes a fresh directory for one test; the caller frees the path and removes it with directory_remove(). */
+/* A fresh directory, which goes when the program ends; the path is borrowed. */
 char *directory_make(void);
-void directory_remove(char *path);
+
+/* Removes a directory with all that is in it. */
+void directory_remove(const char *path);
+
+/* A file of mode 0644 with that text; path as file_replace() has it. */
+void file_put(const char *root, const char *path, const char *text);

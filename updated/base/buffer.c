@@ -59,6 +59,30 @@ int buffer_appendf(Buffer *buffer, const char *format, ...)
         return r < 0 ? r : buffer_append_text(buffer, text);
 }
 
+int buffer_append_json(Buffer *buffer, const char *text)
+{
+        int r = buffer_append_text(buffer, "\"");
+
+        for (const char *p = text; *p && r >= 0; p++)
+                if (*p == '"' || *p == '\\')
+                        r = buffer_appendf(buffer, "\\%c", *p);
+                else if (*p == '\n')
+                        r = buffer_append_text(buffer, "\\n");
+                else if (*p == '\r')
+                        r = buffer_append_text(buffer, "\\r");
+                else if (*p == '\t')
+                        r = buffer_append_text(buffer, "\\t");
+                else if ((unsigned char)*p < ' ' || strchr("<>&", *p))
+                        r = buffer_appendf(buffer, "\\u%04x", (unsigned)*p);
+                else if (after_prefix(p, "\xe2\x80\xa8") || after_prefix(p, "\xe2\x80\xa9")) {
+                        r = buffer_append_text(buffer, p[2] == '\xa8' ? "\\u2028" : "\\u2029");
+                        p += 2;
+                } else
+                        r = buffer_append(buffer, p, 1);
+
+        return r < 0 ? r : buffer_append_text(buffer, "\"");
+}
+
 int buffer_take_text(Buffer *buffer, char **ret, size_t *ret_size)
 {
         int r;

@@ -30,6 +30,12 @@ int buffer_append_text(Buffer *buffer, const char *text) _must_check_;
 int buffer_appendf(Buffer *buffer, const char *format, ...) _must_check_ _printf_(2, 3);
 
 /*
+ * Appends a text as a string of JSON, as Go writes them: what could end a script element in HTML is escaped,
+ * too. The text has to be UTF-8. What was appended before an error stays.
+ */
+int buffer_append_json(Buffer *buffer, const char *text) _must_check_;
+
+/*
  * Hands the content over as NUL-terminated text, which the caller frees; the buffer is empty then.
  * An empty buffer gives "". ret_size may be NULL.
  */

@@ -59,9 +59,21 @@ int event_new(sd_event **ret)
         return 0;
 }
 
+const char *bus_open_hint(int r)
+{
+        if (r == -ENOENT || r == -ECONNREFUSED)
+                return "; is dbus running? \"systemctl status dbus\" tells";
+        return r == -EACCES || r == -EPERM ? "; only root may do that" : "";
+}
+
 const char *bus_error_text(const sd_bus_error *error, int r)
 {
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN)
+            || sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+                return "its service does not run"; /* in place of a sentence about .service files */
         if (error && !is_empty(error->message))
                 return error->message;
+        if (r == -ENOTCONN)
+                return "the system bus can not be reached";
         return strerror(abs(r));
 }

@@ -21,5 +21,11 @@ int bus_open(sd_event *event, sd_bus **ret) _must_check_;
 /* A new event loop that ends cleanly on SIGTERM and SIGINT and feeds the watchdog where systemd wants it. */
 int event_new(sd_event **ret) _must_check_;
 
-/* What a caller should read of a failed bus call: the error's message, or the errno as text. */
+/* What to do about a bus that can not be reached, to be put behind the reason: "; …", or "". */
+const char *bus_open_hint(int r);
+
+/*
+ * What a caller should read of a failed bus call: the error's message, or the errno as text. Who does not run is
+ * named by the sentence around it.
+ */
 const char *bus_error_text(const sd_bus_error *error, int r);

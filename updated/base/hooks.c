@@ -118,7 +118,7 @@ static void on_end(_unused_ int status, const char *why, void *userdata)
         Hooks *h = userdata;
         int r;
 
-        h->process = NULL; /* gone behind this call */
+        h->process = NULL; /* may be gone after this call */
         if (why) {
                 hooks_fail(h, why);
                 return;

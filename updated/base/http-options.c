@@ -6,14 +6,14 @@
 #define CURL_BUFFER_MIN 1024 /* curl takes no smaller one */
 #define CURL_BUFFER_MAX (16 * KIB)
 
-/* Curl looks at the clock after 100 buffers only: together they are not to be more than a second's worth. */
+/* Curl looks at the clock only after 100 buffers: together they must not last longer than a second. */
 static long buffer_size(uint64_t rate_max)
 {
         return (long)MAX_OF(MIN_OF(rate_max / CURL_BUFFERS, (uint64_t)CURL_BUFFER_MAX),
                             (uint64_t)CURL_BUFFER_MIN);
 }
 
-/* A limit that we set ourselves is no dead connection. */
+/* A rate that we limit ourselves must not be taken for a dead connection. */
 static long low_speed(const HttpParameters *p)
 {
         uint64_t bytes = p->rate_min > 0 ? p->rate_min : HTTP_LOW_SPEED_BYTES;

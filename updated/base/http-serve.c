@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-/* A body that is too large is read on so far, so that its sender gets to see the 413. */
+/* This much of a body that is too large is still read, so that its sender sees the 413. */
 #define DRAIN_FACTOR 16
 
 struct HttpServe {

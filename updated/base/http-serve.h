@@ -55,6 +55,7 @@ void http_serve_resume(HttpServe *serve, struct MHD_Connection *connection);
 /* No new connections; returns how many are left. */
 unsigned http_serve_quiesce(HttpServe *serve);
 
+/* A header of the request, whatever its case; NULL: it has none. Borrowed for as long as the request lasts. */
 const char *http_serve_header(struct MHD_Connection *connection, const char *name);
 
 /* A line of text as the answer; allow is the Allow header, or NULL. */

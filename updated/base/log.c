@@ -1,4 +1,6 @@
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -7,12 +9,34 @@ static struct {
         const char *program;
         int max_level;
         bool journal; /* stderr is connected to the journal */
+        char last[LOG_LAST_MAX];
 } arg_log = { .program = "sluice", .max_level = LOG_INFO };
+
+/* A shell within a unit hands JOURNAL_STREAM on to programs whose stderr is a terminal or a file. */
+static bool stderr_is_journal(void)
+{
+        const char *stream = getenv("JOURNAL_STREAM");
+        _cleanup_free_ char *ours = NULL;
+        struct stat st;
+
+        if (is_empty(stream) || fstat(STDERR_FILENO, &st) < 0)
+                return false;
+        if (text_format(&ours, "%llu:%llu", (unsigned long long)st.st_dev,
+                        (unsigned long long)st.st_ino)
+            < 0)
+                return false;
+        return streq(stream, ours);
+}
 
 void log_open(const char *program)
 {
         arg_log.program = program;
-        arg_log.journal = !is_empty(getenv("JOURNAL_STREAM"));
+        arg_log.journal = stderr_is_journal();
+}
+
+const char *log_last_error(void)
+{
+        return arg_log.last;
 }
 
 const char *log_program(void)
@@ -25,7 +49,7 @@ void log_set_max_level(int level)
         arg_log.max_level = level;
 }
 
-_printf_(2, 0) static void log_write(int level, const char *format, va_list arguments)
+void log_valist(int level, const char *format, va_list arguments)
 {
         _cleanup_free_ char *text = NULL;
 
@@ -33,6 +57,9 @@ _printf_(2, 0) static void log_write(int level, const char *format, va_list argu
                 return;
         if (text_vformat(&text, format, arguments) < 0)
                 return;
+
+        if (level <= LOG_ERR)
+                (void)snprintf(arg_log.last, sizeof(arg_log.last), "%s", text); /* cut is fine */
 
         /* One call, so that lines of several processes on one terminal do not mix. */
         if (arg_log.journal)
@@ -46,7 +73,7 @@ void log_full(int level, const char *format, ...)
         va_list arguments;
 
         va_start(arguments, format);
-        log_write(level, format, arguments);
+        log_valist(level, format, arguments);
         va_end(arguments);
 }
 
@@ -56,7 +83,7 @@ int log_full_errno(int level, int error, const char *format, ...)
 
         errno = abs(error);
         va_start(arguments, format);
-        log_write(level, format, arguments);
+        log_valist(level, format, arguments);
         va_end(arguments);
 
         return -abs(error);

@@ -9,13 +9,23 @@
 
 #include "base/macros.h"
 
-/* Names the program in front of every line; call it first in main(). The text is borrowed. */
+/*
+ * Names the program in front of every line; call it first in main(). The text is borrowed. Looks whether stderr
+ * is the journal's (JOURNAL_STREAM, sd-journal's "device:inode"), and not only a child's of something under systemd.
+ */
 void log_open(const char *program);
 const char *log_program(void);
 
 /* Lines less urgent than this (LOG_INFO at first) are dropped; LOG_DEBUG shows everything. */
 void log_set_max_level(int level);
 
+#define LOG_LAST_MAX 1024
+
+/* The last error or worse that was logged, cut to LOG_LAST_MAX; "" when there was none. */
+const char *log_last_error(void);
+
+/* One line, at a level of syslog(3). The macros below are for callers. */
+void log_valist(int level, const char *format, va_list arguments) _printf_(2, 0);
 void log_full(int level, const char *format, ...) _printf_(2, 3);
 
 /*

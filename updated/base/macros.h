@@ -78,8 +78,8 @@ static inline int close_fd(int fd)
         int saved = errno;
 
         if (fd >= 0)
-                (void)close(
-                        fd); /* nothing can be done about it: the data was synced where it matters */
+                /* Nothing can be done about an error: the data was synced where it matters. */
+                (void)close(fd);
         errno = saved;
         return -1;
 }

@@ -112,7 +112,7 @@ static int on_child(_unused_ sd_event_source *source, const siginfo_t *info, voi
         bool end;
         int status;
 
-        /* What it has started may still have the pipe open: only what is there is read. */
+        /* Its children may still have the pipe open: only what is in it now is read. */
         for (size_t left = 4 * KIB; left > 0 && process_read(p, &end); left -= CHUNK)
                 ;
         process_tell_line(p);
@@ -173,7 +173,7 @@ static int process_spawn(const ProcessRequest *request, int output, pid_t *ret)
         return -r;
 }
 
-/* sd-event wants to be the only one whom the end of a child is told. */
+/* sd-event must be the only one who waits for children. */
 static int child_signal_block(void)
 {
         sigset_t set;

@@ -16,13 +16,15 @@ enum {
         EXIT_DONE = 0,
         EXIT_REFUSED = 1, /* refused or failed */
         EXIT_USAGE = 2,
+        EXIT_INTERRUPTED = 130, /* by Ctrl-C, as a shell says it */
 };
 
 typedef enum OptionType {
-        OPTION_FLAG,   /* no argument; target is bool */
-        OPTION_TEXT,   /* target is const char *, borrowed from argv */
-        OPTION_LIST,   /* may be given several times; target is TextList */
-        OPTION_NUMBER, /* target is uint64_t, at most .max (0: no limit) */
+        OPTION_FLAG,      /* no argument; target is bool */
+        OPTION_TEXT,      /* target is const char *, borrowed from argv */
+        OPTION_LIST,      /* may be given several times; target is TextList */
+        OPTION_NUMBER,    /* target is uint64_t, at most .max (0: no limit) */
+        OPTION_DIRECTORY, /* as OPTION_TEXT; refused when it is no directory */
 } OptionType;
 
 typedef struct Option {
@@ -41,7 +43,10 @@ typedef struct Verb {
         int min, max;          /* how many arguments; max -1: any number */
         const Option *options; /* of this verb only, or NULL */
         const char *help;      /* one line */
-        /* argv[0] is the verb. Returns an exit status, or negative: the reason was logged. */
+        /*
+         * argv[0] is the verb. Returns an exit status, or negative: the reason was logged. -ECANCELED is
+         * EXIT_INTERRUPTED.
+         */
         int (*run)(int argc, char **argv);
 } Verb;
 
@@ -61,9 +66,14 @@ typedef struct Program {
 
 /*
  * Parses the command line, runs the verb, returns the exit status for main(). --help and --version are
- * always there. Wrong usage prints one line and a hint on stderr and gives EXIT_USAGE.
+ * always there, also behind a verb. Wrong usage prints one line and a hint on stderr and gives EXIT_USAGE.
+ * Output that could not be written gives EXIT_REFUSED. Where there is a flag "json", a verb that printed no
+ * document (see program_answered()) gets one: {"done":true}, or {"done":false,"error":"…"} with the last error.
  */
 int program_run(const Program *program, int argc, char **argv);
+
+/* To be called by who has printed the JSON document that was asked for: program_run() adds none then. */
+void program_answered(void);
 
 /* Prints "program: text" and the hint to read --help; returns EXIT_USAGE. For checks across options. */
 int program_usage(const char *format, ...) _printf_(1, 2);

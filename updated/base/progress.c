@@ -1,18 +1,12 @@
 #include <langinfo.h>
 #include <locale.h>
+#include <sys/ioctl.h>
 
 #include "base/progress.h"
 
-#define DRAW_INTERVAL (100 * USEC_PER_MSEC)
-#define BAR_WIDTH     24
-
-bool terminal_has_colours(FILE *stream)
-{
-        const char *term = getenv("TERM");
-
-        return isatty(fileno(stream)) && is_empty(getenv("NO_COLOR")) && term
-               && !streq(term, "dumb");
-}
+#define DRAW_INTERVAL  (100 * USEC_PER_MSEC)
+#define BAR_WIDTH      24
+#define COLUMNS_WANTED 80 /* for all of it */
 
 const char *progress_bar(double fraction, unsigned width, bool ascii,
                          char buffer[static PROGRESS_BAR_MAX])
@@ -46,8 +40,20 @@ static bool terminal_is_ascii(void)
         return !utf8;
 }
 
+/* Of the terminal; as many as are needed where it does not say. */
+static int terminal_columns(FILE *stream)
+{
+        struct winsize size;
+
+        return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
+                                                                                : COLUMNS_WANTED;
+}
+
 static void progress_draw(Progress *progress, uint64_t done, usec_t now)
 {
+        char text[BYTES_MAX + BYTES_MAX + TIMESPAN_MAX + sizeof("  /s   left")];
+        int columns = terminal_columns(progress->stream),
+            used = (int)strlen(progress->label) + (int)strlen(" 100% ") + 1;
         char bar[PROGRESS_BAR_MAX], size[BYTES_MAX], speed[BYTES_MAX], left[TIMESPAN_MAX];
         usec_t elapsed = MAX_OF(now - progress->started, (usec_t)1);
         double fraction = progress->total ? (double)done / (double)progress->total : 0;
@@ -55,10 +61,15 @@ static void progress_draw(Progress *progress, uint64_t done, usec_t now)
         double remaining =
                 rate > 0 && progress->total > done ? (double)(progress->total - done) / rate : 0;
 
-        fprintf(progress->stream, "\r%s %3.0f%% [%s] %s  %s/s  %s left\033[K", progress->label,
-                fraction * 100, progress_bar(fraction, BAR_WIDTH, terminal_is_ascii(), bar),
-                bytes_format(done, size), bytes_format((uint64_t)rate, speed),
-                timespan_format((usec_t)(remaining * (double)USEC_PER_SEC), left));
+        (void)snprintf(text, sizeof(text), "%s  %s/s  %s left", bytes_format(done, size),
+                       bytes_format((uint64_t)rate, speed),
+                       timespan_format((usec_t)(remaining * (double)USEC_PER_SEC), left));
+        fprintf(progress->stream, "\r%s %3.0f%% ", progress->label, fraction * 100);
+        if (columns >= COLUMNS_WANTED)
+                fprintf(progress->stream, "[%s] %s\033[K",
+                        progress_bar(fraction, BAR_WIDTH, terminal_is_ascii(), bar), text);
+        else /* a line that wraps can not be drawn over */
+                fprintf(progress->stream, "%.*s\033[K", MAX_OF(columns - used, 0), text);
         fflush(progress->stream);
         progress->drawn = now;
 }

@@ -17,6 +17,7 @@ typedef struct Progress {
         bool terminal;
 } Progress;
 
+/* Begins the line; label and stream are borrowed, total is in bytes. */
 void progress_start(Progress *progress, FILE *stream, const char *label, uint64_t total);
 void progress_update(Progress *progress, uint64_t done);
 
@@ -27,6 +28,3 @@ void progress_finish(Progress *progress, uint64_t done);
 #define PROGRESS_BAR_MAX 256
 const char *progress_bar(double fraction, unsigned width, bool ascii,
                          char buffer[static PROGRESS_BAR_MAX]);
-
-/* May colours be used on stream: a terminal, and NO_COLOR is not set. */
-bool terminal_has_colours(FILE *stream);

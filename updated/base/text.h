@@ -25,6 +25,7 @@ typedef struct TextList {
         size_t n_items;
 } TextList;
 
+/* Appends a copy. -ENOMEM. */
 int text_list_add(TextList *list, const char *text) _must_check_;
 void text_list_done(TextList *list);
 
@@ -53,10 +54,10 @@ int hex_encode(const uint8_t *data, size_t size, char **ret) _must_check_;
 /* The other way: exactly 2 * size hexadecimal digits, in either case. -EBADMSG. */
 int hex_decode(const char *text, uint8_t *ret, size_t size) _must_check_;
 
-/* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 /* Does a URL take the character as it is, everywhere (RFC 3986, unreserved)? */
 bool text_is_url_plain(char c);
 
+/* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *text, size_t size);
 
 /* Makes one printable line of UTF-8 of it, for logs, the bus and pipes: whatever does not fit becomes '?'. */

@@ -40,6 +40,26 @@ const char *timespan_format(usec_t span, char buffer[static TIMESPAN_MAX])
         return buffer;
 }
 
+const char *timespan_format_short(usec_t span, char buffer[static TIMESPAN_MAX])
+{
+        static const struct {
+                usec_t below, unit;
+                const char *name;
+        } units[] = {
+                { USEC_PER_MINUTE, USEC_PER_SEC, "s" },
+                { USEC_PER_HOUR, USEC_PER_MINUTE, "min" },
+                { USEC_PER_DAY, USEC_PER_HOUR, "h" },
+                { USEC_INFINITY, USEC_PER_DAY, "d" },
+        };
+        size_t i = 0;
+
+        while (i + 1 < ELEMENTSOF(units) && span >= units[i].below)
+                i++;
+        snprintf(buffer, TIMESPAN_MAX, "%llu %s", (unsigned long long)(span / units[i].unit),
+                 units[i].name);
+        return buffer;
+}
+
 const char *bytes_format(uint64_t bytes, char buffer[static BYTES_MAX])
 {
         static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };

@@ -24,6 +24,9 @@ usec_t now_boottime(void);
 #define TIMESPAN_MAX 48
 const char *timespan_format(usec_t span, char buffer[static TIMESPAN_MAX]);
 
+/* "3 s", "4 min", "2 h", "12 d": the same for tables, without what is behind the largest unit. */
+const char *timespan_format_short(usec_t span, char buffer[static TIMESPAN_MAX]);
+
 /* "512 B", "18.3 MB": powers of 1000, as disks and networks are sold. The buffer is returned. */
 #define BYTES_MAX 32
 const char *bytes_format(uint64_t bytes, char buffer[static BYTES_MAX]);

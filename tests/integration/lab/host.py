@@ -139,6 +139,15 @@ class Host:
         with open(self.path(name), encoding="utf-8") as file:
             return file.read()
 
+    def files(self, directory):
+        """What is in the files below it: {name: bytes}."""
+        found = {}
+        for path, _, names in os.walk(self.path(directory)):
+            for name in names:
+                with open(os.path.join(path, name), "rb") as file:
+                    found[os.path.relpath(file.name, self.path(directory))] = file.read()
+        return found
+
     def _make_disk(self, second_slot):
         lines = ["label: gpt"]
         for slot in "AB" if second_slot else "A":

@@ -2,11 +2,6 @@
 #include "base/io.h"
 #include "unit/unit.h"
 
-static void put(const char *root, const char *path, const char *text)
-{
-        assert_int_equal(file_replace(root, path, text, strlen(text), 0644), 0);
-}
-
 static void is_found(const Conf *conf, const char *const *names, const char *text,
                      const char *origin)
 {
@@ -29,10 +24,10 @@ static void test_the_strongest_source_counts_and_is_named(_unused_ void **state)
         _cleanup_(conf_done) Conf conf = {};
         char *root = directory_make();
 
-        put(root, "/usr/share/flatcar/update.conf", "SERVER=d\nEMPTY=d\n");
-        put(root, "/usr/share/coreos/update.conf", "GROUP=c\nSERVER=c\n");
-        put(root, "/etc/flatcar/update.conf", "\nGROUP=b\n");
-        put(root, "/etc/coreos/update.conf", "GROUP=x\nEMPTY=\nGROUP=a\n");
+        file_put(root, "/usr/share/flatcar/update.conf", "SERVER=d\nEMPTY=d\n");
+        file_put(root, "/usr/share/coreos/update.conf", "GROUP=c\nSERVER=c\n");
+        file_put(root, "/etc/flatcar/update.conf", "\nGROUP=b\n");
+        file_put(root, "/etc/coreos/update.conf", "GROUP=x\nEMPTY=\nGROUP=a\n");
         assert_int_equal(conf_read(root, NULL, NULL, &conf), 0);
         is_found(&conf, group, "a", "/etc/coreos/update.conf:3");
         is_found(&conf, server, "c", "/usr/share/coreos/update.conf:2");
@@ -44,7 +39,6 @@ static void test_the_strongest_source_counts_and_is_named(_unused_ void **state)
         conf.environment = true;
         is_found(&conf, group, "e", "GROUP in the environment");
         assert_int_equal(unsetenv("GROUP"), 0);
-        directory_remove(root);
 }
 
 static void test_a_stronger_name_counts_wherever_it_stands(_unused_ void **state)
@@ -53,13 +47,12 @@ static void test_a_stronger_name_counts_wherever_it_stands(_unused_ void **state
         _cleanup_(conf_done) Conf conf = {};
         char *root = directory_make();
 
-        put(root, "/usr/share/coreos/update.conf", "LOCKSMITHD_X=strong\n");
-        put(root, CONF_DROP_IN, "[Service]\nEnvironment=\"X=weak\"\n");
+        file_put(root, "/usr/share/coreos/update.conf", "LOCKSMITHD_X=strong\n");
+        file_put(root, CONF_DROP_IN, "[Service]\nEnvironment=\"X=weak\"\n");
         assert_int_equal(conf_read(root, NULL, NULL, &conf), 0);
         assert_int_equal(conf_read_drop_in(root, &conf), 0);
         is_found(&conf, names, "strong", "/usr/share/coreos/update.conf:1");
         is_found(&conf, names + 1, "weak", CONF_DROP_IN ":2");
-        directory_remove(root);
 }
 
 static void test_the_drop_in_is_read_as_systemd_reads_it(_unused_ void **state)
@@ -70,15 +63,15 @@ static void test_the_drop_in_is_read_as_systemd_reads_it(_unused_ void **state)
         _cleanup_(conf_done) Conf conf = {};
         char *root = directory_make();
 
-        put(root, CONF_DROP_IN,
-            "# mine\n[Service]\nExecStart=/bin/true\nEnvironment=nothing\nEnvironment=\"L=first\"\n"
-            "Environment=\"P=p\\\"a\\\\s%%n%$x=\\\"\"\nEnvironment=B=b\nEnvironment=\"L=last\"\n");
+        file_put(
+                root, CONF_DROP_IN,
+                "# mine\n[Service]\nExecStart=/bin/true\nEnvironment=nothing\nEnvironment=\"L=first\"\n"
+                "Environment=\"P=p\\\"a\\\\s%%n%$x=\\\"\"\nEnvironment=B=b\nEnvironment=\"L=last\"\n");
         assert_int_equal(conf_read_drop_in(root, &conf), 0);
         is_found(&conf, password, "p\"a\\s%n%$x=\"", CONF_DROP_IN ":6");
         is_found(&conf, bare, "b", CONF_DROP_IN ":7");
         is_found(&conf, last, "last", CONF_DROP_IN ":8");
         is_found(&conf, exec, NULL, "default");
-        directory_remove(root);
 }
 
 static void test_nothing_there_is_fine_and_what_can_not_be_read_is_said(_unused_ void **state)
@@ -88,13 +81,12 @@ static void test_nothing_there_is_fine_and_what_can_not_be_read_is_said(_unused_
 
         assert_int_equal(conf_read(root, NULL, NULL, &conf), 0);
         assert_int_equal(conf_read_drop_in(root, &conf), 0);
-        put(root, "/etc/coreos", "a file where a directory should be");
+        file_put(root, "/etc/coreos", "a file where a directory should be");
         assert_int_equal(conf_read(root, NULL, NULL, &conf), 0);
-        put(root, "/etc/flatcar/update.conf/x", "");
+        file_put(root, "/etc/flatcar/update.conf/x", "");
         assert_int_equal(conf_read(root, NULL, NULL, &conf), -EISDIR);
-        put(root, CONF_DROP_IN "/x", "");
+        file_put(root, CONF_DROP_IN "/x", "");
         assert_int_equal(conf_read_drop_in(root, &conf), -EISDIR);
-        directory_remove(root);
 }
 
 int main(void)

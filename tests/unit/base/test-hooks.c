@@ -86,7 +86,6 @@ static void test_programs_run_in_the_order_of_their_names(_unused_ void **state)
         outcome = hooks_try(root, USEC_PER_MINUTE);
         assert_false(outcome.failed);
         assert_string_equal(outcome.lines, "10-a: one none|20-b: two 2.0.0|20-b: unfinished|");
-        directory_remove(root);
 }
 
 static void test_a_prefix_starts_each_of_them(_unused_ void **state)
@@ -100,7 +99,6 @@ static void test_a_prefix_starts_each_of_them(_unused_ void **state)
         outcome = hooks_try_with(root, prefix, USEC_PER_MINUTE);
         assert_false(outcome.failed);
         assert_string_equal(outcome.lines, "10-a: a more|20-b: b more|");
-        directory_remove(root);
 }
 
 static void test_no_directory_is_no_program(_unused_ void **state)
@@ -108,7 +106,6 @@ static void test_no_directory_is_no_program(_unused_ void **state)
         char *root = directory_make();
 
         assert_false(hooks_try(root, USEC_PER_MINUTE).failed);
-        directory_remove(root);
 }
 
 static void test_the_first_failure_ends_the_round(_unused_ void **state)
@@ -133,7 +130,6 @@ static void test_the_first_failure_ends_the_round(_unused_ void **state)
                 assert_non_null(strstr(outcome.why, HOOKS_HERE "/10-bad: "));
                 assert_non_null(strstr(outcome.why, table[i].why));
                 assert_null(strstr(outcome.lines, "never"));
-                directory_remove(root);
         }
 }
 
@@ -143,7 +139,6 @@ static void test_a_program_that_can_not_be_started_fails(_unused_ void **state)
 
         assert_int_equal(file_replace(root, HOOKS_HERE "/10-x", "#!/nowhere\n", 11, 0755), 0);
         assert_non_null(strstr(hooks_try(root, USEC_PER_MINUTE).why, "No such file"));
-        directory_remove(root);
 }
 
 static void test_too_many_programs_are_refused(_unused_ void **state)
@@ -158,7 +153,6 @@ static void test_too_many_programs_are_refused(_unused_ void **state)
                 hook_write(root, name, "", 0755);
         }
         assert_int_equal(hooks_list(root, HOOKS_HERE, &names), -E2BIG);
-        directory_remove(root);
 }
 
 int main(void)

@@ -11,7 +11,7 @@ static void test_a_replaced_file_has_the_new_content_and_mode_and_leaves_no_temp
         _cleanup_free_ char *text = NULL, *path = NULL;
         struct stat status;
 
-        assert_int_equal(file_replace(root, "/a/b/c", "old", 3, 0644), 0);
+        file_put(root, "/a/b/c", "old");
         assert_int_equal(file_replace(root, "/a/b/c", "new!", 4, 0600), 0);
         assert_int_equal(file_read(root, "/a/b/c", 100, &text, NULL), 0);
         assert_string_equal(text, "new!");
@@ -23,7 +23,6 @@ static void test_a_replaced_file_has_the_new_content_and_mode_and_leaves_no_temp
         assert_int_equal(file_remove(root, "/a/b/c"), 0);
         *strrchr(path, '/') = 0;
         assert_int_equal(rmdir(path), 0); /* nothing else is in there */
-        directory_remove(root);
 }
 
 static void test_a_file_above_the_maximum_or_with_a_nul_is_refused(_unused_ void **state)
@@ -38,7 +37,6 @@ static void test_a_file_above_the_maximum_or_with_a_nul_is_refused(_unused_ void
         assert_int_equal(file_read(root, "/f", 3, &text, &size), 0);
         assert_int_equal(size, 3);
         assert_int_equal(file_read(root, "/none", 3, &text, NULL), -ENOENT);
-        directory_remove(root);
 }
 
 static void test_reading_past_the_end_is_an_error_not_a_short_read(_unused_ void **state)
@@ -47,12 +45,11 @@ static void test_reading_past_the_end_is_an_error_not_a_short_read(_unused_ void
         _cleanup_close_ int fd = -1;
         char data[4];
 
-        assert_int_equal(file_replace(root, "/f", "abc", 3, 0644), 0);
+        file_put(root, "/f", "abc");
         fd = root_open(root, "/f", O_RDONLY, 0);
         assert_true(fd >= 0);
         assert_int_equal(pread_full(fd, data, 3, 0), 0);
         assert_int_equal(pread_full(fd, data, 3, 1), -ENODATA);
-        directory_remove(root);
 }
 
 static void put_aged(const char *root, const char *name, time_t when)
@@ -60,7 +57,7 @@ static void put_aged(const char *root, const char *name, time_t when)
         const struct timespec times[2] = { { .tv_sec = when }, { .tv_sec = when } };
         _cleanup_free_ char *path = NULL;
 
-        assert_int_equal(file_replace(root, name, "x", 1, 0644), 0);
+        file_put(root, name, "x");
         assert_int_equal(root_join(root, name, &path), 0);
         assert_int_equal(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
 }
@@ -109,7 +106,6 @@ static void test_what_a_power_cut_left_is_swept_and_nothing_else(_unused_ void *
         assert_true(is_there(root, "/a/.#young.abcdef") && is_there(root, "/a/.#future.abcdef")
                     && is_there(root, "/a/.#link.abcdef") && is_there(root, "/a/.#fifo.abcdef")
                     && is_there(root, "/a/.#twin.abcdef"));
-        directory_remove(root);
 }
 
 static void test_a_temporary_file_is_one_that_is_swept(_unused_ void **state)
@@ -126,7 +122,6 @@ static void test_a_temporary_file_is_one_that_is_swept(_unused_ void **state)
         (void)close(fd);
         assert_int_equal(temporaries_sweep(root, directories, UINT64_C(1) << 40), 1);
         assert_int_equal(access(temporary, F_OK), -1);
-        directory_remove(root);
 }
 
 int main(void)

@@ -6,13 +6,15 @@ static void test_times_and_sizes_are_written_as_people_read_them(_unused_ void *
 {
         static const struct {
                 usec_t span;
-                const char *text;
+                const char *text, *brief;
         } spans[] = {
-                { 0, "0.0 s" },
-                { 1500000, "1.5 s" },
-                { 59 * USEC_PER_SEC, "59 s" },
-                { 250 * USEC_PER_SEC, "4 min 10 s" },
-                { 125 * USEC_PER_MINUTE, "2 h 5 min" },
+                { 0, "0.0 s", "0 s" },
+                { 1500000, "1.5 s", "1 s" },
+                { 59 * USEC_PER_SEC, "59 s", "59 s" },
+                { 60 * USEC_PER_SEC, "1 min 0 s", "1 min" },
+                { 250 * USEC_PER_SEC, "4 min 10 s", "4 min" },
+                { 125 * USEC_PER_MINUTE, "2 h 5 min", "2 h" },
+                { 50 * USEC_PER_HOUR, "50 h 0 min", "2 d" },
         };
         static const struct {
                 uint64_t bytes;
@@ -26,8 +28,10 @@ static void test_times_and_sizes_are_written_as_people_read_them(_unused_ void *
         };
         char span[TIMESPAN_MAX], size[BYTES_MAX];
 
-        for (size_t i = 0; i < ELEMENTSOF(spans); i++)
+        for (size_t i = 0; i < ELEMENTSOF(spans); i++) {
                 assert_string_equal(timespan_format(spans[i].span, span), spans[i].text);
+                assert_string_equal(timespan_format_short(spans[i].span, span), spans[i].brief);
+        }
         for (size_t i = 0; i < ELEMENTSOF(sizes); i++)
                 assert_string_equal(bytes_format(sizes[i].bytes, size), sizes[i].text);
 }

@@ -106,11 +106,6 @@ static void test_odd_networks_are_passed_over(_unused_ void **state)
         addresses_are(&addresses, wanted);
 }
 
-static void put(const char *root, const char *path, const char *text)
-{
-        assert_int_equal(file_replace(root, path, text, strlen(text), 0644), 0);
-}
-
 static void test_a_drive_is_read_and_a_damaged_one_is_named(_unused_ void **state)
 {
         static const char *const wanted[_ADDRESS_MAX] = {
@@ -121,17 +116,17 @@ static void test_a_drive_is_read_and_a_damaged_one_is_named(_unused_ void **stat
         const char *path;
 
         assert_int_equal(metadata_read(root, &none, &path), 0);
-        put(root, "/media/configvirtfs/ec2/latest/meta-data.json",
-            "{\"local-ipv4\": \"10.0.0.5\"}");
-        put(root, "/media/configdrive/openstack/latest/network_data.json",
-            "{\"networks\": [{\"ip_address\": \"10.9.9.9\"}, {\"ip_address\": \"203.0.113.9\"}]}");
+        file_put(root, "/media/configvirtfs/ec2/latest/meta-data.json",
+                 "{\"local-ipv4\": \"10.0.0.5\"}");
+        file_put(
+                root, "/media/configdrive/openstack/latest/network_data.json",
+                "{\"networks\": [{\"ip_address\": \"10.9.9.9\"}, {\"ip_address\": \"203.0.113.9\"}]}");
         assert_int_equal(metadata_read(root, &addresses, &path), 0);
         addresses_are(&addresses, wanted);
 
-        put(root, "/media/configdrive/ec2/latest/meta-data.json", "not JSON");
+        file_put(root, "/media/configdrive/ec2/latest/meta-data.json", "not JSON");
         assert_int_equal(metadata_read(root, &none, &path), -EBADMSG);
         assert_string_equal(path, "/media/configdrive/ec2/latest/meta-data.json");
-        directory_remove(root);
 }
 
 int main(void)

@@ -26,8 +26,7 @@ static void step_run(const char *root, const Step *step)
         int r;
 
         if (step->before)
-                assert_int_equal(
-                        file_replace(root, CONF_PATH, step->before, strlen(step->before), 0644), 0);
+                file_put(root, CONF_PATH, step->before);
         setting_set(&settings, KEY_GROUP, step->group);
         setting_set(&settings, KEY_REBOOT_STRATEGY, step->strategy);
         setting_set(&settings, KEY_ENDPOINT, step->endpoint);
@@ -49,7 +48,6 @@ static void steps_run(const Step *steps, size_t n)
 
         for (size_t i = 0; i < n; i++)
                 step_run(root, &steps[i]);
-        directory_remove(root);
 }
 
 static void test_what_is_no_longer_named_goes_back_to_what_was_there(_unused_ void **state)
@@ -144,13 +142,12 @@ static void test_a_real_unit_file_is_never_touched(_unused_ void **state)
         char *root = directory_make();
         _cleanup_(plan_done) Plan plan = {};
 
-        assert_int_equal(file_replace(root, RUNTIME_UNIT_PATH, "[Unit]\n", 7, 0644), 0);
+        file_put(root, RUNTIME_UNIT_PATH, "[Unit]\n");
         strategy_plan(root, "off", &plan);
         assert_int_equal(plan.mask, MASK_KEEP);
         assert_int_equal(plan.steps, STEP_STOP_LOCKSMITHD);
         assert_int_equal(plan.warnings.n_items, 1);
         assert_non_null(strstr(plan.warnings.items[0], "is a unit file"));
-        directory_remove(root);
 }
 
 static void test_a_mask_that_is_not_ours_stays_and_is_said(_unused_ void **state)
@@ -161,13 +158,12 @@ static void test_a_mask_that_is_not_ours_stays_and_is_said(_unused_ void **state
                 char *root = directory_make();
                 _cleanup_(plan_done) Plan plan = {};
 
-                assert_int_equal(file_replace(root, paths[i], "", 0, 0644), 0);
+                file_put(root, paths[i], "");
                 strategy_plan(root, "reboot", &plan);
                 assert_int_equal(plan.mask, MASK_KEEP);
                 assert_int_equal(plan.steps, 0);
                 assert_int_equal(plan.warnings.n_items, 1);
                 assert_non_null(strstr(plan.warnings.items[0], "not by cloud-config"));
-                directory_remove(root);
         }
 }
 
@@ -189,14 +185,11 @@ static void test_a_host_that_can_not_be_understood_is_left_alone(_unused_ void *
                 _cleanup_free_ char *why = NULL;
                 Plan plan;
 
-                assert_int_equal(file_replace(root, table[i].path, table[i].text,
-                                              strlen(table[i].text), 0644),
-                                 0);
+                file_put(root, table[i].path, table[i].text);
                 setting_set(&settings, KEY_GROUP, "beta");
                 assert_true(plan_make(root, &settings, &plan, &why) < 0);
                 assert_non_null(why);
                 assert_non_null(strstr(why, table[i].why));
-                directory_remove(root);
         }
 }
 
@@ -216,7 +209,6 @@ static void test_a_password_makes_the_drop_in_private(_unused_ void **state)
                             "[Service]\n"
                             "Environment=\"LOCKSMITHD_ETCD_USERNAME=root\"\n"
                             "Environment=\"LOCKSMITHD_ETCD_PASSWORD=p\\\"a\\\\s%%n$x\"\n");
-        directory_remove(root);
 }
 
 int main(void)

@@ -37,7 +37,7 @@ static void test_nothing_is_visible_before_the_commit(_unused_ void **state)
         struct stat status;
         _cleanup_free_ char *full = NULL;
 
-        assert_int_equal(file_replace(root, "/a/one", "old", 3, 0644), 0);
+        file_put(root, "/a/one", "old");
         assert_int_equal(stage_add(&stage, root, "/a/one", "new", 0600, geteuid(), getegid()), 0);
         assert_int_equal(stage_add(&stage, root, "/b/two", "2", 0644, geteuid(), getegid()), 0);
         assert_int_equal(stage_add_link(&stage, root, "/a/link", "/dev/null"), 0);
@@ -50,15 +50,14 @@ static void test_nothing_is_visible_before_the_commit(_unused_ void **state)
         assert_int_equal(stat(full, &status), 0);
         assert_int_equal(status.st_mode & 07777, 0600);
         assert_int_equal(files_in(root, "/a"), 2);
-        directory_remove(root);
 }
 
 static void test_a_file_that_can_not_be_staged_leaves_all_others_alone(_unused_ void **state)
 {
         char *root = directory_make();
 
-        assert_int_equal(file_replace(root, "/a/one", "old", 3, 0644), 0);
-        assert_int_equal(file_replace(root, "/a/file", "", 0, 0644), 0);
+        file_put(root, "/a/one", "old");
+        file_put(root, "/a/file", "");
         {
                 _cleanup_(stage_done) Stage stage = {};
 
@@ -70,7 +69,6 @@ static void test_a_file_that_can_not_be_staged_leaves_all_others_alone(_unused_ 
         }
         assert_file(root, "/a/one", "old");
         assert_int_equal(files_in(root, "/a"), 2);
-        directory_remove(root);
 }
 
 static void test_a_file_without_text_goes_and_may_be_gone_already(_unused_ void **state)
@@ -79,12 +77,11 @@ static void test_a_file_without_text_goes_and_may_be_gone_already(_unused_ void 
         _cleanup_(stage_done) Stage stage = {};
         const char *path = NULL;
 
-        assert_int_equal(file_replace(root, "/a/one", "old", 3, 0644), 0);
+        file_put(root, "/a/one", "old");
         assert_int_equal(stage_add(&stage, root, "/a/one", NULL, 0, 0, 0), 0);
         assert_int_equal(stage_add(&stage, root, "/a/two", NULL, 0, 0, 0), 0);
         assert_int_equal(stage_commit(&stage, &path), 0);
         assert_int_equal(files_in(root, "/a"), 0);
-        directory_remove(root);
 }
 
 int main(void)

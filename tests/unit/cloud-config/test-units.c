@@ -129,7 +129,6 @@ static int teardown(void **state)
 
         program_stop(world->systemd);
         program_stop(world->bus);
-        directory_remove(world->root);
         free(world);
         return 0;
 }

@@ -26,7 +26,6 @@ static void test_there_is_one_coordinator(_unused_ void **state)
         coordinator_done(&first);
         assert_int_equal(coordinator_become(root, &second), 0);
         coordinator_done(&second);
-        directory_remove(root);
 }
 
 static void test_the_file_says_what_goes_on_and_nothing_a_shell_would_run(_unused_ void **state)
@@ -43,7 +42,6 @@ static void test_the_file_says_what_goes_on_and_nothing_a_shell_would_run(_unuse
         assert_key(root, "STATE", "running");
         assert_key(root, "REASON", "no: __(reboot)_ _x_ _ _;");
         coordinator_done(&coordinator);
-        directory_remove(root);
 }
 
 static void test_the_next_stage_takes_the_lock_over(_unused_ void **state)

@@ -58,6 +58,7 @@ static void test_all_of_it_arrives(_unused_ void **state)
                 .host_note = (char *)"{}",
                 .fallback = (char *)"it came back",
                 .host_is_new = true,
+                .host_is_known = true,
                 .n_hosts = 5,
         };
 

@@ -22,8 +22,6 @@ typedef struct Memory {
         const Step *steps;
         size_t n_steps, n_calls, n_swaps;
         LockReply reply;
-        LockOnReply on_reply;
-        void *userdata;
         bool watching;
 } Memory;
 
@@ -31,7 +29,7 @@ static int on_later(_unused_ sd_event_source *source, void *userdata)
 {
         Memory *m = userdata;
 
-        m->on_reply(&m->reply, m->userdata);
+        lock_backend_reply(&m->backend, &m->reply);
         return 0;
 }
 
@@ -48,19 +46,16 @@ static void memory_reply(Memory *m, LockAnswer answer)
         assert_true(sd_event_add_defer(m->event, &m->later, on_later, m) >= 0);
 }
 
-static Step memory_step(Memory *m, LockOnReply on_reply, void *userdata)
+static Step memory_step(Memory *m)
 {
-        m->on_reply = on_reply;
-        m->userdata = userdata;
         return m->n_calls < m->n_steps ? m->steps[m->n_calls++] : WORKS;
 }
 
-static int memory_read(LockBackend *backend, LockOnReply on_reply, void *userdata)
+static int memory_read(LockBackend *backend)
 {
         Memory *m = (Memory *)backend;
 
-        memory_reply(m, memory_step(m, on_reply, userdata) == FAILS ? LOCK_ANSWER_FAILED
-                                                                    : LOCK_ANSWER_DOCUMENT);
+        memory_reply(m, memory_step(m) == FAILS ? LOCK_ANSWER_FAILED : LOCK_ANSWER_DOCUMENT);
         return 0;
 }
 
@@ -70,11 +65,10 @@ static void memory_write(Memory *m, const char *text)
         m->revision++;
 }
 
-static int memory_swap(LockBackend *backend, const LockSwap *swap, LockOnReply on_reply,
-                       void *userdata)
+static int memory_swap(LockBackend *backend, const LockSwap *swap)
 {
         Memory *m = (Memory *)backend;
-        Step step = memory_step(m, on_reply, userdata);
+        Step step = memory_step(m);
 
         m->n_swaps++;
         if (step == RACE)
@@ -90,13 +84,10 @@ static int memory_swap(LockBackend *backend, const LockSwap *swap, LockOnReply o
         return 0;
 }
 
-static int memory_watch(LockBackend *backend, int64_t revision, LockOnReply on_reply,
-                        void *userdata)
+static int memory_watch(LockBackend *backend, int64_t revision)
 {
         Memory *m = (Memory *)backend;
 
-        m->on_reply = on_reply;
-        m->userdata = userdata;
         m->watching = true;
         if (revision != m->revision)
                 memory_reply(m, LOCK_ANSWER_DOCUMENT);

@@ -143,13 +143,33 @@ static void test_a_policy_survives_being_written(_unused_ void **state)
         static const char text[] =
                 "{\"percent\":10,\"of\":40,\"failures\":[{\"id\":\"a\",\"host\":\"web\",\"why\":\"gone\","
                 "\"since\":5,\"excused\":true}],\"stopped\":{\"who\":\"w\",\"reason\":\"r\",\"since\":6},"
-                "\"resumed\":{\"who\":\"x\",\"reason\":\"y\",\"since\":7}}";
+                "\"resumed\":{\"who\":\"x\",\"reason\":\"y\",\"since\":7},"
+                "\"log\":[{\"who\":\"core on web-1\",\"reason\":\"set-max 3\",\"since\":8}]}";
         _cleanup_(policy_done) Policy policy = {};
         _cleanup_free_ char *again = NULL;
 
         assert_int_equal(policy_parse(text, strlen(text), &policy), 0);
         assert_int_equal(policy_format(&policy, &again), 0);
         assert_string_equal(again, text);
+}
+
+static void test_the_log_keeps_the_last_deeds_and_each_once(_unused_ void **state)
+{
+        _cleanup_(policy_done) Policy policy = {}, again = {};
+        _cleanup_free_ char *text = NULL;
+
+        for (int i = 0; i < POLICY_DEEDS_MAX + 5; i++) {
+                Deed deed = { .who = (char *)"w", .reason = (char *)"set-max 3", .since = i };
+
+                assert_int_equal(policy_note(&policy, &deed), 1);
+                assert_int_equal(policy_note(&policy, &deed), 0); /* the answer got lost */
+        }
+        assert_int_equal(policy.n_deeds, POLICY_DEEDS_MAX);
+        assert_int_equal(policy.deeds[0].since, 5);
+        assert_int_equal(policy.deeds[POLICY_DEEDS_MAX - 1].since, POLICY_DEEDS_MAX + 4);
+        assert_int_equal(policy_format(&policy, &text), 0);
+        assert_int_equal(policy_parse(text, strlen(text), &again), 0);
+        assert_int_equal(again.n_deeds, POLICY_DEEDS_MAX);
 }
 
 static LockText text_of(const char *text)
@@ -234,6 +254,7 @@ int main(void)
                 cmocka_unit_test(test_resuming_excuses_who_still_holds_the_lock),
                 cmocka_unit_test(test_more_failures_than_fit_do_no_harm),
                 cmocka_unit_test(test_a_policy_survives_being_written),
+                cmocka_unit_test(test_the_log_keeps_the_last_deeds_and_each_once),
                 cmocka_unit_test(test_who_may_take_the_lock),
                 cmocka_unit_test(test_what_is_no_policy_is_refused),
         };

@@ -1,4 +1,5 @@
 #include "locksmith/cluster.h"
+#include "locksmith/guard.h"
 #include "locksmith/quorum.h"
 #include "unit/unit.h"
 
@@ -78,10 +79,43 @@ static void test_addresses_that_are_of_every_host_tell_nothing(_unused_ void **s
                 assert_int_equal(cluster_url_is_here(urls[i].url, "node1"), urls[i].here);
 }
 
+static void test_a_member_is_back_when_it_is_well_and_has_caught_up(_unused_ void **state)
+{
+        static const struct {
+                bool healthy;
+                uint64_t applied;
+                const char *url, *problem;
+        } cases[] = {
+                { true, 5000, "http://localhost:2380", NULL },
+                { true, 5001, "http://localhost:2380", NULL }, /* newer than what others said */
+                { true, 4000, "http://localhost:2380", NULL },
+                { true, 3999, "http://localhost:2380", "it has not caught up with the others yet" },
+                { true, 0, "http://localhost:2380", "it has not caught up with the others yet" },
+                { false, 5000, "http://localhost:2380", "it does not answer, or has no leader" },
+                { true, 5000, "http://192.0.2.1:2380",
+                  "its peer URLs are no addresses of this host: see etcdctl member update" },
+                { true, 5000, NULL, NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char *urls[] = { (char *)cases[i].url };
+                EtcdMember member = { .peer_urls = { urls, cases[i].url != NULL } };
+                ClusterMember m = { .member = &member,
+                                    .healthy = cases[i].healthy,
+                                    .status = { .raft_applied_index = cases[i].applied } };
+                Cluster cluster = { .members = &m, .n_members = 1, .raft_index = 5000 };
+                const char *problem = guard_member_problem(&cluster, &m, "web-1");
+
+                assert_string_equal(problem ? problem : "",
+                                    cases[i].problem ? cases[i].problem : "");
+        }
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_host_leaves_only_when_a_quorum_stays),
+                cmocka_unit_test(test_a_member_is_back_when_it_is_well_and_has_caught_up),
                 cmocka_unit_test(test_addresses_that_are_of_every_host_tell_nothing),
         };
 

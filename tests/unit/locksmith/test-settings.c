@@ -3,11 +3,6 @@
 #include "locksmith/settings.h"
 #include "unit/unit.h"
 
-static void file_write(const char *root, const char *path, const char *text)
-{
-        assert_int_equal(file_replace(root, path, text, strlen(text), 0644), 0);
-}
-
 /* Clears what the environment of the test run may have. */
 static int set_up(_unused_ void **state)
 {
@@ -25,7 +20,7 @@ static int set_up(_unused_ void **state)
 
 static void test_without_any_source_everything_has_its_default(_unused_ void **state)
 {
-        _cleanup_(settings_done) Settings settings = { .root = directory_make() };
+        _cleanup_(settings_done) Settings settings = { .root = strdup(directory_make()) };
         _cleanup_free_ char *why = NULL;
 
         assert_int_equal(settings_read(&settings, false, &why), 0);
@@ -34,21 +29,19 @@ static void test_without_any_source_everything_has_its_default(_unused_ void **s
         assert_string_equal(settings.group, "");
         assert_int_equal(settings.etcd.endpoints.n_items, 2);
         assert_string_equal(settings.etcd.endpoints.items[0], "http://127.0.0.1:2379");
-        directory_remove(TAKE_PTR(settings.root));
 }
 
 static void test_stronger_sources_win(_unused_ void **state)
 {
-        _cleanup_(settings_done) Settings settings = { .root = directory_make() };
+        _cleanup_(settings_done) Settings settings = { .root = strdup(directory_make()) };
         _cleanup_free_ char *why = NULL;
 
-        file_write(
-                settings.root, "/usr/share/coreos/update.conf",
-                "REBOOT_STRATEGY=off\nLOCKSMITHD_GROUP=vendor\nLOCKSMITHD_ETCD_USERNAME=vendor\n");
-        file_write(
+        file_put(settings.root, "/usr/share/coreos/update.conf",
+                 "REBOOT_STRATEGY=off\nLOCKSMITHD_GROUP=vendor\nLOCKSMITHD_ETCD_USERNAME=vendor\n");
+        file_put(
                 settings.root, "/etc/flatcar/update.conf",
                 "REBOOT_STRATEGY=etcd-lock\nREBOOT_WINDOW_START=Mon 01:00\nREBOOT_WINDOW_LENGTH=1h\n");
-        file_write(
+        file_put(
                 settings.root, CONF_DROP_IN,
                 "[Service]\nEnvironment=\"LOCKSMITHD_ENDPOINT=https://a:2379/, b:4001\"\n"
                 "Environment=\"LOCKSMITHD_REBOOT_WINDOW_START=Tue 02:00\"\nEnvironment=\"LOCKSMITHD_ETCD_CAFILE=/ca\"\n");
@@ -73,16 +66,16 @@ static void test_stronger_sources_win(_unused_ void **state)
                             "/etc/flatcar/update.conf:3");
         assert_string_equal(settings_origin(&settings, "LOCKSMITHD_ETCD_KEYFILE"), "default");
         assert_null(settings_origin(&settings, "GROUP"));
-        directory_remove(TAKE_PTR(settings.root));
         set_up(NULL);
 }
 
 static void test_the_tool_has_its_own_variables_and_options_first(_unused_ void **state)
 {
-        _cleanup_(settings_done) Settings settings = { .root = directory_make() }, other = {};
+        _cleanup_(settings_done) Settings settings = { .root = strdup(directory_make()) },
+                                          other = {};
         _cleanup_free_ char *why = NULL;
 
-        file_write(settings.root, "/etc/coreos/update.conf", "LOCKSMITHD_GROUP=daemon\n");
+        file_put(settings.root, "/etc/coreos/update.conf", "LOCKSMITHD_GROUP=daemon\n");
         assert_int_equal(text_set(&other.root, settings.root), 0);
         assert_int_equal(setenv("LOCKSMITHCTL_GROUP", "tool", true), 0);
         assert_int_equal(settings_read(&settings, true, &why), 0);
@@ -93,8 +86,33 @@ static void test_the_tool_has_its_own_variables_and_options_first(_unused_ void 
         assert_int_equal(settings_read(&other, true, &why), 0);
         assert_string_equal(other.group, "option");
         assert_string_equal(settings_origin(&other, "LOCKSMITHD_GROUP"), "command line");
-        directory_remove(TAKE_PTR(settings.root));
         set_up(NULL);
+}
+
+static void test_a_bad_window_keeps_nobody_from_the_lock(_unused_ void **state)
+{
+        static const struct {
+                const char *text, *why;
+        } table[] = {
+                { "REBOOT_WINDOW_START=25:00\nREBOOT_WINDOW_LENGTH=1h\n", "reboot window: start" },
+                { "REBOOT_STRATEGY=etcd_lock\n",
+                  "REBOOT_STRATEGY: unknown strategy \"etcd_lock\", there are reboot, etcd-lock, "
+                  "best-effort and off (/etc/coreos/update.conf:1)" },
+                { "LOCKSMITHD_GROUP=web\n", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(settings_done) Settings settings = { .root = strdup(directory_make()) };
+                _cleanup_free_ char *why = NULL;
+
+                file_put(settings.root, "/etc/coreos/update.conf", table[i].text);
+                assert_int_equal(settings_read(&settings, true, &why), 0);
+                assert_null(why);
+                if (table[i].why)
+                        assert_non_null(after_prefix(settings.reboot_problem, table[i].why));
+                else
+                        assert_null(settings.reboot_problem);
+        }
 }
 
 static void test_bad_settings_are_refused_with_a_reason(_unused_ void **state)
@@ -115,13 +133,12 @@ static void test_bad_settings_are_refused_with_a_reason(_unused_ void **state)
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                _cleanup_(settings_done) Settings settings = { .root = directory_make() };
+                _cleanup_(settings_done) Settings settings = { .root = strdup(directory_make()) };
                 _cleanup_free_ char *why = NULL;
 
-                file_write(settings.root, "/etc/coreos/update.conf", table[i].text);
+                file_put(settings.root, "/etc/coreos/update.conf", table[i].text);
                 assert_int_equal(settings_read(&settings, false, &why), -EINVAL);
                 assert_non_null(after_prefix(why, table[i].why));
-                directory_remove(TAKE_PTR(settings.root));
         }
 }
 
@@ -135,17 +152,16 @@ static void test_the_machine_id_is_one_word(_unused_ void **state)
                       { "\n", -EBADMSG },
                       { "a b\n", -EBADMSG },
                       { "a\x1b\n", -EBADMSG } };
-        _cleanup_(settings_done) Settings settings = { .root = directory_make() };
+        _cleanup_(settings_done) Settings settings = { .root = strdup(directory_make()) };
         char *missing;
 
         assert_int_equal(settings_machine_id(&settings, &missing), -ENOENT);
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 _cleanup_free_ char *id = NULL;
 
-                file_write(settings.root, "/etc/machine-id", table[i].text);
+                file_put(settings.root, "/etc/machine-id", table[i].text);
                 assert_int_equal(settings_machine_id(&settings, &id), table[i].r);
         }
-        directory_remove(TAKE_PTR(settings.root));
 }
 
 int main(void)
@@ -155,6 +171,7 @@ int main(void)
                 cmocka_unit_test_setup(test_stronger_sources_win, set_up),
                 cmocka_unit_test_setup(test_the_tool_has_its_own_variables_and_options_first,
                                        set_up),
+                cmocka_unit_test_setup(test_a_bad_window_keeps_nobody_from_the_lock, set_up),
                 cmocka_unit_test_setup(test_bad_settings_are_refused_with_a_reason, set_up),
                 cmocka_unit_test_setup(test_the_machine_id_is_one_word, set_up),
         };

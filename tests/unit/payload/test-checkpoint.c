@@ -31,7 +31,6 @@ static void test_what_is_written_is_read(_unused_ void **state)
         assert_int_equal(checkpoint_read(&(CheckpointPlace) { .path = path }, &read), 0);
         assert_true(checkpoint_matches(&wrote, &read));
         assert_memory_equal(&wrote.mark, &read.mark, sizeof(wrote.mark));
-        directory_remove(directory);
 }
 
 static void test_another_byte_or_length_is_no_checkpoint(_unused_ void **state)

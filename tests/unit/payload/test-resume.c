@@ -138,7 +138,6 @@ static void fixture_done(Fixture *fixture)
         payload_keys_free(fixture->keys);
         close(fixture->base.fd);
         close(fixture->parameters.target.fd);
-        directory_remove(fixture->directory);
         if (!fixture->place.path)
                 close(fixture->place.fd);
         free(fixture->checkpoint);

@@ -35,7 +35,6 @@ static Disk disk_make(void)
 static void disk_done(Disk *disk)
 {
         close(disk->target.fd);
-        directory_remove(disk->directory);
 }
 
 static uint8_t disk_byte(const Disk *disk, uint64_t offset)

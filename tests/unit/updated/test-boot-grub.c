@@ -222,23 +222,13 @@ static int set_up(_unused_ void **state)
         return 0;
 }
 
-static int tear_down(_unused_ void **state)
-{
-        directory_remove(root);
-        return 0;
-}
-
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_each_state_is_read_as_the_boot_loader_reads_it,
-                                                set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_each_change_is_what_it_says, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(test_an_update_and_its_fall_back, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(test_what_can_not_be_used_is_refused_untouched,
-                                                set_up, tear_down),
+                cmocka_unit_test_setup(test_each_state_is_read_as_the_boot_loader_reads_it, set_up),
+                cmocka_unit_test_setup(test_each_change_is_what_it_says, set_up),
+                cmocka_unit_test_setup(test_an_update_and_its_fall_back, set_up),
+                cmocka_unit_test_setup(test_what_can_not_be_used_is_refused_untouched, set_up),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,15 +11,9 @@ static int set_up(_unused_ void **state)
         return 0;
 }
 
-static int tear_down(_unused_ void **state)
-{
-        directory_remove(root);
-        return 0;
-}
-
 static void put(const char *path, const char *text)
 {
-        assert_int_equal(file_replace(root, path, text, strlen(text), 0644), 0);
+        file_put(root, path, text);
 }
 
 static void test_without_files_there_are_defaults(_unused_ void **state)
@@ -200,20 +194,14 @@ static void test_times(_unused_ void **state)
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_without_files_there_are_defaults, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(test_the_administrator_wins, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_bad_values_leave_the_value_before, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(test_the_boot_chooser_and_its_tries, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(test_the_first_check_is_spread_or_as_it_was, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(test_http_settings, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_updates_can_be_switched_off, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(test_a_directory_in_place_of_a_file_is_no_disaster,
-                                                set_up, tear_down),
+                cmocka_unit_test_setup(test_without_files_there_are_defaults, set_up),
+                cmocka_unit_test_setup(test_the_administrator_wins, set_up),
+                cmocka_unit_test_setup(test_bad_values_leave_the_value_before, set_up),
+                cmocka_unit_test_setup(test_the_boot_chooser_and_its_tries, set_up),
+                cmocka_unit_test_setup(test_the_first_check_is_spread_or_as_it_was, set_up),
+                cmocka_unit_test_setup(test_http_settings, set_up),
+                cmocka_unit_test_setup(test_updates_can_be_switched_off, set_up),
+                cmocka_unit_test_setup(test_a_directory_in_place_of_a_file_is_no_disaster, set_up),
                 cmocka_unit_test(test_times),
         };
 

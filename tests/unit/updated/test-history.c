@@ -35,7 +35,6 @@ static void test_what_is_added_is_read_again(_unused_ void **state)
         assert_int_equal(history.entries[0].code, 18);
         assert_int_equal(history.entries[1].outcome, HISTORY_STAGED);
         assert_int_equal(history.entries[1].when, 20);
-        directory_remove(root);
 }
 
 static void test_the_same_again_only_counts(_unused_ void **state)
@@ -50,7 +49,6 @@ static void test_the_same_again_only_counts(_unused_ void **state)
         assert_int_equal(history.n_entries, 2);
         assert_int_equal(history.entries[0].count, 2);
         assert_int_equal(history.entries[0].when, 20);
-        directory_remove(root);
 }
 
 static void test_it_is_bounded(_unused_ void **state)
@@ -68,7 +66,6 @@ static void test_it_is_bounded(_unused_ void **state)
         assert_int_equal(history.n_entries, HISTORY_MAX);
         assert_int_equal(history.entries[0].when, 3);
         assert_int_equal(strlen(history.entries[0].text), HISTORY_TEXT_MAX);
-        directory_remove(root);
 }
 
 /* Cut in the middle of a letter, it has to be UTF-8 all the same: the bus would refuse it. */
@@ -83,7 +80,6 @@ static void test_a_long_text_is_cut_into_plain_text(_unused_ void **state)
         assert_int_equal(history_read(root, &history), 0);
         assert_string_equal(history.entries[0].version, "");
         assert_int_equal(history.entries[0].text[1], '?');
-        directory_remove(root);
 }
 
 static void test_damaged_lines_are_passed_over(_unused_ void **state)

@@ -2,11 +2,6 @@
 #include "host.h"
 #include "unit/unit.h"
 
-static void put(const char *root, const char *path, const char *text)
-{
-        assert_int_equal(file_replace(root, path, text, strlen(text), 0644), 0);
-}
-
 static void test_an_empty_root_gives_defaults(_unused_ void **state)
 {
         _cleanup_(host_done) Host host = {};
@@ -18,7 +13,6 @@ static void test_an_empty_root_gives_defaults(_unused_ void **state)
         assert_string_equal(host.board, "");
         assert_string_equal(host.machine_id, "");
         assert_string_not_equal(host.machine, "");
-        directory_remove(root);
 }
 
 static void test_release_files_come_before_os_release(_unused_ void **state)
@@ -26,12 +20,12 @@ static void test_release_files_come_before_os_release(_unused_ void **state)
         _cleanup_(host_done) Host host = {};
         char *root = directory_make();
 
-        put(root, "/usr/share/flatcar/release",
-            "FLATCAR_RELEASE_VERSION=2.0\nFLATCAR_RELEASE_BOARD=arm64-usr\n");
-        put(root, "/etc/os-release", "VERSION_ID=1.0\n");
-        put(root, "/usr/share/oem/oem-release", "ID=\"qemu\"\nVERSION_ID=0.1\n");
-        put(root, "/etc/machine-id", "abc\n");
-        put(root, "/proc/sys/kernel/random/boot_id", "def\n");
+        file_put(root, "/usr/share/flatcar/release",
+                 "FLATCAR_RELEASE_VERSION=2.0\nFLATCAR_RELEASE_BOARD=arm64-usr\n");
+        file_put(root, "/etc/os-release", "VERSION_ID=1.0\n");
+        file_put(root, "/usr/share/oem/oem-release", "ID=\"qemu\"\nVERSION_ID=0.1\n");
+        file_put(root, "/etc/machine-id", "abc\n");
+        file_put(root, "/proc/sys/kernel/random/boot_id", "def\n");
         assert_int_equal(host_read(root, &host), 0);
         assert_string_equal(host.version, "2.0");
         assert_string_equal(host.board, "arm64-usr");
@@ -39,7 +33,6 @@ static void test_release_files_come_before_os_release(_unused_ void **state)
         assert_string_equal(host.oem_version, "0.1");
         assert_string_equal(host.machine_id, "abc");
         assert_string_equal(host.boot_id, "def");
-        directory_remove(root);
 }
 
 static void test_os_release_is_the_last_resort(_unused_ void **state)
@@ -47,11 +40,10 @@ static void test_os_release_is_the_last_resort(_unused_ void **state)
         _cleanup_(host_done) Host host = {};
         char *root = directory_make();
 
-        put(root, "/usr/share/coreos/release", "COREOS_RELEASE_VERSION=\n");
-        put(root, "/etc/os-release", "VERSION_ID=\"12\"\nnonsense\n");
+        file_put(root, "/usr/share/coreos/release", "COREOS_RELEASE_VERSION=\n");
+        file_put(root, "/etc/os-release", "VERSION_ID=\"12\"\nnonsense\n");
         assert_int_equal(host_read(root, &host), 0);
         assert_string_equal(host.version, "12");
-        directory_remove(root);
 }
 
 int main(void)

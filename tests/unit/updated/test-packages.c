@@ -4,11 +4,6 @@
 #include "package-store.h"
 #include "unit/unit.h"
 
-static void file_set(const char *root, const char *path, const char *text)
-{
-        assert_int_equal(file_replace(root, path, text, strlen(text), 0644), 0);
-}
-
 static bool is_there(const char *root, const char *path)
 {
         _cleanup_close_ int fd = root_open(root, path, O_PATH, 0);
@@ -56,12 +51,11 @@ static void test_what_a_host_wants(_unused_ void **state)
                 _cleanup_free_ char *got = NULL;
 
                 if (table[i].vendor)
-                        file_set(root, "/usr/share/flatcar/enabled-sysext.conf", table[i].vendor);
+                        file_put(root, "/usr/share/flatcar/enabled-sysext.conf", table[i].vendor);
                 if (table[i].administrator)
-                        file_set(root, "/etc/flatcar/enabled-sysext.conf", table[i].administrator);
+                        file_put(root, "/etc/flatcar/enabled-sysext.conf", table[i].administrator);
                 got = wishes_text(root, table[i].oem);
                 assert_string_equal(got, table[i].wanted);
-                directory_remove(root);
         }
 }
 
@@ -70,10 +64,9 @@ static void test_the_oem_needs_what_the_running_version_has(_unused_ void **stat
         char *root = directory_make();
         _cleanup_free_ char *got = NULL;
 
-        file_set(root, "/oem/sysext/oem-qemu-1.0.raw", "image");
+        file_put(root, "/oem/sysext/oem-qemu-1.0.raw", "image");
         got = wishes_text(root, "qemu");
         assert_string_equal(got, "oem-qemu! /oem/sysext|");
-        directory_remove(root);
 }
 
 static void wishes_refused(const char *root, bool incomplete, int error, const char *why)
@@ -95,9 +88,8 @@ static void test_too_many_are_refused(_unused_ void **state)
 
         for (int i = 0; i <= PACKAGES_MAX; i++)
                 n += (size_t)snprintf(text + n, sizeof(text) - n, "x%d\n", i);
-        file_set(root, "/etc/flatcar/enabled-sysext.conf", text);
+        file_put(root, "/etc/flatcar/enabled-sysext.conf", text);
         wishes_refused(root, false, -E2BIG, "more than 64");
-        directory_remove(root);
 }
 
 static void test_what_can_not_be_read_is_not_nothing(_unused_ void **state)
@@ -105,9 +97,8 @@ static void test_what_can_not_be_read_is_not_nothing(_unused_ void **state)
         char *root = directory_make();
 
         wishes_refused(root, true, -EIO, "a release file can not be read");
-        file_set(root, "/etc/flatcar/enabled-sysext.conf/x", "a directory");
+        file_put(root, "/etc/flatcar/enabled-sysext.conf/x", "a directory");
         wishes_refused(root, false, -EISDIR, "Is a directory");
-        directory_remove(root);
 }
 
 /* What the server offers besides, in the order of packages[1]…; "!" is a missing hash. */
@@ -218,7 +209,6 @@ static void test_an_image_is_made_once_for_each_content(_unused_ void **state)
         assert_false(is_there(root, "/o/s/.oem-x-1.raw.part"));
         assert_int_equal(planned_install(root, &package), 0);
         assert_int_equal(planned_install(root, &package), 1);
-        directory_remove(root);
 }
 
 static void test_only_ours_are_removed(_unused_ void **state)
@@ -237,14 +227,13 @@ static void test_only_ours_are_removed(_unused_ void **state)
         }
         package.version = (char *)"4";
         assert_int_equal(package_begin(root, &package, &fd), 0);
-        file_set(root, "/s/flatcar-a-0.raw", "the administrator's");
+        file_put(root, "/s/flatcar-a-0.raw", "the administrator's");
         assert_int_equal(packages_collect(root, &keep), 0);
         assert_true(is_there(root, "/s/flatcar-a-0.raw"));
         assert_true(is_there(root, "/s/flatcar-a-2.raw"));
         assert_false(is_there(root, "/s/flatcar-a-1.raw") || is_there(root, "/s/flatcar-a-3.raw"));
         assert_false(is_there(root, "/s/.flatcar-a-4.raw.part"));
         assert_int_equal(packages_collect(root, &keep), 0);
-        directory_remove(root);
 }
 
 #define SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

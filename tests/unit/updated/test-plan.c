@@ -34,21 +34,47 @@ static Slots pair(void)
         };
 }
 
+/* One decision: what comes in, and what it came to. */
+typedef struct Decision {
+        OmahaResponse response;
+        Slots slots;
+        PlanHistory history;
+        UpdatePlan plan;
+        char *reason;
+        UpdateFailure failure;
+} Decision;
+
+static Decision decision_make(const char *running)
+{
+        return (Decision) {
+                .response = offer(),
+                .slots = pair(),
+                .history = { .policy = { .running = running } },
+        };
+}
+
+static void decision_done(Decision *d)
+{
+        update_plan_done(&d->plan);
+        free(d->reason);
+        update_failure_done(&d->failure);
+}
+
+static int decide(Decision *d)
+{
+        return plan_decide(&d->response, &d->slots, &d->history, &d->plan, &d->reason, &d->failure);
+}
+
 static void test_an_offer_becomes_a_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .policy = { .running = "1.0" } };
-        _cleanup_(update_failure_done) UpdateFailure failure = {};
-        _cleanup_(update_plan_done) UpdatePlan plan = {};
-        _cleanup_free_ char *reason = NULL;
-        OmahaResponse response = offer();
-        Slots slots = pair();
+        _cleanup_(decision_done) Decision d = decision_make("1.0");
 
-        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure), 1);
-        assert_string_equal(plan.version, "2.0");
-        assert_int_equal(plan.size, 100);
-        assert_int_equal(plan.urls.n_items, 2); /* ftp is nothing we fetch from */
-        assert_string_equal(plan.urls.items[0], "http://a/x/a.payload");
-        assert_string_equal(plan.urls.items[1], "https://c/y/a.payload");
+        assert_int_equal(decide(&d), 1);
+        assert_string_equal(d.plan.version, "2.0");
+        assert_int_equal(d.plan.size, 100);
+        assert_int_equal(d.plan.urls.n_items, 2); /* ftp is nothing we fetch from */
+        assert_string_equal(d.plan.urls.items[0], "http://a/x/a.payload");
+        assert_string_equal(d.plan.urls.items[1], "https://c/y/a.payload");
 }
 
 static void test_what_is_no_news_is_no_failure(_unused_ void **state)
@@ -68,81 +94,55 @@ static void test_what_is_no_news_is_no_failure(_unused_ void **state)
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                _cleanup_(update_failure_done) UpdateFailure failure = {};
-                _cleanup_free_ char *reason = NULL;
-                OmahaResponse response = offer();
-                Slots slots = pair();
-                UpdatePlan plan;
+                _cleanup_(decision_done) Decision d = decision_make("");
 
-                response.verdict = table[i].verdict;
-                assert_int_equal(
-                        plan_decide(&response, &slots, &table[i].history, &plan, &reason, &failure),
-                        0);
-                assert_non_null(reason);
-                assert_int_equal(failure.code, UPDATE_ERROR_NONE);
+                d.response.verdict = table[i].verdict;
+                d.history = table[i].history;
+                assert_int_equal(decide(&d), 0);
+                assert_non_null(d.reason);
+                assert_int_equal(d.failure.code, UPDATE_ERROR_NONE);
         }
 }
 
 static void test_without_a_way_back_there_is_no_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .policy = { .running = "1.0" } };
-        _cleanup_(update_failure_done) UpdateFailure failure = {};
-        _cleanup_free_ char *reason = NULL;
-        OmahaResponse response = offer();
-        Slots slots = pair();
-        UpdatePlan plan;
+        _cleanup_(decision_done) Decision d = decision_make("1.0");
 
-        slots.target = SLOT_NONE;
-        assert_true(plan_decide(&response, &slots, &history, &plan, &reason, &failure) < 0);
-        assert_int_equal(failure.code, UPDATE_ERROR_SLOTS);
+        d.slots.target = SLOT_NONE;
+        assert_true(decide(&d) < 0);
+        assert_int_equal(d.failure.code, UPDATE_ERROR_SLOTS);
 
-        slots.target = 1;
-        slots.running_state.good = false;
-        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
-                         -EBUSY);
-        assert_int_equal(failure.code, UPDATE_ERROR_SLOTS);
+        d.slots.target = 1;
+        d.slots.running_state.good = false;
+        assert_int_equal(decide(&d), -EBUSY);
+        assert_int_equal(d.failure.code, UPDATE_ERROR_SLOTS);
 }
 
 static void test_without_an_address_there_is_no_plan(_unused_ void **state)
 {
-        const PlanHistory history = { .policy = { .running = "1.0" } };
-        _cleanup_(update_failure_done) UpdateFailure failure = {};
-        _cleanup_free_ char *reason = NULL;
-        OmahaResponse response = offer();
-        Slots slots = pair();
-        UpdatePlan plan;
+        _cleanup_(decision_done) Decision d = decision_make("1.0");
 
-        response.urls = (TextList) { .items = &urls[1], .n_items = 1 };
-        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
-                         -EBADMSG);
-        assert_int_equal(failure.code, UPDATE_ERROR_ANSWER_INVALID);
+        d.response.urls = (TextList) { .items = &urls[1], .n_items = 1 };
+        assert_int_equal(decide(&d), -EBADMSG);
+        assert_int_equal(d.failure.code, UPDATE_ERROR_ANSWER_INVALID);
 }
 
 static void test_older_versions_are_refused(_unused_ void **state)
 {
-        const PlanHistory history = { .policy = { .running = "3.0" } };
-        _cleanup_(update_failure_done) UpdateFailure failure = {};
-        _cleanup_free_ char *reason = NULL;
-        OmahaResponse response = offer();
-        Slots slots = pair();
-        UpdatePlan plan;
+        _cleanup_(decision_done) Decision d = decision_make("3.0");
 
-        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure),
-                         -EPERM);
-        assert_int_equal(failure.code, UPDATE_ERROR_POLICY);
+        assert_int_equal(decide(&d), -EPERM);
+        assert_int_equal(d.failure.code, UPDATE_ERROR_POLICY);
 }
 
 static void test_what_failed_is_known_by_its_hash_first(_unused_ void **state)
 {
-        const PlanHistory history = { { .running = "1.0" }, "00", "2.0" };
-        _cleanup_(update_failure_done) UpdateFailure failure = {};
-        _cleanup_(update_plan_done) UpdatePlan plan = {};
-        _cleanup_free_ char *reason = NULL;
-        OmahaResponse response = offer();
-        Slots slots = pair();
+        _cleanup_(decision_done) Decision d = decision_make("1.0");
 
         /* the same version, built anew: it is another payload */
-        assert_int_equal(plan_decide(&response, &slots, &history, &plan, &reason, &failure), 1);
+        d.history.failed_sha256 = "00";
+        d.history.failed_version = "2.0";
+        assert_int_equal(decide(&d), 1);
 }
 
 static void test_a_payload_of_an_operator_needs_a_way_back_too(_unused_ void **state)

@@ -18,12 +18,6 @@ static int set_up(_unused_ void **state)
         return 0;
 }
 
-static int tear_down(_unused_ void **state)
-{
-        directory_remove(root);
-        return 0;
-}
-
 static UpdatePlan plan_make(void)
 {
         return (UpdatePlan) {
@@ -156,12 +150,10 @@ static void test_what_lies_in_its_place_is_replaced(_unused_ void **state)
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_the_same_update_goes_on, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_anything_else_begins_anew, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_an_unknown_payload_has_no_file, set_up,
-                                                tear_down),
-                cmocka_unit_test_setup_teardown(test_what_lies_in_its_place_is_replaced, set_up,
-                                                tear_down),
+                cmocka_unit_test_setup(test_the_same_update_goes_on, set_up),
+                cmocka_unit_test_setup(test_anything_else_begins_anew, set_up),
+                cmocka_unit_test_setup(test_an_unknown_payload_has_no_file, set_up),
+                cmocka_unit_test_setup(test_what_lies_in_its_place_is_replaced, set_up),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

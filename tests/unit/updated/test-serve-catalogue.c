@@ -74,7 +74,6 @@ static void test_what_is_written_is_read_again(_unused_ void **state)
         assert_string_equal(leads_to(&second, "stable", ""), "1.1");
         assert_int_equal(catalogue_find_name(&second, "1.0")->size, 5);
         assert_null(catalogue_find_name(&second, "1.2"));
-        directory_remove(directory);
 }
 
 static void test_a_board_has_its_own_channel_or_the_common_one(_unused_ void **state)
@@ -96,7 +95,6 @@ static void test_a_board_has_its_own_channel_or_the_common_one(_unused_ void **s
         assert_string_equal(leads_to(&catalogue, "Stable", ""), "nothing");
         assert_true(catalogue_knows_app(&catalogue, "{E96281A6-d1af-4bde-9a0a-97b76e56dc57}"));
         assert_false(catalogue_knows_app(&catalogue, "{e96281a6}"));
-        directory_remove(directory);
 }
 
 static void test_packages_belong_to_a_payload(_unused_ void **state)
@@ -123,7 +121,6 @@ static void test_packages_belong_to_a_payload(_unused_ void **state)
         assert_int_equal(catalogue_read(directory, &second, &why), 0);
         assert_int_equal(catalogue_find_package(&second.payloads[0], "oem-qemu.gz")->size, 7);
         assert_null(catalogue_find_package(&second.payloads[0], "oem-azure.gz"));
-        directory_remove(directory);
 }
 
 static void test_a_channel_can_not_lead_to_what_is_not_there(_unused_ void **state)
@@ -134,7 +131,6 @@ static void test_a_channel_can_not_lead_to_what_is_not_there(_unused_ void **sta
 
         assert_int_equal(catalogue_read(directory, &catalogue, &why), 0);
         assert_int_equal(lead(&catalogue, "stable", "1.0", ""), -EINVAL);
-        directory_remove(directory);
 }
 
 static void test_words_are_safe_in_urls_xml_and_tables(_unused_ void **state)

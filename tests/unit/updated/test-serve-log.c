@@ -64,7 +64,6 @@ static void test_a_check_is_logged_with_what_was_answered(_unused_ void **state)
                 assert_non_null(strstr(line, "2026-01-01T12:00:00Z  01?[2J?"));
                 for (const char *p = line; *p; p++)
                         assert_in_range(*p, ' ', '~');
-                directory_remove(directory);
         }
 }
 
@@ -94,7 +93,6 @@ static void test_an_event_is_told_in_words(_unused_ void **state)
                 append(directory, &app, (Answer) { .app_status = "ok", .known = true });
                 line = first_line(directory);
                 assert_non_null(strstr(line, table[i].shown));
-                directory_remove(directory);
         }
 }
 
@@ -115,7 +113,6 @@ static void test_a_full_log_is_put_aside_once(_unused_ void **state)
         fd = close_fd(fd);
         fd = root_open(directory, CLIENT_LOG_FILE ".1", O_RDONLY, 0);
         assert_true(fd >= 0);
-        directory_remove(directory);
 }
 
 static void test_a_line_of_somebody_else_is_passed_over(_unused_ void **state)

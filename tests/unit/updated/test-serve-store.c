@@ -43,7 +43,6 @@ static void test_a_payload_is_copied_under_its_digest(_unused_ void **state)
 
         assert_int_equal(store_remove(directory, stored.sha256), 0);
         assert_int_equal(store_open(directory, stored.sha256), -ENOENT);
-        directory_remove(directory);
 }
 
 static void test_what_is_no_payload_leaves_nothing_behind(_unused_ void **state)
@@ -65,7 +64,6 @@ static void test_what_is_no_payload_leaves_nothing_behind(_unused_ void **state)
         assert_int_equal(store_add(directory, directory, stderr, &stored), -EISDIR);
         assert_int_equal(store_add(directory, "/dev/null", stderr, &stored), -EBADMSG);
         assert_int_equal(root_open(directory, "/" STORE_DIRECTORY, O_RDONLY, 0), -ENOENT);
-        directory_remove(directory);
 }
 
 static void test_a_link_in_the_store_is_not_followed(_unused_ void **state)
@@ -79,7 +77,6 @@ static void test_a_link_in_the_store_is_not_followed(_unused_ void **state)
         assert_int_equal(symlink("/etc/passwd", link), 0);
         assert_int_equal(store_open(directory, "abc"), -ELOOP);
         assert_int_equal(store_open(directory, "abd"), -ENOENT);
-        directory_remove(directory);
 }
 
 int main(void)

@@ -82,7 +82,6 @@ static void scene_end(Scene *scene)
         assert_int_equal(ioctl(scene->fd, LOOP_CLR_FD, 0), 0);
         close(scene->fd);
         free(scene->loop);
-        directory_remove(scene->directory);
 }
 
 static bool scene_begin(Scene *scene, unsigned sector_size)
@@ -92,10 +91,8 @@ static bool scene_begin(Scene *scene, unsigned sector_size)
         scene->directory = directory_make();
         assert_true(text_format(&image, "%s/disk.img", scene->directory) >= 0);
         assert_int_equal(disk_make(image, DISK_SIZE, sector_size, layout, 2), 0);
-        if (geteuid() != 0 || loop_make(scene, image, sector_size) < 0) {
-                directory_remove(scene->directory);
+        if (geteuid() != 0 || loop_make(scene, image, sector_size) < 0)
                 return false;
-        }
         assert_true(text_format(&partition, "%sp2", scene->loop) >= 0);
         if (access(partition, F_OK) < 0) {
                 scene_end(scene);

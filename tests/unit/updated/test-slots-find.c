@@ -42,10 +42,9 @@ static void test_another_root_is_not_asked_for_devices(_unused_ void **state)
         char *root = directory_make();
 
         assert_int_equal(running_partition_find(root, &running), -ENODATA);
-        assert_int_equal(file_replace(root, "/proc/cmdline", "usr=PARTUUID=7", 14, 0644), 0);
+        file_put(root, "/proc/cmdline", "usr=PARTUUID=7");
         assert_int_equal(running_partition_find(root, &running), 0);
         assert_string_equal(running.uuid, "7");
-        directory_remove(root);
 }
 
 /* A made-up /sys. Links are relative, as in the real one. */
@@ -60,7 +59,7 @@ static void sysfs_link(const char *sysfs, const char *name, const char *target)
 
 static void sysfs_file(const char *sysfs, const char *name, const char *text)
 {
-        assert_int_equal(file_replace(sysfs, name, text, strlen(text), 0644), 0);
+        file_put(sysfs, name, text);
 }
 
 static void sysfs_make(const char *sysfs, const char *image)
@@ -121,7 +120,6 @@ static void test_what_runs_is_found_through_verity_crypt_and_loop(_unused_ void 
                 assert_int_equal(disk_of_sysfs(path, &disk), 0);
                 assert_string_equal(disk, "/dev/nvme0n1");
         }
-        directory_remove(sysfs);
 }
 
 static void test_the_disk_of_each_kind_of_partition(_unused_ void **state)

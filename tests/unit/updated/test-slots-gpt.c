@@ -40,7 +40,6 @@ static void scene_end(Scene *scene)
 {
         free(scene->path);
         free(scene->other);
-        directory_remove(scene->directory);
 }
 
 static char *content(const char *path)

@@ -12,12 +12,6 @@ static int set_up(_unused_ void **state)
         return 0;
 }
 
-static int tear_down(_unused_ void **state)
-{
-        directory_remove(root);
-        return 0;
-}
-
 static void test_what_is_written_is_read_again(_unused_ void **state)
 {
         _cleanup_(state_done) State written = {}, read = {};
@@ -45,8 +39,7 @@ static void test_damaged_states_are_empty_ones(_unused_ void **state)
         for (size_t i = 0; i < ELEMENTSOF(damaged); i++) {
                 _cleanup_(state_done) State read = {};
 
-                assert_int_equal(
-                        file_replace(root, STATE_PATH, damaged[i], strlen(damaged[i]), 0644), 0);
+                file_put(root, STATE_PATH, damaged[i]);
                 assert_int_equal(state_read(root, &read), 0);
                 assert_null(read.aleph_version);
         }
@@ -56,7 +49,7 @@ static void test_a_directory_in_place_of_the_state_is_no_disaster(_unused_ void 
 {
         _cleanup_(state_done) State read = {};
 
-        assert_int_equal(file_replace(root, STATE_PATH "/x", "", 0, 0644), 0);
+        file_put(root, STATE_PATH "/x", "");
         assert_int_equal(state_read(root, &read), 0);
 }
 
@@ -133,14 +126,13 @@ static void test_damaged_events_do_not_hold_up_the_others(_unused_ void **state)
 {
         assert_int_equal(file_replace(root, EVENT_QUEUE_PATH "/0000000000000001", "a\0b", 3, 0644),
                          0);
-        assert_int_equal(file_replace(root, EVENT_QUEUE_PATH "/0000000000000002.XyZ", "x", 1, 0644),
-                         0);
+        file_put(root, EVENT_QUEUE_PATH "/0000000000000002.XyZ", "x");
         assert_int_equal(event_queue_add(root, "good"), 0);
         queue_expect("good");
         queue_expect(NULL);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
 {

@@ -71,7 +71,6 @@ static void test_half_of_the_settings_is_none(_unused_ void **state)
                                  -ENOKEY);
                 assert_int_equal(file_replace(root, "/pem", "x", 1, 0600), 0);
         }
-        directory_remove(root);
 }
 
 /* File and directory together; a directory that is not there, is empty, or is too large stops everything. */
@@ -108,7 +107,6 @@ static void test_authorities_come_from_a_file_and_a_directory(_unused_ void **st
                 else
                         assert_non_null(strstr(transport.broken, "CA_DIRECTORY"));
         }
-        directory_remove(root);
 }
 
 static void test_passwords_and_limits_are_for_payloads(_unused_ void **state)

@@ -82,7 +82,6 @@ static void worker_run(const char *script, const char *user, Seen *ret)
         sd_event_unref(ret->event);
         free(path);
         free(text);
-        directory_remove(directory);
 }
 
 static const struct {
