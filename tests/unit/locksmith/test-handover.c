@@ -62,7 +62,7 @@ static void test_all_of_it_arrives(_unused_ void **state)
                 .n_hosts = 5,
         };
 
-        assert_travels(&handover, 22);
+        assert_travels(&handover, 23);
 }
 
 static void test_a_text_that_is_too_long_stays(_unused_ void **state)
