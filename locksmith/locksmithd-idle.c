@@ -171,7 +171,8 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
         static const Option options[] = {
-                { "root", 0, OPTION_DIRECTORY, &arg_stage.root, "DIR", "see DIR as / for all files", 0 },
+                { "root", 0, OPTION_DIRECTORY, &arg_stage.root, "DIR", "see DIR as / for all files",
+                  0 },
                 { "debug", 0, OPTION_FLAG, &arg_stage.debug, NULL, "log more", 0 },
                 {},
         };

@@ -503,7 +503,7 @@ static int settings_check_which(Settings *settings, char **ret_why)
                 r = settings_check_lock(settings, ret_why);
         if (r >= 0)
                 r = settings_check_backend(settings, ret_why);
-        return r < 0 ? r : settings_check_failures(settings, ret_why);
+        return r;
 }
 
 /* Those that say whether and when this host reboots. */
@@ -518,7 +518,9 @@ static int settings_check_reboot(Settings *settings, char **ret_why)
                 r = settings_check_window(settings, ret_why);
         if (r >= 0)
                 r = settings_check_windows(settings, ret_why);
-        return r < 0 ? r : settings_check_spans(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_spans(settings, ret_why);
+        return r < 0 ? r : settings_check_failures(settings, ret_why); /* which compares spans */
 }
 
 int settings_read(Settings *settings, bool ctl, char **ret_why)
