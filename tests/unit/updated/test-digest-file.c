@@ -40,7 +40,6 @@ static int file_make(size_t size)
         int fd = root_open(root, "file", O_RDWR | O_CREAT, 0600);
 
         assert_true(data && fd >= 0 && write_full(fd, data, size) >= 0);
-        directory_remove(root);
         return fd;
 }
 
