@@ -13,6 +13,9 @@
 /* Cuts ASCII white space off both ends, in place. Returns the first byte that stays. */
 char *text_strip(char *text);
 
+/* ASCII letters in lower case, in place. */
+void text_lower(char *text);
+
 /* Decimal digits only, no sign, no blanks, the whole text. -EINVAL, or -ERANGE above max. */
 int text_to_u64(const char *text, uint64_t max, uint64_t *ret) _must_check_;
 
@@ -53,10 +56,10 @@ int hex_encode(const uint8_t *data, size_t size, char **ret) _must_check_;
 /* The other way: exactly 2 * size hexadecimal digits, in either case. -EBADMSG. */
 int hex_decode(const char *text, uint8_t *ret, size_t size) _must_check_;
 
-/* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 /* Does a URL take the character as it is, everywhere (RFC 3986, unreserved)? */
 bool text_is_url_plain(char c);
 
+/* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *text, size_t size);
 
 /* Makes one printable line of UTF-8 of it, for logs, the bus and pipes: whatever does not fit becomes '?'. */
