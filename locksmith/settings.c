@@ -456,8 +456,6 @@ static int settings_check_spans(Settings *settings, char **ret_why)
         if (r >= 0)
                 r = span_check("REBOOT_FREE_GONE", settings->free_gone_text, SETTINGS_FREE_GONE_MAX,
                                &settings->free_gone, ret_why);
-        if (r >= 0)
-                r = settings_check_duration(settings, ret_why);
         return r;
 }
 
@@ -491,8 +489,8 @@ static int settings_check_failures(Settings *settings, char **ret_why)
         return r < 0 ? r : -EINVAL;
 }
 
-/* Those that say which lock it is, and where. */
-static int settings_check_which(Settings *settings, char **ret_why)
+/* Those that say which lock it is, where, and for how long a host may be away. */
+static int settings_check_fleet(Settings *settings, char **ret_why)
 {
         int r;
 
@@ -503,6 +501,8 @@ static int settings_check_which(Settings *settings, char **ret_why)
                 r = settings_check_lock(settings, ret_why);
         if (r >= 0)
                 r = settings_check_backend(settings, ret_why);
+        if (r >= 0)
+                r = settings_check_spans(settings, ret_why);
         return r < 0 ? r : settings_check_failures(settings, ret_why);
 }
 
@@ -518,7 +518,7 @@ static int settings_check_reboot(Settings *settings, char **ret_why)
                 r = settings_check_window(settings, ret_why);
         if (r >= 0)
                 r = settings_check_windows(settings, ret_why);
-        return r < 0 ? r : settings_check_spans(settings, ret_why);
+        return r < 0 ? r : settings_check_duration(settings, ret_why);
 }
 
 int settings_read(Settings *settings, bool ctl, char **ret_why)
@@ -527,7 +527,7 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
 
         r = settings_collect(settings, ctl);
         if (r >= 0)
-                r = settings_check_which(settings, ret_why);
+                r = settings_check_fleet(settings, ret_why);
         if (r < 0)
                 return r;
 

@@ -30,7 +30,7 @@ same "with all that is known" "$(run_ctl --json hosts | python3 -c 'import json,
     "12 web-12 1.0.12 61 False False True"
 
 # Forgetting
-refuses "forget whom?" 2 "forget: an argument is missing" run_ctl forget
+refuses "forget whom?" 2 "forget: HOST... is missing" run_ctl forget
 refuses "a holder is not forgotten, and it is said what to do" 1 "web-10 holds the lock.*locksmithctl unlock 10" run_ctl forget web-10
 refuses "nor one that waits" 1 "web-11 waits for the lock, so it is alive" run_ctl forget 11
 ETCDCTL_API=3 etcdctl --endpoints "$etcd_main" del $side/queue/11 >/dev/null
