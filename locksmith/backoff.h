@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <systemd/sd-event.h>
+
 #include "base/time-util.h"
 
 typedef struct Backoff {
@@ -14,6 +16,10 @@ typedef struct Backoff {
 
 /* After a failure: a random span between half of the step and the whole of it. Doubles the step. */
 usec_t backoff_next(Backoff *backoff);
+
+/* Calls handler after the next span; one timer, which is used again. */
+int backoff_arm(Backoff *backoff, sd_event *event, sd_event_source **timer,
+                sd_event_time_handler_t handler, void *userdata) _must_check_;
 
 /* A random span below limit (0 for 0). */
 usec_t jitter_below(usec_t limit);

@@ -49,6 +49,25 @@ int coordinator_become(const char *root, Coordinator *ret)
         return -EWOULDBLOCK; /* somebody replaces the file as fast as we open it */
 }
 
+int coordinator_adopt(const char *root, int fd, Coordinator *ret)
+{
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = root_join(root, COORDINATOR_FILE, &path);
+        if (r >= 0 && !is_current(fd, path))
+                r = -ESTALE;
+        if (r >= 0)
+                r = RET_ERRNO(flock(fd, LOCK_EX | LOCK_NB)); /* nothing new if it has the lock */
+        if (r >= 0)
+                r = RET_ERRNO(fcntl(fd, F_SETFD, FD_CLOEXEC));
+        if (r < 0)
+                return r;
+
+        *ret = (Coordinator) { .root = root, .fd = fd };
+        return 0;
+}
+
 static void reason_tame(char *reason)
 {
         for (char *p = reason; *p; p++)

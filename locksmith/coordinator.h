@@ -18,6 +18,12 @@ typedef struct Coordinator {
 int coordinator_become(const char *root, Coordinator *ret) _must_check_;
 
 /*
+ * Takes over from another stage of this process, which has the file open and locked: fd is ours then. -ESTALE when it is
+ * not that file, -EWOULDBLOCK when somebody else has locked it.
+ */
+int coordinator_adopt(const char *root, int fd, Coordinator *ret) _must_check_;
+
+/*
  * Replaces the file: NAME=locksmithd, STRATEGY, STATE, and the REASON of the state if it is not
  * empty. Login scripts source this file, so everything in the reason that a shell might act upon
  * becomes "_".

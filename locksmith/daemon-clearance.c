@@ -160,7 +160,7 @@ void daemon_ask_clearance(Daemon *d, ClearanceKind kind)
                 &(ClearanceRequest) {
                         .kind = kind,
                         .session = &d->session,
-                        .bus = d->bus,
+                        .bus = d->watch.bus,
                         .settings = d->settings,
                         .version = d->to_version,
                         .with_lock = strategy_needs_lock(d->settings->strategy, d->facts.etcd_seen),

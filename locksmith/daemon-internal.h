@@ -3,26 +3,26 @@
  */
 #pragma once
 
-#include "base/bus.h"
 #include "claim.h"
 #include "clearance.h"
 #include "clock-watch.h"
-#include "coordinator.h"
 #include "daemon.h"
 #include "departure.h"
 #include "duration.h"
 #include "lock-event.h"
-#include "lock-metrics.h"
 #include "notify.h"
 #include "session.h"
+#include "state-tell.h"
+#include "update-watch.h"
+
+/* What the event loop ends with when there is nothing left to do; else with 0, or negative. */
+#define DAEMON_AT_REST 1
 
 typedef struct Daemon {
         const Settings *settings;
         char *machine_id;
         sd_event *event;
-        sd_bus *bus;
         Session session;
-        Coordinator coordinator;
         Facts facts;
         sd_event_source *decide; /* runs strategy_next() */
         Action action;           /* what it said last */
@@ -35,11 +35,14 @@ typedef struct Daemon {
         sd_event_source *retry; /* after a refused reboot, and when patience ends */
         Backoff refused;
 
+        /* daemon-rest.c */
+        sd_event_source *rest; /* ends the loop when there is nothing left to do */
+        Handover *next;        /* takes what the next stage needs to know then; NULL: never */
+
         /* daemon-tell.c */
-        char *said;      /* the state as it was told last, to tell changes only */
-        char *kept_back; /* the same of a clearance that was refused */
+        StateTell tell;
+        char *kept_back; /* why a clearance was refused, as it was told last, to tell changes only */
         char *told_late; /* the same of a fleet that has stopped */
-        LockMetrics metrics;
         Hooks *notification;
         char *notify_reasons[_NOTIFY_EVENT_MAX]; /* of those that are still to be sent; else NULL */
         bool came_back;                          /* a reboot is over: to be told when all is well */
@@ -74,14 +77,11 @@ typedef struct Daemon {
         char *fallback;   /* why the last reboot counts as failed, or NULL */
 
         /* daemon-bus.c */
-        sd_event_source *bus_retry; /* forgets a lost bus, or tries again to reach it */
-        Backoff bus_backoff;
-        sd_bus_slot *lost_match, *status_match, *owner_match, *status_call, *sender_call,
-                *slot_call, *reboot_call;
-        sd_event_source *status_retry, *slot_retry;
-        Backoff status_backoff, slot_backoff;
-        sd_bus_message *update_signal; /* whose sender is being asked for */
-        char *to_version;              /* what the reboot brings */
+        UpdateWatch watch;
+        sd_bus_slot *slot_call, *reboot_call;
+        sd_event_source *slot_retry;
+        Backoff slot_backoff;
+        char *to_version; /* what the reboot brings */
 } Daemon;
 
 /* A fact has changed. */
@@ -91,7 +91,7 @@ void daemon_decide_later(Daemon *daemon);
 int daemon_retry_later(Daemon *daemon, sd_event_source **timer, Backoff *backoff,
                        sd_event_time_handler_t handler);
 
-/* Tells log, coordinator.conf, Prometheus and systemd, when there is something new to tell. */
+/* Tells what it does, when there is something new to tell. */
 void daemon_say(Daemon *daemon);
 /* One event in the journal; reason may be NULL. */
 void daemon_tell(Daemon *daemon, LockEvent event, const char *reason, const char *format, ...)
@@ -138,8 +138,11 @@ void daemon_forget_clearance(Daemon *daemon);
 void daemon_check_member(Daemon *daemon);
 void daemon_member_done(Daemon *daemon);
 
-/* Connects to the bus and begins to watch the update daemon. A bus that is lost is looked for again. */
-int daemon_bus_start(Daemon *daemon) _must_check_;
+/* Connects to the bus and begins to watch the update daemon, or goes on where woken has stopped (NULL: nobody has). A bus
+ * that is lost is looked for again. */
+int daemon_bus_start(Daemon *daemon, Handover *woken) _must_check_;
+/* An update waits for a reboot, or none does. */
+void daemon_take_report(Daemon *daemon, bool due, const char *version);
 void daemon_bus_done(Daemon *daemon);
 
 /* Asks whether the running slot is good, until it is; nothing when that is under way. */
@@ -148,3 +151,9 @@ void daemon_check_slot(Daemon *daemon);
 void daemon_reboot(Daemon *daemon);
 void daemon_on_accepted(Daemon *daemon);
 void daemon_on_refused(Daemon *daemon, const char *why);
+
+int daemon_rest_start(Daemon *daemon) _must_check_;
+/* Ends the loop with DAEMON_AT_REST when there is nothing left to do, and nothing else has happened. */
+void daemon_rest_later(Daemon *daemon);
+/* Goes on with what another stage knew. The lock of coordinator.conf and the bus are the business of others. */
+int daemon_take_over(Daemon *daemon, Handover *handover) _must_check_;

@@ -59,7 +59,7 @@ static void daemon_learn(Daemon *d)
                                   DURATION_FILE);
         d->started = now_boottime();
         d->came_back = r > 0;
-        d->metrics.took = took / USEC_PER_SEC;
+        d->tell.metrics.took = took / USEC_PER_SEC;
         if (took > 0)
                 log_info("the reboot took %s", timespan_format(took, span));
         d->reboot_takes = duration_expected(d->settings);

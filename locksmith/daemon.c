@@ -18,9 +18,7 @@ void daemon_decide_later(Daemon *d)
 int daemon_retry_later(Daemon *d, sd_event_source **timer, Backoff *backoff,
                        sd_event_time_handler_t handler)
 {
-        *timer = sd_event_source_disable_unref(*timer);
-        return sd_event_add_time_relative(d->event, timer, CLOCK_MONOTONIC, backoff_next(backoff),
-                                          0, handler, d);
+        return backoff_arm(backoff, d->event, timer, handler, d);
 }
 
 void daemon_set_lock(Daemon *d, LockState state, const char *why)
@@ -72,13 +70,15 @@ static void on_taken(const LockResult *result, void *userdata)
         daemon_decide_later(d);
 }
 
-static void on_registered(_unused_ const LockResult *result, void *userdata)
+static void on_registered(const LockResult *result, void *userdata)
 {
         Daemon *d = userdata;
 
         d->operation = NULL;
-        d->is_known = true;
-        text_clear(&d->host_note);
+        if (result->outcome == LOCK_DONE) {
+                d->is_known = true;
+                text_clear(&d->host_note);
+        }
         daemon_set_lock(d, LOCK_STATE_FREE, NULL);
         daemon_decide_later(d);
 }
@@ -263,6 +263,7 @@ static int on_decide(_unused_ sd_event_source *source, void *userdata)
         d->action = strategy_next(d->settings->strategy, &d->facts);
         daemon_say(d);
         daemon_act(d);
+        daemon_rest_later(d);
         return 0;
 }
 
@@ -286,7 +287,7 @@ void daemon_on_refused(Daemon *d, const char *why)
 
         daemon_tell(d, LOCK_EVENT_REFUSED, why,
                     "the reboot was refused: %s; giving the lock back and asking again later", why);
-        d->metrics.n_refused++;
+        d->tell.metrics.n_refused++;
         d->facts.rebooting = false;
         if (duration_cancel(d->settings->root) < 0)
                 log_warning("%s can not be written", DURATION_FILE);
@@ -303,7 +304,7 @@ void daemon_on_accepted(Daemon *d)
         int r;
 
         daemon_tell(d, LOCK_EVENT_REBOOTING, NULL, "rebooting");
-        d->metrics.n_asked++;
+        d->tell.metrics.n_asked++;
         d->retry = sd_event_source_disable_unref(d->retry);
         r = sd_event_add_time_relative(d->event, &d->retry, CLOCK_MONOTONIC, DAEMON_PATIENCE, 0,
                                        on_retry, d);
@@ -361,8 +362,8 @@ static void daemon_done(Daemon *d)
         daemon_window_done(d);
         sd_event_source_disable_unref(d->retry);
         sd_event_source_disable_unref(d->decide);
+        sd_event_source_disable_unref(d->rest);
         session_done(&d->session);
-        coordinator_done(&d->coordinator);
         sd_event_unref(d->event);
         free(d->machine_id);
         free(d->record_key);
@@ -371,7 +372,6 @@ static void daemon_done(Daemon *d)
         free(d->lock_why);
         free(d->window_why);
         free(d->to_version);
-        free(d->said);
 }
 
 /* What a power cut left of writing files. */
@@ -384,11 +384,20 @@ static void daemon_sweep(const Daemon *d)
                 (void)log_warning_errno(r, "removing what a power cut left: %m");
 }
 
+static int daemon_stay_coordinator(Daemon *d, Handover *woken)
+{
+        int r = coordinator_adopt(d->settings->root, woken->coordinator, &d->tell.coordinator);
+
+        return r < 0 ? log_error_errno(r, "%s was not handed over as it should be: %m",
+                                       COORDINATOR_FILE)
+                     : 0;
+}
+
 static int daemon_become_coordinator(Daemon *d)
 {
         int r;
 
-        r = coordinator_become(d->settings->root, &d->coordinator);
+        r = coordinator_become(d->settings->root, &d->tell.coordinator);
         if (r == -EWOULDBLOCK)
                 return log_error_return(
                         r, "unable to become 'update coordinator': file already locked: another"
@@ -424,27 +433,39 @@ static int daemon_load(Daemon *d)
         return r < 0 ? log_error_errno(r, "naming the keys of this host: %m") : 0;
 }
 
-static int daemon_open(Daemon *d)
+static int daemon_open_loop(Daemon *d)
 {
         int r;
-
-        r = daemon_load(d);
-        if (r >= 0)
-                r = daemon_become_coordinator(d);
-        if (r < 0)
-                return r;
 
         r = event_new(&d->event);
         if (r < 0)
                 return log_error_errno(r, "setting up the event loop: %m");
         r = sd_event_add_defer(d->event, &d->decide, on_decide, d);
         if (r >= 0)
+                r = daemon_rest_start(d);
+        if (r >= 0)
                 r = session_open(d->event, d->settings, &d->session);
         if (r >= 0)
                 r = daemon_window_start(d);
+        return r < 0 ? log_error_errno(r, "setting up: %m") : 0;
+}
+
+static int daemon_open(Daemon *d, Handover *woken)
+{
+        int r;
+
+        r = daemon_load(d);
+        if (r >= 0)
+                r = woken ? daemon_stay_coordinator(d, woken) : daemon_become_coordinator(d);
+        if (r >= 0)
+                r = daemon_open_loop(d);
         if (r < 0)
-                return log_error_errno(r, "setting up: %m");
-        r = daemon_bus_start(d);
+                return r;
+
+        r = woken ? daemon_take_over(d, woken) : 0;
+        if (r < 0)
+                return log_error_errno(r, "going on where locksmithd-idle has stopped: %m");
+        r = daemon_bus_start(d, woken);
         if (r < 0)
                 return log_error_errno(r, "connecting to the system bus: %m%s", bus_open_hint(r));
 
@@ -452,24 +473,32 @@ static int daemon_open(Daemon *d)
         return 0;
 }
 
-int daemon_run(const Settings *settings)
+/* rest is for the next stage when this returns DAEMON_AT_REST; NULL: never. */
+static int daemon_live(const Settings *settings, Handover *woken, Handover *rest)
 {
         _cleanup_(daemon_done) Daemon d = {
                 .settings = settings,
-                .coordinator = { .fd = -1 },
+                .next = rest,
+                .tell = {
+                        .coordinator = { .fd = -1 },
+                        .metrics_file = settings->metrics_file,
+                        .metrics = { .strategy = strategy_to_string(settings->strategy),
+                                     .group = settings->group },
+                },
                 .refused = { .first = DAEMON_REFUSED_FIRST, .max = DAEMON_REFUSED_MAX },
                 .clearance_backoff = { .first = DAEMON_CLEARANCE_FIRST,
                                        .max = DAEMON_CLEARANCE_MAX },
-                .bus_backoff = { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX },
                 .member_backoff = { .first = DAEMON_RETRY_FIRST, .max = DAEMON_RETRY_MAX },
         };
         int r;
 
-        r = daemon_open(&d);
+        r = daemon_open(&d, woken);
         if (r < 0)
                 return r;
 
         r = sd_event_loop(d.event);
+        if (r == DAEMON_AT_REST)
+                return r;
         if (r < 0)
                 log_error_errno(r, "the event loop ended: %m");
         (void)sd_notify(false, "STOPPING=1");
@@ -482,4 +511,21 @@ int daemon_run(const Settings *settings)
                 daemon_leave(&d);
         }
         return r < 0 ? r : EXIT_SUCCESS;
+}
+
+int daemon_run(const Settings *settings, const StageOptions *options, Handover *woken)
+{
+        _cleanup_(handover_done) Handover rest = HANDOVER_NONE;
+        _cleanup_free_ char *program = NULL;
+        int r;
+
+        r = daemon_live(settings, woken, &rest);
+        if (r != DAEMON_AT_REST)
+                return r;
+
+        r = stage_enter(STAGE_IDLE, options, &rest, &program);
+        log_warning_errno(
+                r, "%s can not be started: %m: waiting with more memory; is all of it installed?",
+                program ? program : "locksmithd-idle");
+        return daemon_live(settings, &rest, NULL);
 }

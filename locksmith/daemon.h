@@ -9,8 +9,9 @@
 #pragma once
 
 #include "settings.h"
+#include "stage.h"
 
-#define DAEMON_RETRY_FIRST     (1 * USEC_PER_SEC) /* asking the update daemon again */
+#define DAEMON_RETRY_FIRST     (1 * USEC_PER_SEC) /* asking again whether this host is well */
 #define DAEMON_RETRY_MAX       (30 * USEC_PER_SEC)
 #define DAEMON_REFUSED_FIRST   (10 * USEC_PER_SEC) /* asking for a reboot again that was refused */
 #define DAEMON_REFUSED_MAX     (10 * USEC_PER_MINUTE)
@@ -23,8 +24,8 @@
 #define DAEMON_ETCD_SEEN "/var/lib/updated/etcd-seen" /* there was an etcd here once */
 
 /*
- * Runs until SIGTERM, SIGINT, or the loss of the bus. A lock that was taken for a reboot that has
- * not been asked for is given back then. Returns an exit status, or negative: the reason was
- * logged.
+ * Runs until SIGTERM or SIGINT. A lock that was taken for a reboot that has not been asked for is given back then. At rest
+ * it becomes the other stage of this process, and does not come back. woken is what that has handed over, or NULL at the
+ * first start. Returns an exit status, or negative: the reason was logged.
  */
-int daemon_run(const Settings *settings);
+int daemon_run(const Settings *settings, const StageOptions *options, Handover *woken);

@@ -51,20 +51,28 @@ static void on_stage(_unused_ WorkerStage stage, _unused_ void *userdata)
 {
 }
 
+/* This one is in its place, whole. */
+static void package_tick(Attempt *attempt)
+{
+        attempt->package_fd = close_fd(attempt->package_fd);
+        attempt->packages_done += attempt_package(attempt)->size;
+        attempt->package++;
+}
+
 static int package_finish(Attempt *attempt)
 {
+        const WorkerFacts *facts = worker_facts(attempt->worker);
         const PlannedPackage *package = attempt_package(attempt);
         int r;
 
-        r = package_commit(attempt->context.root, package, attempt->package_fd);
+        r = package_commit(attempt->context.root, package, attempt->package_fd,
+                           facts->hashed ? facts->image_sha256 : NULL);
         if (r < 0)
                 return package_refuse(attempt, r, strerror(-r));
 
-        attempt->package_fd = close_fd(attempt->package_fd);
         log_info("the image %s of version %s is in %s", package->name, package->version,
                  package->directory);
-        attempt->packages_done += package->size;
-        attempt->package++;
+        package_tick(attempt);
         return 0;
 }
 
@@ -130,25 +138,56 @@ static int package_fetch(Attempt *attempt)
         return worker_start(attempt->context.event, &parameters, &hooks, &attempt->worker);
 }
 
-static int package_next(Attempt *attempt)
+static int package_make(Attempt *attempt)
 {
-        for (; attempt->package < attempt->packages.n_items; attempt->package++) {
-                const PlannedPackage *package = attempt_package(attempt);
-                int r;
+        int r;
 
-                r = package_begin(attempt->context.root, package, &attempt->package_fd);
-                if (r < 0)
-                        return package_refuse(attempt, r, strerror(-r));
-                if (r == 0) {
-                        attempt_set_status(attempt, UPDATE_STATUS_DOWNLOADING);
-                        return package_fetch(attempt);
-                }
+        r = package_begin(attempt->context.root, attempt_package(attempt), &attempt->package_fd);
+        if (r < 0)
+                return package_refuse(attempt, r, strerror(-r));
+        attempt_set_status(attempt, UPDATE_STATUS_DOWNLOADING);
+        return package_fetch(attempt);
+}
+
+/* What the image that was there hashes to by now. */
+static void on_digest(int error, const uint8_t sha256[static SHA256_SIZE], void *userdata)
+{
+        Attempt *attempt = userdata;
+        const PlannedPackage *package = attempt_package(attempt);
+        bool same = error >= 0 && memcmp(sha256, attempt->package_sha256, SHA256_SIZE) == 0;
+
+        attempt->package_digest = digest_file_free(attempt->package_digest);
+        if (same) {
                 log_info("the image %s of version %s is there already", package->name,
                          package->version);
-                attempt->packages_done += package->size;
+                package_tick(attempt);
+                error = package_next(attempt);
+        } else {
+                log_warning(
+                        "the image %s of version %s in %s is damaged (%s), and is fetched again",
+                        package->name, package->version, package->directory,
+                        error < 0 ? strerror(-error) : "its SHA-256 is another one");
+                attempt->package_fd = close_fd(attempt->package_fd);
+                error = package_make(attempt);
         }
+        if (error != 0)
+                attempt_stage_done(attempt, error);
+}
 
-        return 1;
+static int package_next(Attempt *attempt)
+{
+        int r;
+
+        if (attempt->package == attempt->packages.n_items)
+                return 1;
+        r = package_find(attempt->context.root, attempt_package(attempt), &attempt->package_fd,
+                         attempt->package_sha256);
+        if (r == 0)
+                return package_make(attempt);
+        if (r > 0)
+                r = digest_file_new(attempt->context.event, attempt->package_fd, on_digest, attempt,
+                                    &attempt->package_digest);
+        return r < 0 ? package_refuse(attempt, r, strerror(-r)) : 0;
 }
 
 /* The slot that is written can not boot any more: nobody needs the images of what was in it. */

@@ -190,6 +190,7 @@ static void attempt_stop(Attempt *attempt)
 {
         reporter_forget(attempt->context.reporter);
         attempt->worker = worker_free(attempt->worker);
+        attempt->package_digest = digest_file_free(attempt->package_digest);
         attempt->postinst = postinst_cancel(attempt->postinst);
         attempt->request = http_cancel(attempt->request);
         attempt->timer = sd_event_source_disable_unref(attempt->timer);

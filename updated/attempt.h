@@ -7,6 +7,7 @@
 #include "boot-kernel.h"
 #include "client.h"
 #include "config.h"
+#include "digest-file.h"
 #include "host.h"
 #include "package-store.h"
 #include "postinst.h"
@@ -96,11 +97,13 @@ struct Attempt {
         bool whole;        /* the payload is there and verified */
         bool judged;       /* it is known how its addresses did */
         BootKernel kernel;
-        size_t package;         /* of packages: the one under way */
-        int package_fd;         /* its file */
-        uint64_t packages_done; /* bytes of those before it */
-        bool events_pending;    /* the server does not take events: do not overtake them */
-        bool told_previous;     /* the request under way carries previous_version */
+        size_t package;                      /* of packages: the one under way */
+        int package_fd;                      /* its file */
+        DigestFile *package_digest;          /* of one that was there; … */
+        uint8_t package_sha256[SHA256_SIZE]; /* … what it has to be */
+        uint64_t packages_done;              /* bytes of those before it */
+        bool events_pending; /* the server does not take events: do not overtake them */
+        bool told_previous;  /* the request under way carries previous_version */
         unsigned n_retries;
 };
 

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/buffer.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "bls.h"
 
@@ -27,7 +28,9 @@ static char name_slot(const char *name)
 
 bool bls_name_is_of_slot(const char *name, char slot)
 {
-        return name_slot(name) == slot;
+        const char *rest = after_prefix(name, TEMPORARY_PREFIX);
+
+        return name_slot(rest ? rest : name) == slot;
 }
 
 /* Digits from *at on, at least one. */
@@ -318,6 +321,22 @@ static int options_change(const char *options, const BlsChange *change, Buffer *
         return r;
 }
 
+/* Does a word name the hash of the one image that it fits: usrhash=, roothash=, verity.usrhash=? */
+static bool options_name_image(const char *options)
+{
+        static const char *const keys[] = { "usrhash=", "roothash=", "verity.usrhash=" };
+
+        while (*options) {
+                options += strspn(options, " \t\"");
+                for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                        if (after_prefix(options, keys[i]))
+                                return true;
+                options += strcspn(options, " \t");
+        }
+
+        return false;
+}
+
 typedef struct Changed {
         bool options, sort_key;
 } Changed;
@@ -334,6 +353,8 @@ static int line_change(const char *line, const BlsChange *change, Buffer *text, 
                 return 0; /* comments are about the other one */
         if (streq(key, "linux") || streq(key, "efi"))
                 return buffer_appendf(text, "%s %s\n", key, change->kernel);
+        if (streq(key, "options") && options_name_image(value))
+                return -ESTALE;
         changed->sort_key |= streq(key, "sort-key");
         r = buffer_appendf(text, "%s ", key);
         if (r >= 0)

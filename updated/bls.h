@@ -30,7 +30,7 @@ int bls_name_parse(const char *name, BlsName *ret) _must_check_;
 /* The name with another counter; counted false: none. The caller frees it. */
 int bls_name_print(const char *name, const BlsName *parsed, char **ret) _must_check_;
 
-/* Is it a file of that slot, also one that a power cut left half made: sluice-b+3.conf.abcdef? */
+/* Is it a file of that slot, also one that a power cut left half made: .#sluice-b+3.conf.abcdef? */
 bool bls_name_is_of_slot(const char *name, char slot);
 
 typedef struct BlsEntry {
@@ -54,7 +54,8 @@ int bls_version_compare(const char *a, const char *b);
 /*
  * An entry for the other slot, made from that of the running one: with its kernel, its version (NULL or "":
  * none), and the words of options changed from one partition to the other. -ENOTUNIQ: no word of the
- * options was changed, so it would start the running slot again.
+ * options was changed, so it would start the running slot again. -ESTALE: they name the hash of the running
+ * slot's image, which no other one has.
  */
 typedef struct BlsChange {
         const char *kernel, *version;

@@ -1,12 +1,16 @@
 #include <ctype.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 
 #include "base/disk-io.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "boot-kernel.h"
+
+#define ZFS_MAGIC 0x2fc12fc1 /* it is not in linux/magic.h */
 
 /* Ours, and what update_engine calls it on Flatcar and CoreOS. */
 static const char *const kernel_directories[] = { "sluice", "flatcar", "coreos" };
@@ -53,28 +57,56 @@ static int path_check_writable(const char *path)
         return status.f_flag & ST_RDONLY ? -EROFS : 0;
 }
 
+/* GRUB takes a try away before it starts a slot on trial: where it can not, its fragment starts none. */
+static bool grub_can_write(const char *path)
+{
+        struct statfs status;
+
+        return statfs(path, &status) < 0
+               || (status.f_type != BTRFS_SUPER_MAGIC && status.f_type != ZFS_MAGIC);
+}
+
+static int place_check_writable(const Slots *slots, UpdateFailure *failure)
+{
+        _cleanup_free_ char *place = NULL;
+        int r;
+
+        r = root_join(slots->root, slots->place, &place);
+        if (r >= 0)
+                r = path_check_writable(place);
+        if (r < 0)
+                return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE, "%s: %s",
+                                          slots->place, boot_error_text(r));
+        if (slots->chooser->type == BOOT_CHOOSER_GRUB && !grub_can_write(place))
+                return update_failure_set(failure, -EOPNOTSUPP, UPDATE_ERROR_TARGET_WRITE,
+                                          "%s: GRUB can not write to btrfs and ZFS, so it would "
+                                          "never start a new version; put its environment block on "
+                                          "ext4, XFS or FAT",
+                                          slots->place);
+        return 0;
+}
+
 int boot_check_writable(const Slots *slots, UpdateFailure *failure)
 {
-        _cleanup_free_ char *place = NULL, *kernel = NULL;
-        const char *found = NULL;
-        int r = 0;
+        _cleanup_free_ char *kernel = NULL;
+        int r;
 
         if (slots->chooser->type != BOOT_CHOOSER_GPT) { /* a disk is opened for writing anyway */
-                r = root_join(slots->root, slots->place, &place);
-                if (r >= 0)
-                        r = path_check_writable(found = place);
+                r = place_check_writable(slots, failure);
+                if (r < 0)
+                        return r;
         }
-        if (r >= 0)
-                r = slots->chooser->kernel_path(slots, &kernel);
+        r = slots->chooser->kernel_path(slots, &kernel);
         if (r == -ENODATA)
                 return 0;
-        if (r >= 0 && kernel) {
+        if (r >= 0) {
                 *strrchr(kernel, '/') = 0;
-                r = path_check_writable(found = kernel);
+                r = path_check_writable(kernel);
         }
         if (r < 0)
                 return update_failure_set(failure, r, UPDATE_ERROR_TARGET_WRITE, "%s: %s",
-                                          found ? found : "the boot partition", boot_error_text(r));
+                                          kernel ? kernel : "the boot partition",
+                                          boot_error_text(r));
         return 0;
 }
 

@@ -24,7 +24,8 @@ typedef struct BootKernel {
 
 /*
  * Can what the boot loader reads be written at all? Asked before the target is touched: vfat becomes read-only by
- * itself after an error, and then the way back must stay one. -EROFS with *failure filled.
+ * itself after an error, and then the way back must stay one. -EROFS, or -EOPNOTSUPP where
+ * GRUB itself can not, with *failure filled.
  */
 int boot_check_writable(const Slots *slots, UpdateFailure *failure) _must_check_;
 

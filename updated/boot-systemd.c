@@ -16,6 +16,8 @@
 #include "uki.h"
 
 #define ENTRIES_MAX 256 /* in one directory */
+#define VERSION_MAX \
+        128 /* bytes of a version in a file name, which has 255, a counter and a temporary one beside it */
 
 static const char *const boot_directories[] = { BOOT_DIRECTORY_DEFAULT, "/efi", "/boot/efi" };
 
@@ -370,9 +372,10 @@ static int systemd_mark_bad(Slots *slots)
         return slot_set_counter(slots, slot_letter(slots, slots->running), true, 0);
 }
 
-/* Letters that a file name may have on vfat, and that are no counter. */
+/* Letters that a file name may have on vfat, and that are no counter; so many of them that it still is one. */
 static void name_make_plain(char *name)
 {
+        name[strnlen(name, VERSION_MAX)] = 0;
         for (; *name; name++)
                 if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~^-",
                             *name))
@@ -450,6 +453,11 @@ static int entry_text_new(Slots *slots, const char *version, char **ret)
                                             .label_from = running->label,
                                             .label_to = target->label },
                              ret);
+        if (r == -ESTALE)
+                slots->problem =
+                        "the options of the running slot's boot entry name the hash of its image "
+                        "(usrhash=, roothash=), which the new one does not have; a unified kernel "
+                        "image has its own";
         if (r == -ENOTUNIQ)
                 slots->problem =
                         "the options of the running slot's boot entry name its partition by "

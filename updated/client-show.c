@@ -6,6 +6,8 @@
 #include "base/time-util.h"
 #include "client-show.h"
 
+#define CLIENT_MOMENT_MAX 64
+
 static const char *report_status(const UpdateReport *report)
 {
         const char *status = update_status_to_string(report->status);
@@ -13,7 +15,8 @@ static const char *report_status(const UpdateReport *report)
         return status ? status : "UPDATE_STATUS_UNKNOWN";
 }
 
-const char *client_moment(int64_t when, int64_t now, char buffer[static CLIENT_MOMENT_MAX])
+/* "2 min 5 s ago", "in 40 min 3 s", "never": a time in seconds since 1970. The buffer is returned. */
+static const char *client_moment(int64_t when, int64_t now, char buffer[static CLIENT_MOMENT_MAX])
 {
         char span[TIMESPAN_MAX];
         uint64_t seconds = (uint64_t)(when > now ? when - now : now - when);

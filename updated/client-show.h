@@ -23,7 +23,3 @@ int client_show_report_json(const UpdateReport *report) _must_check_;
 /* The five lines of -status on standard output, and the six of -watch_for_updates on standard error. */
 void client_show_report_classic(const UpdateReport *report);
 void client_show_signal_classic(const UpdateReport *report);
-
-/* "2 min 5 s ago", "in 40 min 3 s", "never": a time in seconds since 1970. The buffer is returned. */
-#define CLIENT_MOMENT_MAX 64
-const char *client_moment(int64_t when, int64_t now, char buffer[static CLIENT_MOMENT_MAX]);

@@ -195,6 +195,27 @@ static void manager_go_back(Manager *manager)
         manager_reboot(manager);
 }
 
+/*
+ * systemd-bless-boot calls a version good when boot-complete.target is reached, and knows no checks of ours. What
+ * somebody called good while they ran is not; as long as there is a way back, the boot loader is told so.
+ */
+static void manager_take_back_good(Manager *manager)
+{
+        int r;
+
+        manager_read_slots(manager);
+        if (!health_has_way_back(&manager->slots) || !slots_running_is_good(&manager->slots))
+                return;
+
+        log_notice(
+                "the running slot was marked good before its checks had passed; that is taken back");
+        r = slots_mark_running_bad(&manager->slots);
+        if (r < 0)
+                log_error("%s: the running slot stays marked good: %s", manager->slots.place,
+                          slots_why(&manager->slots, r));
+        manager_read_slots(manager);
+}
+
 static void on_trial_end(HealthAction action, const char *why, void *userdata)
 {
         Manager *manager = userdata;
@@ -209,6 +230,7 @@ static void on_trial_end(HealthAction action, const char *why, void *userdata)
                 log_warning("memory is short");
         manager->trial = trial_free(manager->trial);
         r = manager_note_ill(manager, action == HEALTH_GO_BACK);
+        manager_take_back_good(manager);
         manager_tell_ill(manager, r < 0 ? HEALTH_STAY : action);
         manager_tell_trial(manager);
         if (r < 0)

@@ -53,17 +53,30 @@ static bool directory_is_valid(const char *directory)
                && !(n >= 3 && streq(directory + n - 3, "/.."));
 }
 
-/* SHA256 VERSION NAME DIRECTORY */
+/* "SHA256", as it was written once, or "SHA256:IMAGE_SHA256" */
+static int hashes_take(char *word, PackageEntry *entry)
+{
+        const char *sha256 = strsep(&word, ":");
+        int r;
+
+        r = hex_decode(sha256, entry->sha256, SHA256_SIZE);
+        if (r < 0 || !word)
+                return r;
+        entry->hashed = true;
+        return hex_decode(word, entry->image_sha256, SHA256_SIZE);
+}
+
+/* SHA256[:IMAGE_SHA256] VERSION NAME DIRECTORY */
 static int record_take_line(PackageRecord *record, char *line)
 {
-        const char *sha256 = strsep(&line, " "), *version = strsep(&line, " ");
-        const char *name = strsep(&line, " "), *directory = line;
+        char *hashes = strsep(&line, " ");
+        const char *version = strsep(&line, " "), *name = strsep(&line, " "), *directory = line;
         PackageEntry entry = {};
         int r;
 
         if (!version || !name || !directory || !package_word_is_valid(version)
             || !package_word_is_valid(name) || !directory_is_valid(directory)
-            || hex_decode(sha256, entry.sha256, SHA256_SIZE) < 0)
+            || hashes_take(hashes, &entry) < 0)
                 return 0;
 
         r = text_set(&entry.version, version);
@@ -105,12 +118,15 @@ int package_record_print(const PackageRecord *record, char **ret)
 
         for (size_t i = 0; i < record->n_items && r >= 0; i++) {
                 const PackageEntry *entry = &record->items[i];
-                _cleanup_free_ char *sha256 = NULL;
+                _cleanup_free_ char *sha256 = NULL, *image = NULL;
 
                 r = hex_encode(entry->sha256, SHA256_SIZE, &sha256);
+                if (r >= 0 && entry->hashed)
+                        r = hex_encode(entry->image_sha256, SHA256_SIZE, &image);
                 if (r >= 0)
-                        r = buffer_appendf(&text, "%s %s %s %s\n", sha256, entry->version,
-                                           entry->name, entry->directory);
+                        r = buffer_appendf(&text, "%s%s%s %s %s %s\n", sha256, image ? ":" : "",
+                                           image ? image : "", entry->version, entry->name,
+                                           entry->directory);
         }
         return r < 0 ? r : buffer_take_text(&text, ret, NULL);
 }
@@ -160,6 +176,15 @@ static bool entry_is_of(const PackageEntry *entry, const PlannedPackage *package
                && streq(entry->directory, package->directory);
 }
 
+/* The entry of a package, or NULL. */
+static PackageEntry *record_find(PackageRecord *record, const PlannedPackage *package)
+{
+        for (size_t i = 0; i < record->n_items; i++)
+                if (entry_is_of(&record->items[i], package))
+                        return &record->items[i];
+        return NULL;
+}
+
 static int record_add_planned(PackageRecord *record, const PlannedPackage *package)
 {
         PackageEntry entry = {};
@@ -174,7 +199,6 @@ static int record_add_planned(PackageRecord *record, const PlannedPackage *packa
                 entry_done(&entry);
                 return r;
         }
-        memcpy(entry.sha256, package->sha256, SHA256_SIZE);
         return record_add(record, &entry);
 }
 
@@ -187,34 +211,52 @@ static int package_paths(const char *directory, const char *name, const char *ve
         return r < 0 ? r : package_path_temporary(directory, name, version, ret_temporary);
 }
 
-/*
- * What has that name must go before the note says what it was made of: afterwards a file of that name is what the note
- * says. Returns 1 when it is that already.
- */
-static int package_note(const char *root, const PlannedPackage *package, const char *path)
+/* Durable: the image is made of this package, and has that hash; NULL: nobody knows it yet. */
+static int package_note(const char *root, const PlannedPackage *package, const uint8_t *image)
 {
         _cleanup_(package_record_done) PackageRecord record = {};
-        PackageEntry *entry = NULL;
+        PackageEntry *entry;
         int r;
+
+        r = package_record_read(root, &record);
+        if (r >= 0 && !record_find(&record, package))
+                r = record_add_planned(&record, package);
+        if (r < 0)
+                return r;
+
+        entry = record_find(&record, package);
+        memcpy(entry->sha256, package->sha256, SHA256_SIZE);
+        entry->hashed = image;
+        if (image)
+                memcpy(entry->image_sha256, image, SHA256_SIZE);
+        return record_write(root, &record);
+}
+
+int package_find(const char *root, const PlannedPackage *package, int *ret_fd,
+                 uint8_t ret_sha256[static SHA256_SIZE])
+{
+        _cleanup_(package_record_done) PackageRecord record = {};
+        _cleanup_free_ char *path = NULL;
+        const PackageEntry *entry;
+        int fd, r;
 
         r = package_record_read(root, &record);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < record.n_items && !entry; i++)
-                if (entry_is_of(&record.items[i], package))
-                        entry = &record.items[i];
-        if (entry && memcmp(entry->sha256, package->sha256, SHA256_SIZE) == 0
-            && package_is_there(root, entry))
-                return 1;
-
-        r = file_remove(root, path);
+        entry = record_find(&record, package);
+        if (!entry || !entry->hashed || memcmp(entry->sha256, package->sha256, SHA256_SIZE) != 0
+            || !package_is_there(root, entry))
+                return 0;
+        r = package_path(package->directory, package->name, package->version, &path);
         if (r < 0)
                 return r;
-        if (entry)
-                memcpy(entry->sha256, package->sha256, SHA256_SIZE);
-        else
-                r = record_add_planned(&record, package);
-        return r < 0 ? r : record_write(root, &record);
+        fd = root_open(root, path, O_RDONLY, 0);
+        if (fd < 0)
+                return 0; /* what can not be read is none */
+
+        memcpy(ret_sha256, entry->image_sha256, SHA256_SIZE);
+        *ret_fd = fd;
+        return 1;
 }
 
 int package_begin(const char *root, const PlannedPackage *package, int *ret_fd)
@@ -227,12 +269,13 @@ int package_begin(const char *root, const PlannedPackage *package, int *ret_fd)
                 r = root_join(root, temporary, &full);
         if (r >= 0)
                 r = parents_make(full, 0755);
+        /* Before the note is another one: afterwards a file of that name is what the note says. */
         if (r >= 0)
-                r = package_note(root, package, path);
-        if (r != 0)
-                return r;
-
-        r = file_remove(root, temporary); /* of an attempt that did not come to its end */
+                r = file_remove(root, path);
+        if (r >= 0)
+                r = package_note(root, package, NULL);
+        if (r >= 0)
+                r = file_remove(root, temporary); /* of an attempt that did not come to its end */
         if (r < 0)
                 return r;
         fd = root_open(root, temporary, O_RDWR | O_CREAT | O_EXCL, IMAGE_MODE);
@@ -243,7 +286,8 @@ int package_begin(const char *root, const PlannedPackage *package, int *ret_fd)
         return 0;
 }
 
-int package_commit(const char *root, const PlannedPackage *package, int fd)
+int package_commit(const char *root, const PlannedPackage *package, int fd,
+                   const uint8_t *image_sha256)
 {
         _cleanup_free_ char *path = NULL, *temporary = NULL, *from = NULL, *to = NULL;
         int r;
@@ -255,6 +299,8 @@ int package_commit(const char *root, const PlannedPackage *package, int fd)
                 r = root_join(root, path, &to);
         if (r >= 0)
                 r = disk_io()->sync(fd);
+        if (r >= 0 && image_sha256)
+                r = package_note(root, package, image_sha256);
         if (r >= 0)
                 r = disk_io()->rename(from, to);
         return r < 0 ? r : directory_sync_of(to);

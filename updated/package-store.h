@@ -12,6 +12,8 @@
 typedef struct PackageEntry {
         char *name, *directory, *version;
         uint8_t sha256[SHA256_SIZE]; /* of the package it was made of */
+        bool hashed;                 /* it is known what the image itself hashes to */
+        uint8_t image_sha256[SHA256_SIZE];
 } PackageEntry;
 
 typedef struct PackageRecord {
@@ -31,13 +33,24 @@ int package_record_read(const char *root, PackageRecord *ret) _must_check_;
 bool package_is_there(const char *root, const PackageEntry *entry);
 
 /*
- * Begins to write an image. Returns 1 when it is there already; 0 with the file that it goes into, which is the
- * caller's: package_commit() or package_discard() follow.
+ * Is its image in its place, from an earlier attempt? Returns 1 with the open file, which is the caller's, and what its
+ * bytes have to hash to: a name and a note do not tell what became of them since. 0: it has to be fetched.
+ */
+int package_find(const char *root, const PlannedPackage *package, int *ret_fd,
+                 uint8_t ret_sha256[static SHA256_SIZE]) _must_check_;
+
+/*
+ * Begins to write an image; one that has its name is removed. The file that it goes into is the caller's:
+ * package_commit() or package_discard() follow.
  */
 int package_begin(const char *root, const PlannedPackage *package, int *ret_fd) _must_check_;
 
-/* Everything was written to fd and verified: durable, then in its place. */
-int package_commit(const char *root, const PlannedPackage *package, int fd) _must_check_;
+/*
+ * Everything was written to fd and verified: durable, then in its place. image_sha256 is that of the bytes in it;
+ * NULL: nobody says, and it is fetched anew when it is wanted again.
+ */
+int package_commit(const char *root, const PlannedPackage *package, int fd,
+                   const uint8_t *image_sha256) _must_check_;
 void package_discard(const char *root, const PlannedPackage *package);
 
 /* Removes the images of all versions but those. What can not be removed is tried again the next time. */

@@ -59,27 +59,44 @@ static int running_partition_take(const char *value, RunningPartition *ret)
         return -ENODATA;
 }
 
-int running_partition_parse(const char *cmdline, RunningPartition *ret)
+/* Takes the first of the keys that names a partition. -ENODATA with *ret_named: one is there, and names none. */
+static int running_partition_take_keys(const char *cmdline, const char *const *keys,
+                                       RunningPartition *ret, bool *ret_named)
 {
-        /* With verity, mount.usr= names the mapped device and verity.usr= the partition behind it. */
-        static const char *const keys[] = { "verity.usr=", "mount.usr=", "usr=", "root=" };
-        RunningPartition running = {};
-
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+        for (; *keys; keys++) {
                 _cleanup_free_ char *value = NULL;
-                int r = cmdline_get(cmdline, keys[i], &value);
+                int r = cmdline_get(cmdline, *keys, &value);
 
+                *ret_named |= r >= 0;
                 if (r >= 0)
-                        r = running_partition_take(value, &running);
-                if (r == -ENODATA)
-                        continue;
-                if (r < 0)
+                        r = running_partition_take(value, ret);
+                if (r != -ENODATA)
                         return r;
-                *ret = running;
-                return 0;
         }
 
         return -ENODATA;
+}
+
+int running_partition_parse(const char *cmdline, RunningPartition *ret)
+{
+        /* With verity, mount.usr= names the mapped device and verity.usr= the partition behind it. */
+        static const char *const usr_keys[] = {
+                "verity.usr=", "systemd.verity_usr_data=", "mount.usr=", "usr=", "usrhash=", NULL
+        };
+        static const char *const root_keys[] = { "systemd.verity_root_data=", "root=", NULL };
+        RunningPartition running = {};
+        bool named = false;
+        int r;
+
+        /* Where /usr has a partition of its own, that of / is none of the slots, whatever it is called. */
+        r = running_partition_take_keys(cmdline, usr_keys, &running, &named);
+        if (r == -ENODATA && !named)
+                r = running_partition_take_keys(cmdline, root_keys, &running, &named);
+        if (r < 0)
+                return r;
+
+        *ret = running;
+        return 0;
 }
 
 /* The one entry of a directory like /sys/…/slaves. -ENODEV: none, -ENOTUNIQ: several. */

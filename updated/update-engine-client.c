@@ -16,23 +16,49 @@ static bool arg_check = false;
 static bool arg_reset = false;
 static bool arg_watch = false;
 
-/* Calls a method without arguments for a verb, and says what is done. */
-static int client_call(int (*call)(sd_bus *bus, const char *method, sd_bus_error *error),
-                       const char *verb, const char *method, const char *done)
+/* Verbs that are one method without arguments, and what they say when it is done. */
+static const struct {
+        const char *verb;
+        int (*call)(sd_bus *bus, const char *method, sd_bus_error *error);
+        const char *method, *done;
+} commands[] = {
+        { "check", update_client_call, "AttemptUpdate", "Update check initiated." },
+        { "reset-status", update_client_call, "ResetStatus",
+          "The status is reset. A slot that was written boots next all "
+          "the same, until another update begins." },
+        { "rollback", update_client_call2, "Rollback",
+          "The version before boots next -- reboot needed." },
+        { "cancel", update_client_call2, "Cancel", "The update is cancelled." },
+        { "pause", update_client_call2, "Pause",
+          "Nothing is checked by itself any more, until \"resume\"." },
+        { "resume", update_client_call2, "Resume", "Checks by schedule go on." },
+        { "mark-good", update_client_call2, "MarkGood",
+          "The version that runs is marked good: the boot loader keeps it." },
+};
+
+static int command_run(const char *verb)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        size_t i = 0;
         int r;
 
+        while (!streq(commands[i].verb, verb))
+                i++;
         r = client_open(&bus);
         if (r < 0)
                 return r;
-        r = call(bus, method, &error);
+        r = commands[i].call(bus, commands[i].method, &error);
         if (r < 0)
                 return client_failed(verb, &error, r);
 
-        log_info("%s", done);
+        log_info("%s", commands[i].done);
         return EXIT_DONE;
+}
+
+static int verb_command(_unused_ int argc, char **argv)
+{
+        return command_run(argv[0]);
 }
 
 static int get_details(sd_bus *bus, void *ret, sd_bus_error *error)
@@ -104,18 +130,6 @@ static int verb_slots(_unused_ int argc, _unused_ char **argv)
         return EXIT_DONE;
 }
 
-static int verb_check(_unused_ int argc, _unused_ char **argv)
-{
-        return client_call(update_client_call, "check", "AttemptUpdate", "Update check initiated.");
-}
-
-static int verb_reset(_unused_ int argc, _unused_ char **argv)
-{
-        return client_call(update_client_call, "reset-status", "ResetStatus",
-                           "The status is reset. A slot that was written boots next all "
-                           "the same, until another update begins.");
-}
-
 static int client_follow(int (*follow)(sd_bus *bus, FollowStyle style), FollowStyle style)
 {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -142,34 +156,6 @@ static int verb_install(_unused_ int argc, char **argv)
 
         r = client_open(&bus);
         return r < 0 ? r : client_install(bus, argv[1], arg_json ? FOLLOW_JSON : FOLLOW_PEOPLE);
-}
-
-static int verb_rollback(_unused_ int argc, _unused_ char **argv)
-{
-        return client_call(update_client_call2, "rollback", "Rollback",
-                           "The version before boots next -- reboot needed.");
-}
-
-static int verb_cancel(_unused_ int argc, _unused_ char **argv)
-{
-        return client_call(update_client_call2, "cancel", "Cancel", "The update is cancelled.");
-}
-
-static int verb_pause(_unused_ int argc, _unused_ char **argv)
-{
-        return client_call(update_client_call2, "pause", "Pause",
-                           "Nothing is checked by itself any more, until \"resume\".");
-}
-
-static int verb_resume(_unused_ int argc, _unused_ char **argv)
-{
-        return client_call(update_client_call2, "resume", "Resume", "Checks by schedule go on.");
-}
-
-static int verb_mark_good(_unused_ int argc, _unused_ char **argv)
-{
-        return client_call(update_client_call2, "mark-good", "MarkGood",
-                           "The version that runs is marked good: the boot loader keeps it.");
 }
 
 static int verb_set_channel(_unused_ int argc, char **argv)
@@ -222,13 +208,13 @@ static int classic_status(void)
 static int run(int argc, char **argv)
 {
         if (arg_reset)
-                return verb_reset(argc, argv);
+                return command_run("reset-status");
         if (arg_status)
                 return classic_status();
         if (arg_update)
                 return client_follow(client_update, FOLLOW_CLASSIC);
         if (arg_check)
-                return verb_check(argc, argv);
+                return command_run("check");
         if (arg_watch)
                 return client_follow(client_watch, FOLLOW_CLASSIC);
         return verb_status(argc, argv);
@@ -249,22 +235,22 @@ int main(int argc, char **argv)
         };
         static const Verb verbs[] = {
                 { "status", "", 0, 0, NULL, "show what is going on (default)", verb_status },
-                { "check", "", 0, 0, NULL, "look for an update now, do not wait", verb_check },
+                { "check", "", 0, 0, NULL, "look for an update now, do not wait", verb_command },
                 { "update", "", 0, 0, NULL, "update now, and wait for the end", verb_update },
                 { "watch", "", 0, 0, NULL, "show every change until Ctrl-C", verb_watch },
                 { "slots", "", 0, 0, NULL, "show the two slots", verb_slots },
                 { "history", "", 0, 0, NULL, "show what became of the last updates", verb_history },
                 { "install", "FILE|URL", 1, 1, NULL, "install this payload, and wait for the end",
                   verb_install },
-                { "rollback", "", 0, 0, NULL, "let the version before boot next", verb_rollback },
+                { "rollback", "", 0, 0, NULL, "let the version before boot next", verb_command },
                 { "mark-good", "", 0, 0, NULL, "end the trial of what runs: it is good",
-                  verb_mark_good },
-                { "cancel", "", 0, 0, NULL, "stop the update that is under way", verb_cancel },
+                  verb_command },
+                { "cancel", "", 0, 0, NULL, "stop the update that is under way", verb_command },
                 { "set-channel", "NAME", 1, 1, NULL, "follow another channel", verb_set_channel },
-                { "pause", "", 0, 0, NULL, "no checks by schedule until resume", verb_pause },
-                { "resume", "", 0, 0, NULL, "check by schedule again", verb_resume },
+                { "pause", "", 0, 0, NULL, "no checks by schedule until resume", verb_command },
+                { "resume", "", 0, 0, NULL, "check by schedule again", verb_command },
                 { "reset-status", "", 0, 0, NULL, "forget an update that waits for a reboot",
-                  verb_reset },
+                  verb_command },
                 {},
         };
         static const Program program = {

@@ -203,8 +203,12 @@ static int job_check_version(const Job *job, UpdateFailure *failure)
 static void job_report_facts(const Job *job)
 {
         const char *version = payload_apply_image_version(job->apply);
+        const uint8_t *image_sha256 = payload_apply_image_sha256(job->apply);
+        _cleanup_free_ char *sha256 = NULL;
 
         report("IMAGE", "%llu", (unsigned long long)payload_apply_image_size(job->apply));
+        if (image_sha256 && hex_encode(image_sha256, SHA256_SIZE, &sha256) >= 0)
+                report("IMAGE_SHA256", "%s", sha256);
         report("MADE", "%llu", (unsigned long long)payload_apply_timestamp(job->apply));
         report("EXPIRES", "%llu", (unsigned long long)payload_apply_expires(job->apply));
         report("VERSION", "%s", version ? version : "");

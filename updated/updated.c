@@ -1,6 +1,4 @@
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <systemd/sd-daemon.h>
 
 #include "base/bus.h"
@@ -17,29 +15,6 @@ static const char *arg_root = NULL;
 static const char *arg_worker = NULL;
 static bool arg_verbose = false;
 
-/* The installed program, or in a build tree the one beside us. The caller frees it. */
-static int program_path(const char *name, char **ret)
-{
-        _cleanup_free_ char *installed = NULL;
-        char self[PATH_MAX];
-        const char *slash;
-        ssize_t n;
-        int r;
-
-        r = text_format(&installed, SLUICE_LIBEXECDIR "/%s", name);
-        if (r < 0)
-                return r;
-        if (access(installed, X_OK) >= 0)
-                return text_set(ret, installed);
-
-        n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        if (n < 0)
-                return -errno;
-        self[n] = 0;
-        slash = strrchr(self, '/');
-        return text_format(ret, "%.*s/%s", (int)(slash ? slash - self : 0), self, name);
-}
-
 static void programs_done(ManagerPrograms *programs)
 {
         free(programs->worker);
@@ -51,8 +26,8 @@ static int programs_find(ManagerPrograms *programs)
         int r;
 
         r = arg_worker ? text_set(&programs->worker, arg_worker)
-                       : program_path(WORKER_NAME, &programs->worker);
-        return r < 0 ? r : program_path(POSTINST_NAME, &programs->postinst);
+                       : program_find(SLUICE_LIBEXECDIR, WORKER_NAME, &programs->worker);
+        return r < 0 ? r : program_find(SLUICE_LIBEXECDIR, POSTINST_NAME, &programs->postinst);
 }
 
 /* sd_event_add_child() needs it; the worker gets a clean mask. */

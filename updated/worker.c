@@ -161,6 +161,15 @@ static int worker_take_number(uint64_t *target, const char *value)
         return text_to_u64(value, INT64_MAX, target) < 0 ? -EBADMSG : 0;
 }
 
+static int worker_take_image_sha256(Worker *worker, const char *value)
+{
+        int r;
+
+        r = hex_decode(value, worker->facts.image_sha256, SHA256_SIZE);
+        worker->facts.hashed = r >= 0;
+        return r;
+}
+
 static int worker_take_verdict(Worker *worker, const char *value, RetriesVerdict verdict)
 {
         uint64_t url;
@@ -193,6 +202,8 @@ static int worker_take_line(Worker *worker, char *line)
                 return worker_take_verdict(worker, value, RETRIES_REFUSED);
         if ((value = after_prefix(line, "IMAGE=")))
                 return worker_take_number(&worker->facts.image, value);
+        if ((value = after_prefix(line, "IMAGE_SHA256=")))
+                return worker_take_image_sha256(worker, value);
         if ((value = after_prefix(line, "MADE=")))
                 return worker_take_number(&worker->facts.made, value);
         if ((value = after_prefix(line, "EXPIRES=")))

@@ -43,7 +43,9 @@ typedef struct WorkerFacts {
         uint64_t size;
         uint64_t resumed;   /* the byte at which it went on after a break; 0: none yet */
         uint64_t continued; /* what is before that byte was done by an earlier worker; 0: nothing */
-        uint64_t image;     /* bytes of the image that was written, once it is verified */
+        uint64_t image;     /* bytes of the image that was written, once it is verified, … */
+        bool hashed;        /* … and it is known what they hash to */
+        uint8_t image_sha256[SHA256_SIZE];
         uint8_t urls[OMAHA_URLS_MAX]; /* RetriesVerdict, of the plan's addresses */
         uint64_t made, expires;       /* seconds since 1970, as it was signed */
         char *version;                /* may be NULL */

@@ -175,7 +175,13 @@ static int worker_push(Worker *worker, PayloadApply *apply, bool package, Payloa
                 n_continued++;
         }
 
-        return r < 0 ? r : payload_apply_finish(apply, why);
+        if (r >= 0)
+                r = payload_apply_finish(apply, why);
+        if (r < 0)
+                return r;
+        worker->facts.hashed = true;
+        memcpy(worker->facts.image_sha256, payload_apply_image_sha256(apply), SHA256_SIZE);
+        return 0;
 }
 
 static int worker_apply(Worker *worker, PayloadError *why)

@@ -17,8 +17,8 @@ PROGRAMS = {
     "payload": ("payload", "payload.1"),
     "cloud-config": ("cloud-config", "cloud-config.8"),
 }
-INTERNAL = {"updated-postinst": ("updated", None), "updated-worker": ("updated", None)}
-DAEMONS = {"updated", "locksmithd", "updated-postinst", "updated-worker"}  # no completion: nobody types them
+INTERNAL = {"locksmithd-idle": ("locksmith", None), "updated-postinst": ("updated", None), "updated-worker": ("updated", None)}
+DAEMONS = {"updated", "locksmithd", *INTERNAL}  # no completion: nobody types them
 HELP_COLUMNS_MAX = 80
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]+)")
 

@@ -11,7 +11,7 @@ QUOTED = re.compile(r"`([^`\n]+)`")
 TEST_FILE = re.compile(r"[\w*/.-]+\.(?:py|sh)|(?:test|fuzz)-[\w*-]+\.c")
 MAN_PAGE = re.compile(r"\*([\w.-]+)\*\((\d)\)|(?<![\w*.-])([a-z][\w.-]+)\((1|5|8)\)")
 # Pages of others, which come with systemd, util-linux and the like.
-FOREIGN = re.compile(r"systemd.*|journalctl|systemctl|wall|loginctl|mount|docker|kubectl|grub-.*|openssl.*")
+FOREIGN = re.compile(r"systemd.*|journalctl|systemctl|wall|loginctl|mount|ps|docker|kubectl|grub-.*|openssl.*")
 
 
 def documents(*endings):

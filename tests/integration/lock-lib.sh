@@ -32,17 +32,19 @@ etcd_stop() {
 etcd_get() { ETCDCTL_API=3 etcdctl --endpoints "$1" --dial-timeout 2s get --print-value-only "${@:2}"; }
 etcd_put() { ETCDCTL_API=3 etcdctl --endpoints "$1" put "$2" "$3" >/dev/null; }
 
-# bus_start NAME: a bus, and the neighbours of locksmithd on it (tests/double/bus-peers.c), for the host NAME
+# bus_start NAME: a bus, and the neighbours of locksmithd on it (tests/double/bus-peers.c), for the host NAME; again: the same
+# address. Its pid is in $bus_pid; the neighbours end with it.
 bus_start() {
     local name=$1 bus="unix:path=$scratch/$1.bus"
     mkdir -p "$scratch/$name/etc"
     echo "host-$name" >"$scratch/$name/etc/machine-id"
     start dbus-daemon --session --nofork --address="$bus" >"$scratch/$name.dbus" 2>&1
+    bus_pid=$started
     wait_for 10 test -S "$scratch/$name.bus"
-    mkfifo "$scratch/$name.say"
+    [ -p "$scratch/$name.say" ] || mkfifo "$scratch/$name.say"
     # the shell gives /dev/null to what runs in the background, so the redirection happens inside
     start env DBUS_SYSTEM_BUS_ADDRESS="$bus" sh -c 'exec "$0" <>"$1"' "$(program tests/double/bus-peers)" "$scratch/$name.say" \
-        >"$scratch/$name.calls" 2>"$scratch/$name.peers"
+        >>"$scratch/$name.calls" 2>"$scratch/$name.peers"
 }
 
 # peers NAME LINE: see tests/double/bus-peers.c
@@ -62,6 +64,8 @@ holders_are() { [ "$("$ctl" --endpoint "$etcd_main" --json status | tr -d ' \n' 
 state_is() { grep -qx "STATE=$2" "$scratch/$1/run/update-engine/coordinator.conf"; }
 reason_is() { grep -Eq "^REASON=.*$2" "$scratch/$1/run/update-engine/coordinator.conf"; }
 called() { [ "$(wc -l <"$scratch/$1.calls")" -ge "$2" ]; }
+is_idle() { [ "$(cat "/proc/$1/comm")" = locksmithd-idle ]; }
+is_awake() { [ "$(cat "/proc/$1/comm")" = locksmithd ]; }
 logged() { grep -Eq -- "$2" "$scratch/$1.log"; }
 
 # becomes DESCRIPTION SECONDS COMMAND...: within that time

@@ -145,7 +145,7 @@ def check_watch(tap, etcd, root):
     more = screen_of(terminal.text)[-1]
     tap.case("a change is drawn in the place of the old screen, without clearing it",
              "" if int(more.split()[0]) > int(first[-1].split()[0]) and terminal.text.count("\x1b[2J") == 1 else more)
-    tap.case("Ctrl-C ends it", "" if terminal.end(signal.SIGINT) == 130 else "it did not")
+    tap.case("Ctrl-C ends it", "" if terminal.end(signal.SIGINT) == 130 else "not with 130")
 
 
 def body(tap, etcd):

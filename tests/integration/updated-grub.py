@@ -133,6 +133,29 @@ def test_refusals(tap, host):
         tap.ok(file.read() == b"x" * 1024, "and is left as it is")
 
 
+def test_where_grub_can_not_write(lab, release):
+    """It would never start a version on trial there."""
+    host = lab.host_make(settings="BOOT_CHOOSER=grub\n")
+    image, boot = host.path("boot.img"), host.path("boot")
+    env_make(os.path.join(host.path("tree"), "grub/grubenv"), "A B", 1, 0, 1, 0)
+    run("truncate", "--size=20M", image)
+    run("mkfs.btrfs", "-q", "-M", "-r", host.path("tree"), image)
+    os.makedirs(boot)
+    mounted = subprocess.run(["mount", "-o", "loop", image, boot], check=False, capture_output=True)
+    if mounted.returncode != 0:
+        lab.tap.ok(True, "an environment block on btrfs # SKIP it takes root and a kernel with btrfs to mount one")
+        return
+    lab.at_end(run, "umount", boot)
+    host.start()
+    lab.at_end(host.stop)
+    lab.server.offer(release.bytes, version="2.0.0")
+    before = host.slot("B"), env_list(host.path("boot/grub/grubenv"))
+    code, _, error = host.update()
+    lab.tap.ok(code == 1 and "boot/grub/grubenv: GRUB can not write to btrfs and ZFS" in error,
+               "an environment block on btrfs is refused, and why", error, host.status())
+    lab.tap.ok((host.slot("B"), env_list(host.path("boot/grub/grubenv"))) == before, "before anything is written")
+
+
 def main():
     with Lab() as lab:
         os.makedirs(os.path.join(lab.directory, "states"))
@@ -143,6 +166,7 @@ def main():
         host.start()
         test_update(lab.tap, lab.directory, host, release)
         test_refusals(lab.tap, host)
+        test_where_grub_can_not_write(lab, release)
 
 
 main()

@@ -15,6 +15,7 @@ from lab import Lab  # noqa: E402
 
 TARGET = "boot-complete.target"
 HOOKS = "etc/sluice/post-boot.d/"
+BLESS_BOOT = os.path.join(os.environ["SLUICE_SOURCE"], "updated/units/systemd-bless-boot.conf")
 
 
 class Double:
@@ -241,6 +242,35 @@ def test_target_that_is_not_reached(scene):
     ill(scene, f"systemd can not start {TARGET}: it is not-found", "a target that does not exist is told at once")
 
 
+def test_good_too_early(scene):
+    """systemd-bless-boot, or somebody else, marks it good when the target is reached, and the checks go on."""
+    tap, host = scene.tap, scene.host
+    scene.begin(hooks={"10-slow": f"touch {host.path('begun')}\nwhile [ ! -e {host.path('go')} ]; do sleep 0.02; done\nexit 1\n"},
+                settings="HEALTH_TARGET=\n")
+    wait_until(lambda: os.path.exists(host.path("begun")), what="the check")
+    host.set_attributes("B", 49, 56)
+    host.write("go")
+    ill(scene, "10-slow: exit status 1", "a version that was marked good before its checks failed is not good")
+    tap.ok("The next reboot brings the version before back" in host.read("updated.log"), "and the next reboot leaves it",
+           host.read("updated.log"))
+
+
+def test_who_marks_it(scene):
+    """systemd judges the condition of the drop-in that leaves the mark to us where there are checks."""
+    tap, host = scene.tap, scene.host
+    with open(BLESS_BOOT, encoding="utf-8") as file:
+        line = [line for line in file.read().splitlines() if line.startswith("Condition")]
+    shutil.rmtree(host.path(HOOKS), ignore_errors=True)
+    for checks, marks in (("no directory", 0), ("none", 0), ("one", 1)):
+        if checks == "none":
+            os.makedirs(host.path(HOOKS))
+        elif checks == "one":
+            scene.hook("10-check", "exit 0\n")
+        done = subprocess.run(["systemd-analyze", "condition", line[0].replace("/" + HOOKS.rstrip("/"), host.path(HOOKS))], check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        tap.same(done.returncode, marks, f"systemd-bless-boot with checks of the administrator's: {checks}", line, done.stdout)
+
+
 def test_reboot_at_once(scene):
     tap, host = scene.tap, scene.host
     settings = "HEALTH_TARGET=\nHEALTH_FAILURE=reboot\n"
@@ -327,6 +357,8 @@ def main():
         test_check_that_fails(scene, release)
         test_check_that_hangs(scene)
         test_target_that_is_not_reached(scene)
+        test_good_too_early(scene)
+        test_who_marks_it(scene)
         test_reboot_at_once(scene)
         test_by_hand(scene)
         test_check_by_schedule(scene)

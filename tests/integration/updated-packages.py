@@ -203,9 +203,38 @@ def test_on_from_the_last_whole_package(tap, host, server, running, release):
     tap.ok(not any(name.endswith(".part") for name in images(host)), "nothing is left behind", images(host))
 
 
+def test_damaged_meanwhile(tap, host, server, running, release):
+    """An attempt failed behind the first package. What became of its image since then, nobody knows."""
+    name = OEM.format(release.version)
+    for damage in ("one bit", "the end", "everything", "none"):
+        release.offer(server)
+        server.package_status = {"flatcar-podman.gz": 404}
+        host.update()
+        tap.ok(release.is_whole(host, OEM) and not release.is_whole(host, PODMAN), f"{damage}: the first image is there, the second is not")
+        size = os.path.getsize(host.path(name))
+        with open(host.path(name), "r+b") as file:
+            if damage == "one bit":
+                file.seek(size // 2)
+                byte = file.read(1)[0]
+                file.seek(size // 2)
+                file.write(bytes([byte ^ 16]))
+            elif damage != "none":
+                file.truncate(size - 1 if damage == "the end" else 0)
+        release.offer(server)
+        server.package_status = {"flatcar-podman.gz": 404} if damage != "none" else {}
+        before = len(host.read("updated.log"))
+        status, _, error = host.update()
+        log = host.read("updated.log")[before:]
+        tap.same("oem-qemu.gz" in fetched(server), damage != "none", f"{damage} of it is damaged: it is fetched again, or not", log)
+        tap.same(f"the image oem-qemu of version {release.version} in /oem/sysext is damaged" in log, damage in ("one bit", "the end"),
+                 f"{damage}: that is told", log)
+        tap.ok(release.is_whole(host, OEM) and running.is_whole(host, OEM, PODMAN), f"{damage}: and whole", images(host))
+    tap.ok(status == 0 and release.is_whole(host, OEM, PODMAN), "then the update succeeds", error)
+
+
 def main():
     with Lab() as lab:
-        sets = [Set(lab, f"{number}.0.0") for number in (2, 3, 4, 5)]
+        sets = [Set(lab, f"{number}.0.0") for number in (2, 3, 4, 5, 6)]
         stranger = lab.release_make("stranger", key=key_make(lab.directory, "other")[0], size=256 * 1024)
         host = host_start(lab)
         parts = lab.tap, host, lab.server
@@ -215,6 +244,8 @@ def main():
         test_refused_before_anything_is_written(*parts, sets[2], sets[3])
         test_a_failed_package_fails_the_update(*parts, sets[2], sets[3], stranger)
         test_on_from_the_last_whole_package(*parts, sets[2], sets[3])
+        reboot(host, "B", sets[3].version)
+        test_damaged_meanwhile(*parts, sets[3], sets[4])
 
 
 main()

@@ -95,6 +95,7 @@ def test_conf(tap, host, server, release, later):
     esp.write("loader/loader.conf", "timeout 0\n")
     esp.write("loader/entries/other.conf", "title Other\nsort-key zzz\nlinux /other\n")
     esp.write("loader/entries/sluice-b+3.conf.abcdef", "half")
+    esp.write("loader/entries/.#sluice-b_1.5+3.conf.abcdef", "half")
     host.start()
     settled(tap, host, esp, "sluice-a.conf", "the running version comes first")
     running = esp.read("loader/entries/sluice-a.conf")
@@ -166,6 +167,18 @@ def test_uki(lab, host):
     tap.same(esp.entries(), ["sluice-a_1.9.0.efi", "sluice-b_1.10.0.efi"], "and good")
 
 
+def test_long(tap, host, server, release):
+    """A version is any text; the name of a file is not."""
+    version = "2.0.0-" + "x" * 300
+    server.offer(release.bytes, version=version)
+    host.start()
+    code, _, error = host.update()
+    tap.same(code, 0, "an update to a version that is longer than any file name", error, host.read("updated.log"))
+    entry = [name for name in Esp(host).entries() if name.startswith("sluice-b")]
+    tap.ok(len(entry) == 1 and entry[0].endswith("+3.conf") and len(entry[0]) < 200, "has an entry with a shorter one", entry)
+    tap.ok(f"version {version}\n" in Esp(host).read("loader/entries/" + entry[0]).decode(), "in which the version is whole")
+
+
 def test_refusal(tap, host, server, release, wanted, name):
     esp = Esp(host)
     server.offer(release.bytes, version="2.0.0")
@@ -190,11 +203,15 @@ def main():
         tap, server, release = lab.tap, lab.server, lab.release_make("new", kernel=b"new kernel")
         test_conf(tap, host_new(), server, release, lab.release_make("later", kernel=b"later kernel"))
         test_uki(lab, host_new())
+        model = {"loader/entries/sluice-a.conf": "sort-key x\nversion 1\nlinux /sluice/vmlinuz-a\noptions usr=PARTLABEL=USR-A\n"}
+        test_long(tap, host_new(**model), server, release)
         entry, image = "loader/entries/sluice-a.conf", {"EFI/Linux/sluice-a.efi": uki_make("1.0")}
         for files, offered, wanted, name in (
                 ({}, release, "no boot entry of the running slot", "without entries nothing is chosen"),
                 ({entry: "linux /sluice/vmlinuz-a\noptions root=/dev/sda3\n"}, release, "name its partition by neither",
                  "an entry that names no partition is no template"),
+                ({entry: "linux /sluice/vmlinuz-a\noptions usr=PARTLABEL=USR-A usrhash=00ff\n"}, release, "name the hash of its image",
+                 "an entry that fits one image only is no template"),
                 ({entry: "linux /sluice/VMLINUZ-B\noptions usr=PARTLABEL=USR-A\n"}, release, "starts the kernel of the other",
                  "a kernel of the other slot is not removed"),
                 (image, release, "is no unified kernel image", "a plain kernel beside unified images is refused"),

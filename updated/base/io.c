@@ -9,7 +9,6 @@
 #include "base/io.h"
 #include "base/text.h"
 
-#define TEMPORARY_PREFIX  ".#"
 #define TEMPORARY_LETTERS 6
 
 int root_join(const char *root, const char *path, char **ret)

@@ -44,6 +44,8 @@ int file_read_line(const char *root, const char *path, char **ret) _must_check_;
 int file_replace(const char *root, const char *path, const void *data, size_t size,
                  mode_t mode) _must_check_;
 
+#define TEMPORARY_PREFIX ".#" /* of the temporary file's name */
+
 /*
  * The first half of file_replace(), for those who have something to do in between: an empty file beside path, that
  * nobody takes for the file itself (".#NAME.xxxxxx"). Returns an fd or -errno; *ret_path is the caller's, who renames

@@ -24,9 +24,8 @@ void log_set_max_level(int level);
 /* The last error or worse that was logged, cut to LOG_LAST_MAX; "" when there was none. */
 const char *log_last_error(void);
 
-void log_valist(int level, const char *format, va_list arguments) _printf_(2, 0);
-
 /* One line, at a level of syslog(3). The macros below are for callers. */
+void log_valist(int level, const char *format, va_list arguments) _printf_(2, 0);
 void log_full(int level, const char *format, ...) _printf_(2, 3);
 
 /*

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -130,4 +131,26 @@ int program_run(const Program *program, int argc, char **argv)
         if (program->verbs && !(program->run && optind == argc))
                 return program_run_verb(program, argc - optind, argv + optind);
         return program_run_alone(program, argc, argv);
+}
+
+int program_find(const char *directory, const char *name, char **ret)
+{
+        _cleanup_free_ char *beside = NULL;
+        char self[PATH_MAX];
+        const char *slash;
+        ssize_t n;
+        int r;
+
+        n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        if (n < 0)
+                return -errno;
+        self[n] = 0;
+        slash = strrchr(self, '/');
+        r = text_format(&beside, "%.*s/%s", (int)(slash ? slash - self : 0), self, name);
+        if (r < 0)
+                return r;
+        if (access(beside, X_OK) >= 0)
+                return text_set(ret, beside);
+
+        return text_format(ret, "%s/%s", directory, name);
 }

@@ -77,3 +77,9 @@ void program_answered(void);
 
 /* Prints "program: text" and the hint to read --help; returns EXIT_USAGE. For checks across options. */
 int program_usage(const char *format, ...) _printf_(1, 2);
+
+/*
+ * Finds another program of ours: in a build tree it is beside us, else in the directory where it is installed. The caller
+ * frees the path; whether there is such a file shows when it is run.
+ */
+int program_find(const char *directory, const char *name, char **ret) _must_check_;

@@ -4,9 +4,8 @@
 
 #include "base/progress.h"
 
-#define DRAW_INTERVAL (100 * USEC_PER_MSEC)
-#define BAR_WIDTH     24
-
+#define DRAW_INTERVAL  (100 * USEC_PER_MSEC)
+#define BAR_WIDTH      24
 #define COLUMNS_WANTED 80 /* for all of it */
 
 const char *progress_bar(double fraction, unsigned width, bool ascii,

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include "base/env-file.h"
 #include "base/io.h"
 #include "locksmith/coordinator.h"
@@ -42,11 +44,53 @@ static void test_the_file_says_what_goes_on_and_nothing_a_shell_would_run(_unuse
         coordinator_done(&coordinator);
 }
 
+static void test_the_next_stage_takes_the_lock_over(_unused_ void **state)
+{
+        char *root = directory_make();
+        Coordinator first, second, third;
+
+        assert_int_equal(coordinator_become(root, &first), 0);
+        assert_int_equal(fcntl(first.fd, F_SETFD, 0), 0);
+        assert_int_equal(coordinator_adopt(root, first.fd, &second), 0);
+        assert_int_equal(fcntl(second.fd, F_GETFD), FD_CLOEXEC);
+        assert_int_equal(coordinator_become(root, &third), -EWOULDBLOCK);
+        assert_int_equal(coordinator_write(&second, "reboot", "running", ""), 0);
+        assert_int_equal(coordinator_become(root, &third), -EWOULDBLOCK);
+        coordinator_done(&second);
+        directory_remove(root);
+}
+
+static void test_what_is_not_that_file_is_not_taken_over(_unused_ void **state)
+{
+        char *root = directory_make();
+        Coordinator first, second = { .fd = 99 };
+        int fd;
+
+        assert_int_equal(coordinator_become(root, &first), 0);
+        assert_int_equal(coordinator_adopt(root, STDERR_FILENO, &second), -ESTALE);
+        assert_int_equal(coordinator_adopt(root, 1000, &second), -ESTALE);
+
+        /* the file, but another open of it, without the lock */
+        fd = root_open(root, COORDINATOR_FILE, O_RDWR, 0);
+        assert_true(fd >= 0);
+        assert_int_equal(coordinator_adopt(root, fd, &second), -EWOULDBLOCK);
+        close_fd(fd);
+
+        /* the file of before */
+        assert_int_equal(file_remove(root, COORDINATOR_FILE), 0);
+        assert_int_equal(coordinator_adopt(root, first.fd, &second), -ESTALE);
+        assert_int_equal(second.fd, 99);
+        coordinator_done(&first);
+        directory_remove(root);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_there_is_one_coordinator),
                 cmocka_unit_test(test_the_file_says_what_goes_on_and_nothing_a_shell_would_run),
+                cmocka_unit_test(test_the_next_stage_takes_the_lock_over),
+                cmocka_unit_test(test_what_is_not_that_file_is_not_taken_over),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

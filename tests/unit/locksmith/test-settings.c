@@ -102,7 +102,7 @@ static void test_a_bad_window_keeps_nobody_from_the_lock(_unused_ void **state)
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                _cleanup_(settings_done) Settings settings = { .root = directory_make() };
+                _cleanup_(settings_done) Settings settings = { .root = strdup(directory_make()) };
                 _cleanup_free_ char *why = NULL;
 
                 file_put(settings.root, "/etc/coreos/update.conf", table[i].text);
@@ -112,7 +112,6 @@ static void test_a_bad_window_keeps_nobody_from_the_lock(_unused_ void **state)
                         assert_non_null(after_prefix(settings.reboot_problem, table[i].why));
                 else
                         assert_null(settings.reboot_problem);
-                directory_remove(TAKE_PTR(settings.root));
         }
 }
 

@@ -51,6 +51,9 @@ static void test_names_and_their_counters(_unused_ void **state)
                                  name.left, name.done, name.slot);
         }
         assert_true(bls_name_is_of_slot("sluice-b+3.conf.abcdef", 'B'));
+        assert_true(bls_name_is_of_slot(".#sluice-b+3.conf.abcdef", 'B'));
+        assert_false(bls_name_is_of_slot(".#sluice-a+3.conf.abcdef", 'B'));
+        assert_false(bls_name_is_of_slot(".sluice-b.conf", 'B'));
         assert_false(bls_name_is_of_slot("sluice-a.conf", 'B'));
         assert_false(bls_name_is_of_slot("sluice-bus.conf", 'B'));
 }
@@ -168,6 +171,28 @@ static void test_an_entry_for_the_other_slot(_unused_ void **state)
                          -ENOTUNIQ);
 }
 
+static void test_an_entry_that_names_the_image_fits_no_other(_unused_ void **state)
+{
+        static const struct {
+                const char *options;
+                int r;
+        } cases[] = {
+                { "usr=PARTLABEL=USR-A usrhash=00ff", -ESTALE },
+                { "roothash=00ff root=PARTLABEL=USR-A", -ESTALE },
+                { "usr=PARTLABEL=USR-A\nlinux /a\noptions quiet verity.usrhash=00ff", -ESTALE },
+                { "usr=PARTLABEL=USR-A x.usrhash=00ff usrhash roothashes=1", 0 },
+        };
+        const BlsChange change = { .kernel = "/b", .label_from = "USR-A", .label_to = "USR-B" };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *entry = NULL, *text = NULL;
+
+                assert_true(text_format(&entry, "linux /a\noptions %s\n", cases[i].options) >= 0);
+                if (bls_entry_change(entry, &change, &text) != cases[i].r)
+                        fail_msg("%s", cases[i].options);
+        }
+}
+
 /* -1, 0, 1 as systemd-analyze(1) says; 2: it is not there. */
 static int systemd_compares(const char *a, const char *b)
 {
@@ -250,6 +275,7 @@ int main(void)
                 cmocka_unit_test(test_the_order_of_the_menu),
                 cmocka_unit_test(test_the_keys_of_an_entry),
                 cmocka_unit_test(test_an_entry_for_the_other_slot),
+                cmocka_unit_test(test_an_entry_that_names_the_image_fits_no_other),
                 cmocka_unit_test(test_versions_are_ordered_as_systemd_orders_them),
         };
 

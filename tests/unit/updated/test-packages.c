@@ -177,16 +177,29 @@ static void test_what_is_needed_and_not_right_is_refused(_unused_ void **state)
         }
 }
 
-static int planned_install(const char *root, PlannedPackage *package)
+static const uint8_t image_sha256[SHA256_SIZE] = { 1, 2, 3 };
+
+/* 1: it is there. */
+static int planned_find(const char *root, const PlannedPackage *package)
 {
+        uint8_t sha256[SHA256_SIZE] = {};
         _cleanup_close_ int fd = -1;
         int r;
 
-        r = package_begin(root, package, &fd);
-        if (r != 0)
-                return r;
+        r = package_find(root, package, &fd, sha256);
+        if (r > 0)
+                assert_true(fd >= 0 && memcmp(sha256, image_sha256, SHA256_SIZE) == 0);
+        return r;
+}
+
+static void planned_install(const char *root, const PlannedPackage *package, const uint8_t *sha256)
+{
+        _cleanup_close_ int fd = -1;
+
+        assert_int_equal(package_begin(root, package, &fd), 0);
+        assert_int_equal(planned_find(root, package), 0);
         assert_int_equal(write_full(fd, "image", 5), 0);
-        return package_commit(root, package, fd);
+        assert_int_equal(package_commit(root, package, fd, sha256), 0);
 }
 
 static void test_an_image_is_made_once_for_each_content(_unused_ void **state)
@@ -197,18 +210,23 @@ static void test_an_image_is_made_once_for_each_content(_unused_ void **state)
         char *root = directory_make();
         _cleanup_close_ int fd = -1;
 
-        assert_int_equal(planned_install(root, &package), 0);
+        assert_int_equal(planned_find(root, &package), 0);
+        planned_install(root, &package, image_sha256);
         assert_true(is_there(root, "/o/s/oem-x-1.raw"));
-        assert_int_equal(planned_install(root, &package), 1);
+        assert_int_equal(planned_find(root, &package), 1);
 
         package.sha256[3] = 7; /* the server has another one under the same version */
+        assert_int_equal(planned_find(root, &package), 0);
         assert_int_equal(package_begin(root, &package, &fd), 0);
         assert_false(is_there(root, "/o/s/oem-x-1.raw"));
         assert_true(is_there(root, "/o/s/.oem-x-1.raw.part"));
         package_discard(root, &package);
         assert_false(is_there(root, "/o/s/.oem-x-1.raw.part"));
-        assert_int_equal(planned_install(root, &package), 0);
-        assert_int_equal(planned_install(root, &package), 1);
+        planned_install(root, &package, image_sha256);
+        assert_int_equal(planned_find(root, &package), 1);
+        planned_install(root, &package, NULL); /* nobody knows what it hashes to */
+        assert_true(is_there(root, "/o/s/oem-x-1.raw"));
+        assert_int_equal(planned_find(root, &package), 0);
 }
 
 static void test_only_ours_are_removed(_unused_ void **state)
@@ -223,7 +241,7 @@ static void test_only_ours_are_removed(_unused_ void **state)
                 const char word[] = { *version, 0 };
 
                 package.version = (char *)word;
-                assert_int_equal(planned_install(root, &package), 0);
+                planned_install(root, &package, image_sha256);
         }
         package.version = (char *)"4";
         assert_int_equal(package_begin(root, &package, &fd), 0);
@@ -240,10 +258,15 @@ static void test_only_ours_are_removed(_unused_ void **state)
 
 static void test_damaged_lines_of_the_record_are_passed_over(_unused_ void **state)
 {
-        static const char good[] = SHA " 2.0 oem-qemu /oem/with blank\n";
+        static const char good[] =
+                SHA " 2.0 oem-qemu /oem/with blank\n" SHA ":" SHA " 3.0 oem-qemu /oem\n";
         static const char *const bad[] = {
                 "",
                 "x 2.0 oem-qemu /oem\n",
+                SHA ": 2.0 oem-qemu /oem\n",
+                SHA ":x 2.0 oem-qemu /oem\n",
+                SHA ":" SHA "0 2.0 oem-qemu /oem\n",
+                SHA ":" SHA ":" SHA " 2.0 oem-qemu /oem\n",
                 SHA "\n",
                 SHA " 2.0\n",
                 SHA " 2.0 oem-qemu\n",
@@ -260,7 +283,9 @@ static void test_damaged_lines_of_the_record_are_passed_over(_unused_ void **sta
 
                 assert_return_code(text_format(&text, "%s%s", bad[i], good), 0);
                 assert_int_equal(package_record_parse(text, &record), 0);
-                assert_int_equal(record.n_items, 1);
+                assert_int_equal(record.n_items, 2);
+                assert_false(record.items[0].hashed);
+                assert_true(record.items[1].hashed);
                 assert_int_equal(package_record_print(&record, &printed), 0);
                 assert_string_equal(printed, good);
         }

@@ -16,7 +16,12 @@ static const struct {
         { "usr=PARTLABEL=USR-A", NULL, "USR-A" },
         { "root=PARTUUID=1\n", "1", NULL },
         { "usr=PARTUUID=1 usr=PARTUUID=2", "2", NULL },
-        { "usr=/dev/sda3 root=PARTUUID=1", "1", NULL },
+        /* /usr is somewhere else than /, and only its device tells where */
+        { "usr=/dev/sda3 root=PARTUUID=1", NULL, NULL },
+        { "mount.usr=/dev/mapper/usr root=PARTUUID=1", NULL, NULL },
+        { "usrhash=00ff root=PARTUUID=1", NULL, NULL },
+        { "usrhash=00ff systemd.verity_usr_data=PARTUUID=def root=PARTUUID=1", "def", NULL },
+        { "root=/dev/mapper/root systemd.verity_root_data=PARTLABEL=ROOT-A", NULL, "ROOT-A" },
         { "notusr=PARTUUID=1 xroot=PARTUUID=2", NULL, NULL },
         { "usr=PARTUUID= root=PARTLABEL=", NULL, NULL },
         { "root=/dev/sda9", NULL, NULL },

@@ -123,6 +123,9 @@ static const struct {
         { "echo URL_GOOD=0; echo URL_FAILED=63; echo URL_REFUSED=1; echo STAGE=done", true,
           UPDATE_ERROR_NONE, "" },
         { "echo URL_FAILED=64; echo STAGE=done", false, UPDATE_ERROR_GENERIC, "reports" },
+        { "echo IMAGE_SHA256=$(printf %064d 7); echo STAGE=done", true, UPDATE_ERROR_NONE, "" },
+        { "echo IMAGE_SHA256=$(printf %063d 7); echo STAGE=done", false, UPDATE_ERROR_GENERIC,
+          "reports" },
         { "echo CONTINUED=7; echo STAGE=done", true, UPDATE_ERROR_NONE, "" },
         { "echo CONTINUED=-7; echo STAGE=done", false, UPDATE_ERROR_GENERIC, "reports" },
         /* its files can not fill a disk: an image of its own has at most 8 GiB; what is too much is an error */
