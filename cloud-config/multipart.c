@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <strings.h>
 
 #include "base/base64.h"
@@ -53,12 +52,6 @@ bool multipart_detect(const char *text, size_t size)
                 if (size >= strlen(names[i]) && strncasecmp(text, names[i], strlen(names[i])) == 0)
                         return true;
         return false;
-}
-
-static void text_lower(char *text)
-{
-        for (; *text; text++)
-                *text = (char)tolower((unsigned char)*text);
 }
 
 /* The value of a parameter in 'multipart/mixed; boundary="XX"', copied; NULL when it is not there. */

@@ -459,6 +459,7 @@ static int settings_check_spans(Settings *settings, char **ret_why)
         return r;
 }
 
+/* Behind the spans. */
 static int settings_check_failures(Settings *settings, char **ret_why)
 {
         const char *text = settings->failure_budget_text;
@@ -489,8 +490,8 @@ static int settings_check_failures(Settings *settings, char **ret_why)
         return r < 0 ? r : -EINVAL;
 }
 
-/* Those that say which lock it is, where, and for how long a host may be away. */
-static int settings_check_fleet(Settings *settings, char **ret_why)
+/* Those that say which lock it is, where, and what its hosts owe each other. */
+static int settings_check_which(Settings *settings, char **ret_why)
 {
         int r;
 
@@ -527,7 +528,7 @@ int settings_read(Settings *settings, bool ctl, char **ret_why)
 
         r = settings_collect(settings, ctl);
         if (r >= 0)
-                r = settings_check_fleet(settings, ret_why);
+                r = settings_check_which(settings, ret_why);
         if (r < 0)
                 return r;
 

@@ -52,8 +52,15 @@ static int running_partition_take(const char *value, RunningPartition *ret)
         const char *uuid = after_prefix(value, "PARTUUID=");
         const char *label = after_prefix(value, "PARTLABEL=");
 
-        if (!is_empty(uuid))
-                return text_set(&ret->uuid, uuid);
+        int r;
+
+        if (!is_empty(uuid)) {
+                r = text_set(&ret->uuid, uuid);
+                if (r < 0)
+                        return r;
+                text_lower(ret->uuid); /* as udev and libblkid know it: they tell the cases apart */
+                return 0;
+        }
         if (!is_empty(label))
                 return text_set(&ret->label, label);
         return -ENODATA;

@@ -153,6 +153,8 @@ static int partition_read(Disk *disk, struct fdisk_partition *from, GptPartition
         ret->type = strdup(type ? fdisk_parttype_get_string(type) : "");
         if (!ret->label || !ret->uuid || !ret->type)
                 return -ENOMEM;
+        /* It goes into boot entries, and from there to systemd, for which it is part of a path made by udev. */
+        text_lower(ret->uuid);
 
         r = fdisk_gpt_get_partition_attrs(disk, ret->number, &ret->attributes);
         return r < 0 ? r : 0;

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -51,8 +52,8 @@ def of_systemd(text):
     return done.returncode == 0, [time for time in times if time < f"{TO} 00:00:00" and time[0] == "2"]
 
 
-def of_ours(text):
-    done = subprocess.run([CTL, "--root", "/nonexistent", "--json", "simulate", "--from", FROM, "--to", TO], stdout=subprocess.PIPE,
+def of_ours(root, text):
+    done = subprocess.run([CTL, "--root", root, "--json", "simulate", "--from", FROM, "--to", TO], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, env=dict(os.environ, TZ="UTC", REBOOT_WINDOWS=text + " 1m"))
     if done.returncode != 0:
         return done.stderr
@@ -67,14 +68,15 @@ def main():
         return 0
     tap, dice = Tap(), random.Random(7)
     compared = 0
-    for _ in range(N):
-        text = expression(dice)
-        known, theirs = of_systemd(text)
-        ours = of_ours(text)
-        # they begin strictly behind the base time, we at it
-        ours = [when for when in ours if when > f"{FROM} 00:00:00"][:len(theirs)] if isinstance(ours, list) else ours
-        compared += len(theirs)
-        tap.case(f"\"{text}\"", "" if known and ours == theirs else f"systemd: {theirs}\n# ours: {ours}")
+    with tempfile.TemporaryDirectory(prefix="sluice-test.") as root:  # without any settings
+        for _ in range(N):
+            text = expression(dice)
+            known, theirs = of_systemd(text)
+            ours = of_ours(root, text)
+            # they begin strictly behind the base time, we at it
+            ours = [when for when in ours if when > f"{FROM} 00:00:00"][:len(theirs)] if isinstance(ours, list) else ours
+            compared += len(theirs)
+            tap.case(f"\"{text}\"", "" if known and ours == theirs else f"systemd: {theirs}\n# ours: {ours}")
     tap.case("there was something to compare", "" if compared > 5 * N else str(compared))
     print(f"1..{tap.n}")
     return 0

@@ -22,20 +22,26 @@ bus_start a
 host_start a REBOOT_STRATEGY=etcd-lock REBOOT_METRICS_FILE=/metrics/reboot.prom
 a=$started
 becomes "with nothing to do it becomes the small program" 20 is_idle $a
-becomes "which waits for the bus alone" 10 grep -q "^State:.S (sleeping)" /proc/$a/status
 grep -E 'libcurl|libjansson|libssl|libcrypto' /proc/$a/maps >"$scratch/maps"
 [ -s "$scratch/maps" ] && fail "and has none of the libraries that the work needs" "$scratch/maps" || pass "and has none of the libraries that the work needs"
+# files_of PID: one line for each descriptor
+files_of() {
+    local file
+    for file in "/proc/$1/fd/"*; do readlink "$file"; done | sed 's/:\[[0-9]*\]//; s|.*/run/update-engine/|/run/update-engine/|' | sort
+}
+# What it has from its parent, by one that has just that.
+start env bash -c 'for file in /proc/$$/fd/*; do readlink "$file" >>"$0"; done' "$scratch/inherited" 2>>"$scratch/a.log"
+wait "$started"
+{ sed 's/:\[[0-9]*\]//' "$scratch/inherited"; printf '%s\n' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' 'anon_inode:[timerfd]' socket /run/update-engine/coordinator.conf; } |
+    sort >"$scratch/files"
+files_are() { files_of "$1" >"$scratch/files.log" && cmp -s "$scratch/files.log" "$scratch/files"; }
+becomes "it has its event loop, the bus and the lock of coordinator.conf open, and nothing else" 10 files_are $a
 if grep -aq -e __asan_init -e __tsan_init "$daemon"; then
     skip "it takes at most 6 MiB" "a sanitizer needs more"
 else
     rss=$(awk '/^VmRSS/ { print $2 }' /proc/$a/status)
     [ "$rss" -le 6144 ] && pass "it takes at most 6 MiB" || fail "it takes at most 6 MiB: $rss KiB"
 fi
-files_of() { find "/proc/$1/fd" -type l -printf '%l\n' 2>/dev/null | sed 's/:\[[0-9]*\]//; s|.*/run/update-engine/|/run/update-engine/|' | sort; }
-start env sleep 1000 2>>"$scratch/a.log" # what it has from its parent
-{ files_of "$started"; printf '%s\n' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' 'anon_inode:[timerfd]' socket /run/update-engine/coordinator.conf; } | sort >"$scratch/files"
-files_of $a >"$scratch/files-idle"
-same "it has its event loop, the bus and the lock of coordinator.conf open, and nothing else" "$(<"$scratch/files-idle")" "$(<"$scratch/files")"
 state_is a running && reason_is a "waiting for an update" && pass "coordinator.conf says what it said" || fail "coordinator.conf says what it said"
 refuses "a second coordinator is refused meanwhile" 1 "file already locked" \
     env DBUS_SYSTEM_BUS_ADDRESS="$(bus_of a)" REBOOT_STRATEGY=reboot "$daemon" --root "$scratch/a"
@@ -55,8 +61,7 @@ peers a "status UPDATE_STATUS_IDLE"
 becomes "and it rests again" 30 is_idle $a
 same "it looked at the running slot at the start only" "$(grep -c "until the running slot is marked good" "$scratch/a.log")" 1
 same "and was told of each update once" "$(grep -c "version 2.0.0 waits for a reboot" "$scratch/a.log")" 2
-files_of $a >"$scratch/files-idle"
-same "no descriptor has been left over" "$(<"$scratch/files-idle")" "$(<"$scratch/files")"
+becomes "no descriptor has been left over" 10 files_are $a
 
 # The lock, by hand and not
 "$ctl" --endpoint "$etcd_main" lock host-a

@@ -109,7 +109,7 @@ def test_conf(tap, host, server, release, later):
     tap.same((esp.read("loader/entries/sluice-a.conf"), esp.read("sluice/vmlinuz-a")), (running, b"kernel a"),
              "what the running slot has is untouched")
     text = esp.read("loader/entries/sluice-b_2.0.0+3.conf").decode()
-    uuid = UUID_USR["B"]
+    uuid = UUID_USR["B"].lower()
     tap.same(text.splitlines(), ["title Example OS", "sort-key example", "linux /sluice/vmlinuz-b",
                                  f"options verity.usr=PARTUUID={uuid} quiet usr=PARTUUID={uuid}/PARTNROFF=1 "
                                  f"x=PARTUUID={UUID_USR['A'].lower()}0", "version 2.0.0"], "made from that of the running slot")

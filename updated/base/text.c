@@ -18,6 +18,13 @@ char *text_strip(char *text)
         return text;
 }
 
+void text_lower(char *text)
+{
+        for (; *text; text++)
+                if (*text >= 'A' && *text <= 'Z')
+                        *text = (char)(*text - 'A' + 'a');
+}
+
 int text_to_u64(const char *text, uint64_t max, uint64_t *ret)
 {
         uint64_t value = 0;

@@ -13,6 +13,9 @@
 /* Cuts ASCII white space off both ends, in place. Returns the first byte that stays. */
 char *text_strip(char *text);
 
+/* ASCII letters in lower case, in place. */
+void text_lower(char *text);
+
 /* Decimal digits only, no sign, no blanks, the whole text. -EINVAL, or -ERANGE above max. */
 int text_to_u64(const char *text, uint64_t max, uint64_t *ret) _must_check_;
 

@@ -52,6 +52,14 @@ static void test_the_nearest_word_is_found_and_a_far_one_is_not(_unused_ void **
         assert_null(text_nearest("", words, 3));
 }
 
+static void test_only_ascii_letters_have_a_lower_case(_unused_ void **state)
+{
+        char text[] = "AZaz-09@[\xc3\x84";
+
+        text_lower(text);
+        assert_string_equal(text, "azaz-09@[\xc3\x84");
+}
+
 static void test_utf8_is_strict(_unused_ void **state)
 {
         static const char *const bad[] = { "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
@@ -87,6 +95,7 @@ int main(void)
                 cmocka_unit_test(test_numbers_are_whole_and_in_range),
                 cmocka_unit_test(test_versions_are_ordered_as_people_count),
                 cmocka_unit_test(test_the_nearest_word_is_found_and_a_far_one_is_not),
+                cmocka_unit_test(test_only_ascii_letters_have_a_lower_case),
                 cmocka_unit_test(test_utf8_is_strict),
                 cmocka_unit_test(test_lists_are_split_stripped_and_without_empty_items),
                 cmocka_unit_test(test_texts_are_formatted),

@@ -15,6 +15,7 @@ static const struct {
         { "mount.usr=PARTUUID=abc verity.usr=PARTUUID=def", "def", NULL },
         { "usr=PARTLABEL=USR-A", NULL, "USR-A" },
         { "root=PARTUUID=1\n", "1", NULL },
+        { "root=PARTUUID=E03DD35C-7C2D", "e03dd35c-7c2d", NULL },
         { "usr=PARTUUID=1 usr=PARTUUID=2", "2", NULL },
         /* /usr is somewhere else than /, and only its device tells where */
         { "usr=/dev/sda3 root=PARTUUID=1", NULL, NULL },
