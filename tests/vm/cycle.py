@@ -1,4 +1,4 @@
-"""The life of a host that updates itself, the same with each boot loader."""
+"""The life of a host that updates itself, the same with each boot loader: good versions, and ill ones."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 from scenario import OUR_UNITS, wait_until
 
 LIMIT = 300  # seconds for what takes a minute on a machine that has nothing else to do
-DOWNLOAD_BEGUN, DOWNLOADED, INSTALLED, RUNNING = (13, 1, 0), (14, 1, 0), (3, 1, 0), (3, 2, 0)
+DOWNLOAD_BEGUN, DOWNLOADED, INSTALLED, RUNNING, ROLLED_BACK = (13, 1, 0), (14, 1, 0), (3, 1, 0), (3, 2, 0), (3, 0, 44)
 
 SETTINGS = """SERVER={url}
 GROUP=stable
@@ -58,14 +58,14 @@ class Cycle:
         slot = self.slot_now()
         return self.machine.output(". /etc/os-release; echo $VERSION_ID"), slot, self.slots()[slot]["good"]
 
-    def well(self):
-        """Nothing of ours has failed in this boot."""
+    def well(self, expected=""):
+        """Nothing of ours has failed in this boot, but what is expected."""
         failed = self.machine.output("systemctl --failed --plain --no-legend")
         self.lab.same(failed, "", "no unit has failed")
         units = " ".join("-u " + unit for unit in OUR_UNITS)
         errors = self.machine.output(f"journalctl -b -p err {units} -o cat --no-pager; journalctl -b -o cat --no-pager | "
                                      "grep -E 'denied|not permitted|ead-only file system|SIGSYS' || true")
-        self.lab.same(errors, "", "no error of ours is in the journal, and nothing was denied")
+        self.lab.same(errors, expected, "no other error of ours is in the journal, and nothing was denied")
 
     def good(self, name, slot):
         """A version is published, comes to the host by itself, and is good."""
@@ -81,3 +81,26 @@ class Cycle:
         lab.same(lab.site.events()[before:], [DOWNLOAD_BEGUN, DOWNLOADED, INSTALLED, RUNNING], "the server was told of each step")
         self.well()
         self.running, self.slot = name, slot
+
+    def _fell_back(self, name, before):
+        """The version before runs again, the server was told once, and the bad one is not fetched again."""
+        lab = self.lab
+        self.up()
+        lab.same(self.state(), (self.running, self.slot, True), f"{self.running} runs again, from {self.slot}")
+        wait_until(lambda: ROLLED_BACK in lab.site.events()[before:], LIMIT, "the report of the fall-back")
+        checks = lab.site.checks()
+        wait_until(lambda: lab.site.checks() >= checks + 3, LIMIT, "three more checks")
+        lab.same(lab.site.events()[before:], [DOWNLOAD_BEGUN, DOWNLOADED, INSTALLED, ROLLED_BACK],
+                 f"the server was told of {name} once, and it is not fetched again")
+        self.well(f"the reboot has failed: it came back with version {self.running} instead of {name}")
+
+    def unwell(self, name, slot, why):
+        """A version starts, is not found good, and is left by itself."""
+        before = len(self.lab.site.events())
+        self.lab.site.publish(self.lab.versions[name])
+        self.machine.wait_end(LIMIT)
+        self.machine.boot()
+        self.lab.same(self.machine.output(". /etc/os-release; echo $VERSION_ID"), name, f"{name} starts: {why}")
+        self.machine.wait_end(LIMIT)
+        self.machine.boot()
+        self._fell_back(name, before)

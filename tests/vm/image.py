@@ -118,6 +118,7 @@ class Version:
 VERSIONS = {version.name: version for version in (
     Version("1.0.0"),
     Version("2.0.0"),
+    Version("3.0.0", {"usr/lib/sluice-test/ill": "yes\n"}),
 )}
 
 
@@ -329,7 +330,7 @@ class Disk:
     def _make_state(self, settings):
         tree, image = self.path + ".var", self.path + ".state"
         write(os.path.join(tree, "host/coreos/update.conf"), settings)
-        # The administrator's check of a new version.
+        # The administrator's check of a new version: the ill one does not pass it.
         write(os.path.join(tree, "host/sluice/post-boot.d/10-well"), "#!/bin/sh\n! [ -e /usr/lib/sluice-test/ill ]\n", 0o755)
         for name in ("lib", "log/journal", "tmp"):
             os.makedirs(os.path.join(tree, name))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A host that starts with systemd-boot: an update under the real systemd, with our units as they are shipped."""
+"""A host that starts with systemd-boot: an update under the real systemd, and a version that is not found good."""
 
 import json
 import os
@@ -26,6 +26,7 @@ def body(lab):
     lab.same(cycle.chooser(), "systemd-boot", "the boot loader is found")
     cycle.good("2.0.0", "B")
     lab.same(loader(cycle), ["sluice-b_2.0.0.conf", "sluice-a.conf"], "systemd-boot keeps it, and the one before")
+    cycle.unwell("3.0.0", "A", "a check of the administrator fails")
 
 
 scenario("vm-systemd-boot", body)
