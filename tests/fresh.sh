@@ -22,19 +22,14 @@ cleanup() {
 trap cleanup EXIT
 cleanup
 
-# The machine's own Debian sources and apt settings: a mirror or a proxy is theirs to name.
-sources=(/etc/apt/sources.list.d/debian.sources)
-[ -f "${sources[0]}" ] || sources=(/etc/apt/sources.list)
-options=()
-for file in /etc/apt/apt.conf.d/*; do
-    if grep -qiE 'Acquire|Proxy' "$file" && ! grep -q 'DPkg::' "$file"; then options+=("--aptopt=$file"); fi
-done
+# shellcheck source=tests/debian.sh
+. "$source_dir/tests/debian.sh"
 
 mkdir -p "$source_dir/build"
 echo "Making a fresh Debian 12 tree in build/fresh"
 mmdebstrap --quiet --variant=minbase --include=ca-certificates "${options[@]}" bookworm "$tree" "${sources[@]}"
 cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
-for file in "${options[@]}"; do cp "${file#--aptopt=}" "$tree/etc/apt/apt.conf.d/"; done
+for file in "${apt[@]}"; do cp "$file" "$tree/etc/apt/apt.conf.d/"; done
 # A host's / is a mount point, which namespaces rely on.
 mount --bind "$tree" "$tree"
 mount -t proc proc "$tree/proc"
