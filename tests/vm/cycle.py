@@ -1,4 +1,4 @@
-"""The life of a host that updates itself, the same with each boot loader: good versions, and ill ones."""
+"""The life of a host that updates itself, the same with each boot loader: good versions, ill ones, such that do not boot."""
 
 import json
 import re
@@ -67,11 +67,13 @@ class Cycle:
                                      "grep -E 'denied|not permitted|ead-only file system|SIGSYS' || true")
         self.lab.same(errors, expected, "no other error of ours is in the journal, and nothing was denied")
 
-    def good(self, name, slot):
-        """A version is published, comes to the host by itself, and is good."""
+    def good(self, name, slot, meanwhile=None):
+        """A version is published, comes to the host by itself, and is good. meanwhile() may do something to the host."""
         lab, machine, version = self.lab, self.machine, self.lab.versions[name]
         before = len(lab.site.events())
         lab.site.publish(version)
+        if meanwhile:
+            meanwhile()
         machine.wait_end(LIMIT)
         lab.ok(self.disk.slot_sha256(slot) == version.sha256(), f"{name} is in {slot}, and the host has rebooted")
         machine.boot()
@@ -93,6 +95,8 @@ class Cycle:
         lab.same(lab.site.events()[before:], [DOWNLOAD_BEGUN, DOWNLOADED, INSTALLED, ROLLED_BACK],
                  f"the server was told of {name} once, and it is not fetched again")
         self.well(f"the reboot has failed: it came back with version {self.running} instead of {name}")
+        lab.ok("Stopped: " in self.machine.output("locksmithctl status"), f"no host follows to {name}")
+        self.machine.output("locksmithctl resume --reason 'it was withdrawn'")
 
     def unwell(self, name, slot, why):
         """A version starts, is not found good, and is left by itself."""
@@ -102,5 +106,16 @@ class Cycle:
         self.machine.boot()
         self.lab.same(self.machine.output(". /etc/os-release; echo $VERSION_ID"), name, f"{name} starts: {why}")
         self.machine.wait_end(LIMIT)
+        self.machine.boot()
+        self._fell_back(name, before)
+
+    def unbootable(self, name, slot, why, sign):
+        """A version never gets so far that it could say something; sign: what its console says."""
+        before = len(self.lab.site.events())
+        self.lab.site.publish(self.lab.versions[name])
+        self.machine.wait_end(LIMIT)
+        self.machine.start()
+        self.machine.wait_end(LIMIT)
+        self.lab.ok(sign in self.machine.console(), f"{name} ends in its boot: {why}", self.machine.tail())
         self.machine.boot()
         self._fell_back(name, before)

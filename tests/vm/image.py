@@ -57,9 +57,7 @@ systemd-initctl.socket systemd-pstore.service systemd-random-seed.service system
 systemd-update-utmp-runlevel.service systemd-update-utmp.service
 """.split()
 MASKED += [f"modprobe@{module}.service" for module in ("configfs", "dm_mod", "drm", "efi_pstore", "fuse")]
-# It would mark a version good before the administrator's checks have run: see systemd-boot in update.conf(5).
-MASKED.append("systemd-bless-boot.service")
-GENERATORS = ["systemd-fstab-generator"]
+GENERATORS = ["systemd-bless-boot-generator", "systemd-fstab-generator"]
 UDEV_RULES = ["50-udev-default.rules", "60-block.rules", "60-persistent-storage.rules", "60-serial.rules", "71-seat.rules",
               "73-seat-late.rules", "80-drivers.rules", "99-systemd.rules"]
 # Our own, as an image builder would enable them.
@@ -119,6 +117,21 @@ VERSIONS = {version.name: version for version in (
     Version("1.0.0"),
     Version("2.0.0"),
     Version("3.0.0", {"usr/lib/sluice-test/ill": "yes\n"}),
+    # A unit that the boot waits for fails.
+    Version("3.1.0", {"etc/systemd/system/test-ill.service":
+                      "[Unit]\nDescription=Fails\nBefore=boot-complete.target\n[Service]\nType=oneshot\nExecStart=/bin/false\n",
+                      "etc/systemd/system/boot-complete.target.requires/test-ill.service": "-> ../test-ill.service"}),
+    # Nothing that the kernel could start.
+    Version("4.0.0", removed=("usr/sbin/init", "usr/lib/systemd/systemd", "usr/bin/sh", "usr/bin/dash", "usr/bin/bash")),
+    # systemd stands still before the boot is complete.
+    Version("5.0.0", {"usr/lib/modules-load.d/softdog.conf": "softdog\n",
+                      "usr/lib/systemd/system.conf.d/10-watchdog.conf": "= docs/examples/systemd/10-watchdog.conf",
+                      "etc/systemd/system/test-hang.service":
+                      "[Unit]\nDescription=Stops systemd\nDefaultDependencies=no\nAfter=systemd-modules-load.service\n"
+                      "Before=sysinit.target\n[Service]\nType=oneshot\n"
+                      "ExecStart=/bin/sh -c 'echo 1 > /sys/fs/cgroup/init.scope/cgroup.freeze; sleep infinity'\n",
+                      "etc/systemd/system/sysinit.target.requires/test-hang.service": "-> ../test-hang.service"}),
+    Version("6.0.0"),
 )}
 
 

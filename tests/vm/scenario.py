@@ -16,6 +16,7 @@ sys.path[:0] = [os.path.join(SOURCE, "tests/integration/lab"), os.path.join(SOUR
 import image  # noqa: E402
 from host import wait_until  # noqa: E402, F401
 from lab import Tap  # noqa: E402
+from loaders import GRUB  # noqa: E402
 from lock_etcd import Etcd  # noqa: E402
 from machine import OVMF, Machine, Stalled, die_with_parent  # noqa: E402
 
@@ -28,10 +29,10 @@ OUR_UNITS = ["updated", "locksmithd", "sluice-cloud-config"]
 class Site:
     """Our update server."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *options):
         self.directory = directory
         os.mkdir(directory)
-        self.server = subprocess.Popen([SERVE, "--directory", directory, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
+        self.server = subprocess.Popen([SERVE, "--directory", directory, "--listen", "127.0.0.1:0", *options], stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, text=True, preexec_fn=die_with_parent)
         self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", self.server.stdout.readline()).group(1))
         self.url = f"http://{HOST}:{self.port}/v1/update/"
@@ -60,7 +61,7 @@ class Site:
 class Lab(Tap):
     """Everything of a scenario. Nothing of it is left afterwards but the logs."""
 
-    def __init__(self, name):
+    def __init__(self, name, *serve_options):
         super().__init__()
         self.directory = tempfile.mkdtemp(prefix="sluice-vm-", dir="/dev/shm")
         self.logs = os.path.join(image.CACHE, "logs", name)
@@ -70,7 +71,7 @@ class Lab(Tap):
         os.makedirs(self.logs)
         self.base = image.prepare()
         self.versions = image.VERSIONS
-        self.site = Site(os.path.join(self.directory, "site"))
+        self.site = Site(os.path.join(self.directory, "site"), *serve_options)
 
     def ok(self, good, name, *details):
         super().ok(good, name, *details)
@@ -111,13 +112,14 @@ def missing():
     for program in PROGRAMS:
         if not shutil.which(program, path=path):
             return f"{program} is needed: the packages of [vm] in tests/packages"
-    if not os.path.exists(OVMF):
-        return f"{OVMF} is needed: the packages of [vm] in tests/packages"
+    for place in (OVMF, GRUB):
+        if not os.path.exists(place):
+            return f"{place} is needed: the packages of [vm] in tests/packages"
     return None
 
 
-def scenario(name, body):
-    """Runs body(lab), prints TAP; called by each test with its own name."""
+def scenario(name, body, *serve_options):
+    """Runs body(lab), prints TAP; called by each test with its own name. More options for update-serve may follow."""
     reason = missing()
     if reason:
         print("1..0 # SKIP", reason)
@@ -125,7 +127,7 @@ def scenario(name, body):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Bail out! ended by SIGTERM"))
     lab = None
     try:
-        lab = Lab(name)
+        lab = Lab(name, *serve_options)
         body(lab)
     except (Stalled, RuntimeError, TimeoutError) as problem:
         trace = "".join(traceback.format_exception(problem))

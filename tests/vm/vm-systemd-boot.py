@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A host that starts with systemd-boot: an update under the real systemd, and a version that is not found good."""
+"""A host that starts with systemd-boot: an update under the real systemd, and versions that are ill, panic and hang."""
 
 import json
 import os
@@ -27,6 +27,10 @@ def body(lab):
     cycle.good("2.0.0", "B")
     lab.same(loader(cycle), ["sluice-b_2.0.0.conf", "sluice-a.conf"], "systemd-boot keeps it, and the one before")
     cycle.unwell("3.0.0", "A", "a check of the administrator fails")
+    cycle.unwell("3.1.0", "A", "a unit fails that the boot waits for")
+    cycle.unbootable("4.0.0", "A", "the kernel panics", "Kernel panic")
+    cycle.unbootable("5.0.0", "A", "systemd hangs", "watchdog")
+    cycle.good("6.0.0", "A")
 
 
 scenario("vm-systemd-boot", body)
