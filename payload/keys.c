@@ -1,4 +1,4 @@
-#include <dirent.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -251,32 +251,19 @@ int keys_add_uri(PayloadKeys *keys, const char *uri)
         return keys_add_pkey(keys, pkey, uri);
 }
 
-static int entry_is_pem(const struct dirent *entry)
-{
-        const char *dot = strrchr(entry->d_name, '.');
-
-        return entry->d_name[0] != '.' && dot && streq(dot, ".pem");
-}
-
 int payload_keys_add_directory(PayloadKeys *keys, const char *path)
 {
-        struct dirent **entries;
-        int n = RET_ERRNO(scandir(path, &entries, entry_is_pem, alphasort)), r = 0;
+        _cleanup_close_ int fd = RET_ERRNO(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        _cleanup_(text_list_done) TextList names = {};
+        int r = fd < 0 ? fd : directory_names(fd, "*.pem", &names);
 
-        if (n < 0)
-                return n;
-
-        for (int i = 0; i < n; i++) {
+        for (size_t i = 0; i < names.n_items && r >= 0; i++) {
                 _cleanup_free_ char *file = NULL;
 
-                if (r >= 0)
-                        r = text_format(&file, "%s/%s", path, entries[i]->d_name);
+                r = text_format(&file, "%s/%s", path, names.items[i]);
                 if (r >= 0)
                         r = payload_keys_add_file(keys, file);
-                free(entries[i]);
         }
-
-        free(entries);
         return r;
 }
 

@@ -1,5 +1,4 @@
-#include <dirent.h>
-#include <fnmatch.h>
+#include <fcntl.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -18,33 +17,18 @@ int pem_append_file(const char *root, const char *path, size_t max, Buffer *pem)
         return r < 0 ? r : buffer_append_text(pem, "\n");
 }
 
-static int entry_is_pem(const struct dirent *entry)
-{
-        return fnmatch("*.pem", entry->d_name, FNM_PERIOD) == 0;
-}
-
 int pem_append_directory(const char *root, const char *path, size_t max, Buffer *pem)
 {
-        _cleanup_free_ char *directory = NULL;
-        struct dirent **entries;
-        int n, r;
+        _cleanup_close_ int fd = root_open(root, path, O_RDONLY | O_DIRECTORY, 0);
+        _cleanup_(text_list_done) TextList names = {};
+        int r = fd < 0 ? fd : directory_names(fd, "*.pem", &names);
 
-        r = root_join(root, path, &directory);
-        if (r < 0)
-                return r;
-        n = RET_ERRNO(scandir(directory, &entries, entry_is_pem, alphasort));
-        if (n < 0)
-                return n;
-
-        for (int i = 0; i < n; i++) {
+        for (size_t i = 0; i < names.n_items && r >= 0; i++) {
                 _cleanup_free_ char *file = NULL;
 
-                if (r >= 0)
-                        r = text_format(&file, "%s/%s", path, entries[i]->d_name);
+                r = text_format(&file, "%s/%s", path, names.items[i]);
                 if (r >= 0)
                         r = pem_append_file(root, file, max, pem);
-                free(entries[i]);
         }
-        free(entries);
         return r;
 }

@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -38,43 +37,27 @@ Hooks *hooks_cancel(Hooks *h)
 }
 DEFINE_CLEANUP(Hooks *, hooks_cancel);
 
-static bool name_counts(const char *name)
-{
-        return *name != '.' && name[strlen(name) - 1] != '~';
-}
-
-static int entry_filter(const struct dirent *entry)
-{
-        return name_counts(entry->d_name);
-}
-
+/* What an editor has left is none. */
 static bool is_program(int directory, const char *name)
 {
         struct stat st;
 
-        return fstatat(directory, name, &st, 0) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
+        return name[strlen(name) - 1] != '~' && fstatat(directory, name, &st, 0) == 0
+               && S_ISREG(st.st_mode) && (st.st_mode & 0111);
 }
 
 int hooks_list(const char *root, const char *directory, TextList *ret)
 {
         _cleanup_close_ int fd = root_open(root, directory, O_RDONLY | O_DIRECTORY, 0);
-        _cleanup_(text_list_done) TextList names = {};
-        struct dirent **entries;
-        int n, r = 0;
+        _cleanup_(text_list_done) TextList all = {}, names = {};
+        int r;
 
         if (fd < 0 && fd != -ENOENT)
                 return fd;
-        n = fd < 0 ? 0 : scandirat(fd, ".", &entries, entry_filter, alphasort);
-        if (n < 0)
-                return -errno;
-
-        for (int i = 0; i < n; i++) {
-                if (r >= 0 && is_program(fd, entries[i]->d_name))
-                        r = text_list_add(&names, entries[i]->d_name);
-                free(entries[i]);
-        }
-        if (n > 0)
-                free(entries);
+        r = fd < 0 ? 0 : directory_names(fd, "*", &all);
+        for (size_t i = 0; i < all.n_items && r >= 0; i++)
+                if (is_program(fd, all.items[i]))
+                        r = text_list_add(&names, all.items[i]);
         if (r >= 0 && names.n_items > HOOKS_MAX)
                 r = -E2BIG;
         if (r < 0)

@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -276,29 +277,49 @@ static int leftover_remove(const char *directory, const char *name)
         return disk_io()->unlink(path);
 }
 
+int directory_names(int fd, const char *pattern, TextList *ret)
+{
+        _cleanup_(text_list_done) TextList names = {};
+        struct dirent **entries;
+        int n = RET_ERRNO(scandirat(fd, ".", &entries, NULL, alphasort)), r = 0;
+
+        if (n < 0)
+                return n;
+
+        for (int i = 0; i < n; i++) {
+                if (r >= 0 && (!pattern || fnmatch(pattern, entries[i]->d_name, FNM_PERIOD) == 0))
+                        r = text_list_add(&names, entries[i]->d_name);
+                free(entries[i]);
+        }
+        free(entries);
+        if (r < 0)
+                return r;
+
+        *ret = names;
+        names = (TextList) {};
+        return 0;
+}
+
 static int directory_sweep(const char *root, const char *directory, uint64_t now)
 {
+        _cleanup_(text_list_done) TextList names = {};
         _cleanup_free_ char *full = NULL;
-        struct dirent **entries = NULL;
         _cleanup_close_ int fd = -1;
-        int n, n_removed = 0, r;
+        int n_removed = 0, r;
 
         r = root_join(root, directory, &full);
         if (r < 0)
                 return r;
         fd = RET_ERRNO(open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        n = fd < 0 ? fd : RET_ERRNO(scandirat(fd, ".", &entries, NULL, alphasort));
-        if (n < 0)
-                return n == -ENOENT ? 0 : n;
+        r = fd < 0 ? fd : directory_names(fd, NULL, &names);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
 
-        for (int i = 0; i < n; i++) {
-                if (r >= 0 && is_leftover(fd, entries[i]->d_name, now)) {
-                        r = leftover_remove(full, entries[i]->d_name);
+        for (size_t i = 0; i < names.n_items && r >= 0; i++)
+                if (is_leftover(fd, names.items[i], now)) {
+                        r = leftover_remove(full, names.items[i]);
                         n_removed += r >= 0;
                 }
-                free(entries[i]);
-        }
-        free(entries);
         return r < 0 ? r : n_removed;
 }
 

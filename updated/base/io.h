@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/macros.h"
+#include "base/text.h"
 
 /* The largest configuration or state file anybody needs; more is refused with -EFBIG. */
 #define IO_SMALL_FILE_MAX (1 * MIB)
@@ -60,6 +60,12 @@ int temporary_name(const char *path, char **ret) _must_check_;
 int temporary_fill(int fd, const void *data, size_t size, mode_t mode) _must_check_;
 
 #define TEMPORARY_AGE 3600 /* s; nobody takes as long to write a file */
+
+/*
+ * The names in an open directory that match pattern (fnmatch(3), which passes hidden ones over unless it names their
+ * dot; NULL: all, "." and ".." too), sorted by their bytes. *ret is untouched after a failure.
+ */
+int directory_names(int fd, const char *pattern, TextList *ret) _must_check_;
 
 /*
  * Removes what power cuts left of writing files in these directories (ended by NULL; they need not be there): regular
